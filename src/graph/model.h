@@ -1,0 +1,134 @@
+// The one in-memory form of a model. What a reader returns has passed `format`'s verification: every index is in range,
+// every shape's product fits, constant data has the size that its type and shape say.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/attributes.h"
+#include "graph/builtin_op.h"
+#include "tensor/dtype.h"
+#include "tensor/quantization.h"
+#include "tensor/shape.h"
+
+namespace assay::graph {
+
+inline constexpr int32_t kNoTensor = -1;  // an optional operand that is absent
+
+// Bytes that live in the model's file or in memory of their own; copies share them.
+class Constant {
+ public:
+  Constant() = default;
+  Constant(std::span<const uint8_t> bytes, std::shared_ptr<const void> owner)
+      : bytes_(bytes), owner_(std::move(owner)) {}
+  static Constant Own(std::vector<uint8_t> bytes) {
+    auto owned = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
+    return Constant({owned->data(), owned->size()}, owned);
+  }
+  std::span<const uint8_t> bytes() const { return bytes_; }
+
+ private:
+  std::span<const uint8_t> bytes_;
+  std::shared_ptr<const void> owner_;
+};
+
+// Compressed storage of a constant, as the format describes it (see SparsityParameters in the schema).
+struct Sparsity {
+  struct Dimension {
+    bool sparse_csr = false;
+    int32_t dense_size = 0;
+    std::vector<int32_t> segments, indices;
+    int segments_type = 0, indices_type = 0;  // the schema's SparseIndexVector member: Int32, Uint16 or Uint8
+    bool operator==(const Dimension&) const = default;
+  };
+  std::vector<int32_t> traversal_order, block_map;
+  std::vector<Dimension> dimensions;
+  bool operator==(const Sparsity&) const = default;
+};
+
+// Blockwise quantization: scales (and zero points) are tensors of their own.
+struct BlockwiseQuantization {
+  int32_t scales = kNoTensor, zero_points = kNoTensor;  // tensor indices in the same subgraph
+  int32_t block_size = 0;
+  bool operator==(const BlockwiseQuantization&) const = default;
+};
+
+struct VariantSubtype {
+  Shape shape;
+  DType dtype = DType::kFloat32;
+  bool has_rank = false;
+  bool operator==(const VariantSubtype&) const = default;
+};
+
+struct Tensor {
+  std::string name;
+  DType dtype = DType::kFloat32;
+  Shape shape;                                // what the file says; a dynamic dimension is stored as 1 here
+  std::optional<std::vector<int32_t>> shape_signature;  // -1 marks a dynamic dimension
+  bool has_rank = false;                      // the format's flag, kept for the round trip
+  bool is_variable = false;
+  Quantization quantization;
+  std::optional<BlockwiseQuantization> blockwise;
+  std::vector<uint8_t> custom_quantization;   // CustomQuantization's bytes
+  std::optional<Sparsity> sparsity;
+  std::vector<VariantSubtype> variant_tensors;
+  std::optional<Constant> data;               // set for constants, an empty one included
+  uint32_t external_buffer = 0;               // the format's id of a buffer kept outside of the file
+};
+
+struct Operator {
+  BuiltinOp code = BuiltinOp::kAdd;
+  std::string custom_code;  // the op's name where code is kCustom
+  int32_t version = 1;
+  std::vector<int32_t> inputs, outputs, intermediates;  // tensor indices; inputs may be kNoTensor
+  std::vector<bool> mutating_variable_inputs;
+  Attributes attributes;
+  std::string options_table;         // the table that the file used; "" where it gave none
+  std::vector<uint8_t> custom_options;
+  int32_t debug_metadata_index = -1;
+
+  std::string_view Name() const { return code == BuiltinOp::kCustom ? custom_code : BuiltinOpName(code); }
+};
+
+struct Subgraph {
+  std::string name;
+  std::vector<Tensor> tensors;
+  std::vector<Operator> operators;  // in the order of execution
+  std::vector<int32_t> inputs, outputs;
+  int32_t debug_metadata_index = -1;
+};
+
+struct SignatureTensor {
+  std::string name;
+  int32_t tensor = 0;
+  bool operator==(const SignatureTensor&) const = default;
+};
+
+struct Signature {
+  std::string key;
+  int32_t subgraph = 0;
+  std::vector<SignatureTensor> inputs, outputs;
+};
+
+struct Metadata {
+  std::string name;
+  Constant data;
+};
+
+struct Model {
+  std::string source;  // the file's path, for messages
+  uint32_t version = 3;
+  std::string description;
+  std::vector<Subgraph> subgraphs;  // [0] is the main one
+  std::vector<Signature> signatures;
+  std::vector<Metadata> metadata;
+  std::vector<std::string> warnings;   // what the reader found worth saying
+  bool has_unknown_fields = false;     // written by a newer version: may be run, not rewritten
+  uint64_t file_bytes = 0;
+};
+
+}  // namespace assay::graph

@@ -1,0 +1,20 @@
+// Affine quantization: real = scale * (q - zero_point), per tensor or along one dimension.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace assay {
+
+struct Quantization {
+  std::vector<float> scale;  // empty: not quantized; one: per tensor; else one per slice of quantized_dimension
+  std::vector<int64_t> zero_point;
+  int32_t quantized_dimension = 0;
+  std::vector<float> min, max;  // ranges the converter saw; informative only
+
+  bool is_quantized() const { return !scale.empty(); }
+  bool is_per_channel() const { return scale.size() > 1; }
+  bool operator==(const Quantization&) const = default;
+};
+
+}  // namespace assay
