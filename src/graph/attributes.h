@@ -68,7 +68,8 @@ class Attributes {
         member = from.GetInt(name, INT64_MIN, INT64_MAX, member ? 1 : 0) != 0;
       } else if constexpr (std::is_enum_v<T>) {
         // Every enum of the attributes ends in kCount: what lies outside is refused.
-        member = static_cast<T>(from.GetInt(name, 0, static_cast<int64_t>(T::kCount) - 1, static_cast<int64_t>(member)));
+        member =
+            static_cast<T>(from.GetInt(name, 0, static_cast<int64_t>(T::kCount) - 1, static_cast<int64_t>(member)));
       } else if constexpr (std::is_integral_v<T>) {
         member = static_cast<T>(from.GetInt(name, static_cast<int64_t>(std::numeric_limits<T>::min()),
                                             static_cast<int64_t>(std::numeric_limits<T>::max()),

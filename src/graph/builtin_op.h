@@ -1,5 +1,5 @@
-// All builtin operators of the .tflite format: the enum's name, the format's name, its id, its table of options ("" where
-// it has none). The one list behind the schema map, the registry, the documentation and the completeness tests.
+// All builtin operators of the .tflite format: the enum's name, the format's name, its id, its table of options (""
+// where it has none). The one list behind the schema map, the registry, the documentation and the completeness tests.
 #pragma once
 
 #include <cstdint>
@@ -235,9 +235,9 @@ struct BuiltinOpFacts {
   std::string_view options;  // the schema's table: "Conv2DOptions"; "" where the op has none
 };
 
-std::span<const BuiltinOpFacts> AllBuiltinOps();           // ordered by id, without gaps
-std::string_view BuiltinOpName(BuiltinOp op);              // "CONV_2D"; "UNKNOWN" for an id outside the list
-std::string_view BuiltinOpOptionsTable(BuiltinOp op);      // "Conv2DOptions"
+std::span<const BuiltinOpFacts> AllBuiltinOps();       // ordered by id, without gaps
+std::string_view BuiltinOpName(BuiltinOp op);          // "CONV_2D"; "UNKNOWN" for an id outside the list
+std::string_view BuiltinOpOptionsTable(BuiltinOp op);  // "Conv2DOptions"
 std::optional<BuiltinOp> BuiltinOpFromName(std::string_view name);
 
 }  // namespace assay::graph

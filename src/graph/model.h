@@ -67,17 +67,17 @@ struct VariantSubtype {
 struct Tensor {
   std::string name;
   DType dtype = DType::kFloat32;
-  Shape shape;                                // what the file says; a dynamic dimension is stored as 1 here
+  Shape shape;                                          // what the file says; a dynamic dimension is stored as 1 here
   std::optional<std::vector<int32_t>> shape_signature;  // -1 marks a dynamic dimension
-  bool has_rank = false;                      // the format's flag, kept for the round trip
+  bool has_rank = false;                                // the format's flag, kept for the round trip
   bool is_variable = false;
   Quantization quantization;
   std::optional<BlockwiseQuantization> blockwise;
-  std::vector<uint8_t> custom_quantization;   // CustomQuantization's bytes
+  std::vector<uint8_t> custom_quantization;  // CustomQuantization's bytes
   std::optional<Sparsity> sparsity;
   std::vector<VariantSubtype> variant_tensors;
-  std::optional<Constant> data;               // set for constants, an empty one included
-  uint32_t external_buffer = 0;               // the format's id of a buffer kept outside of the file
+  std::optional<Constant> data;  // set for constants, an empty one included
+  uint32_t external_buffer = 0;  // the format's id of a buffer kept outside of the file
 };
 
 struct Operator {
@@ -87,7 +87,7 @@ struct Operator {
   std::vector<int32_t> inputs, outputs, intermediates;  // tensor indices; inputs may be kNoTensor
   std::vector<bool> mutating_variable_inputs;
   Attributes attributes;
-  std::string options_table;         // the table that the file used; "" where it gave none
+  std::string options_table;  // the table that the file used; "" where it gave none
   std::vector<uint8_t> custom_options;
   int32_t debug_metadata_index = -1;
 
@@ -126,8 +126,8 @@ struct Model {
   std::vector<Subgraph> subgraphs;  // [0] is the main one
   std::vector<Signature> signatures;
   std::vector<Metadata> metadata;
-  std::vector<std::string> warnings;   // what the reader found worth saying
-  bool has_unknown_fields = false;     // written by a newer version: may be run, not rewritten
+  std::vector<std::string> warnings;  // what the reader found worth saying
+  bool has_unknown_fields = false;    // written by a newer version: may be run, not rewritten
   uint64_t file_bytes = 0;
 };
 

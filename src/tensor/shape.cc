@@ -10,7 +10,7 @@ bool Shape::IsValid(int64_t limit) const {
     if (d < 0) return false;
   }
   for (const int32_t d : dims_) {
-    if (d == 0) return true;
+    if (d == 0) continue;
     if (n > limit / d) return false;
     n *= d;
   }

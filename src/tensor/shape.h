@@ -29,7 +29,8 @@ class Shape {
     for (const int32_t d : dims_) n *= d;
     return n;
   }
-  // False where a dimension is negative or the product exceeds `limit`.
+  // False where a dimension is negative or the product (zeros left out, so that no order of multiplying overflows)
+  // exceeds `limit`.
   bool IsValid(int64_t limit) const;
 
   std::string ToString() const;  // "[1,224,224,3]"
