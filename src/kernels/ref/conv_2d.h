@@ -1,0 +1,40 @@
+// CONV_2D as plain loops: y[b,oy,ox,o] = sum over the window of x[b,iy,ix,c] * w[o,ky,kx,c] + bias[o], grouped where
+// the filter has fewer channels than the input. Layouts: NHWC, filter OHWI. Pixels outside of the input count as its
+// zero point.
+#pragma once
+
+#include <cstdint>
+
+#include "numerics/requantize.h"
+
+namespace assay::kernels::ref {
+
+struct Conv2DGeometry {
+  int32_t batches, input_h, input_w, input_c;
+  int32_t filter_h, filter_w, filter_c;  // input_c = groups * filter_c
+  int32_t output_h, output_w, output_c;
+  int32_t stride_h, stride_w, dilation_h, dilation_w;
+  int32_t pad_h, pad_w;  // rows above, columns to the left
+};
+
+// Accumulates in double, rounds once. bias may be null.
+void Conv2DFloat(const Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
+                 float high, float* output) noexcept;
+
+// 8-bit codes of either sign. The zero points are those of input and filter; scales has one entry per output channel.
+template <typename T, typename W>
+void Conv2DQuantized(const Conv2DGeometry& g, const T* input, int32_t input_zero_point, const W* filter,
+                     int32_t filter_zero_point, const int32_t* bias, const numerics::ChannelScale* scales,
+                     const numerics::OutputStage& stage, T* output) noexcept;
+
+// 16-bit activations, 8-bit weights; bias int32 or int64 (Bias), the sum exact in int64.
+// With an int64 bias the multiplier has 15 bits, with an int32 one stage.rounding decides.
+template <typename Bias>
+void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const int8_t* filter, const Bias* bias,
+                 const numerics::ChannelScale* scales, const numerics::OutputStage& stage, int16_t* output) noexcept;
+
+// Raw sums of (x - x_zero_point of the batch) * w in int32: what the hybrid forms scale back to float.
+void Conv2DAccumulate(const Conv2DGeometry& g, const int8_t* input, const int32_t* zero_point_of_batch,
+                      const int8_t* filter, int32_t* accumulators) noexcept;
+
+}  // namespace assay::kernels::ref

@@ -1,0 +1,147 @@
+// What an op implementation is: a Prepare function that checks everything, derives parameters, sets its outputs' shapes
+// and returns the function that computes. Prepare may throw InputError; what it returns only computes.
+//
+//   RunFn PrepareRelu(PrepareContext& context) {
+//     const TensorRef& x = context.Input(0);
+//     ...checks...
+//     context.SetOutputShape(0, x.shape);
+//     return [](const RunContext& run) { kernels::ref::Relu(run.In<float>(0), run.Out<float>(0)); };
+//   }
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/model.h"
+#include "numerics/profile.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace assay::ops {
+
+// A tensor of a running graph. `data` is null until memory is assigned; during Prepare only known tensors have data.
+struct TensorRef {
+  const graph::Tensor* info = nullptr;
+  DType dtype = DType::kFloat32;
+  Shape shape;
+  uint8_t* data = nullptr;
+  size_t bytes = 0;
+  bool is_constant = false;
+
+  const std::string& name() const { return info->name; }
+  const Quantization& quantization() const { return info->quantization; }
+  int64_t size() const { return shape.NumElements(); }
+  // Per tensor: the first scale and zero point. The tensor must be quantized (ops/checks.h verifies).
+  float scale() const { return info->quantization.scale[0]; }
+  int32_t zero_point() const {
+    return info->quantization.zero_point.empty() ? 0 : static_cast<int32_t>(info->quantization.zero_point[0]);
+  }
+  template <typename T>
+  std::span<const T> values() const {
+    ASSAY_CHECK(dtype == DTypeOf<T>());
+    return {reinterpret_cast<const T*>(data), bytes / sizeof(T)};
+  }
+  template <typename T>
+  std::span<T> mutable_values() const {
+    ASSAY_CHECK(dtype == DTypeOf<T>() && !is_constant);
+    return {reinterpret_cast<T*>(data), bytes / sizeof(T)};
+  }
+};
+
+// Thrown by PrepareContext::Values when a value is not known before the graph runs; the runtime then prepares the op
+// again when its turn to run comes, with every input's value at hand. Op code neither throws nor catches it.
+struct ValueNotKnownYet {};
+
+// State that ops share across invocations of one interpreter: resource variables, subgraphs that run once.
+class Resources;
+
+// Runs another subgraph of the model (IF, WHILE, CALL_ONCE, STABLEHLO_COMPOSITE); the runtime implements it.
+class SubgraphRunner {
+ public:
+  virtual ~SubgraphRunner() = default;
+  // Copies `inputs` into the subgraph's inputs (taking over their shapes), runs it and returns its outputs, which stay
+  // valid until the same subgraph runs again. Throws InputError where counts or types do not fit.
+  virtual std::vector<const TensorRef*> Run(int32_t subgraph, std::span<const TensorRef* const> inputs) = 0;
+  virtual Resources& resources() = 0;
+  virtual int64_t max_loop_trips() const = 0;
+};
+
+class PrepareContext {
+ public:
+  virtual ~PrepareContext() = default;
+
+  virtual const graph::Operator& op() const = 0;
+  virtual const graph::Model& model() const = 0;
+  virtual const numerics::Profile& profile() const = 0;
+  // The engine whose rules this op follows: the profile's, or kBuiltin where XNNPACK does not take the op.
+  virtual numerics::Engine engine() const = 0;
+
+  int num_inputs() const { return static_cast<int>(op().inputs.size()); }
+  int num_outputs() const { return static_cast<int>(op().outputs.size()); }
+  // True where input i was given (optional operands may be absent).
+  bool HasInput(int i) const { return i < num_inputs() && op().inputs[static_cast<size_t>(i)] != graph::kNoTensor; }
+  // Each throws InputError where the operand is absent.
+  virtual const TensorRef& Input(int i) const = 0;
+  virtual const TensorRef& Output(int i) const = 0;
+  virtual const TensorRef& Intermediate(int i) const = 0;
+
+  // True where input i's value is known already: a constant, or computed from shapes and constants alone.
+  virtual bool IsKnown(int i) const = 0;
+  // The known values of input i (shape operands, axes, ...). Throws ValueNotKnownYet where they are not.
+  template <typename T>
+  std::span<const T> Values(int i) const {
+    const TensorRef& tensor = Input(i);
+    if (tensor.dtype != DTypeOf<T>()) {
+      throw InputError("input {} is {}, expected {}", i, DTypeName(tensor.dtype), DTypeName(DTypeOf<T>()));
+    }
+    if (!IsKnown(i)) throw ValueNotKnownYet{};
+    return tensor.values<T>();
+  }
+
+  // Every output must get one of these. SetOutputShape checks the limits on memory (InputError).
+  virtual void SetOutputShape(int i, Shape shape) = 0;
+  // The shape follows from the computation itself (WHERE, ...): Run calls RunContext::ResizeOutput.
+  virtual void SetOutputDynamic(int i) = 0;
+  // The output's value is known from shapes alone (SHAPE, RANK): sets shape and value now.
+  virtual void SetOutputValue(int i, Shape shape, std::span<const uint8_t> bytes) = 0;
+
+  // Working memory that lives during Run only; the id goes to RunContext::Scratch. 64-byte aligned, not initialised.
+  virtual int AddScratch(uint64_t bytes) = 0;
+};
+
+class RunContext {
+ public:
+  virtual ~RunContext() = default;
+  virtual bool HasInput(int i) const = 0;
+  virtual const TensorRef& Input(int i) const = 0;
+  virtual const TensorRef& Output(int i) const = 0;
+  virtual const TensorRef& Intermediate(int i) const = 0;
+  // Only for outputs declared with SetOutputDynamic. Throws InputError beyond the limits. Returns the output.
+  virtual const TensorRef& ResizeOutput(int i, Shape shape) const = 0;
+  virtual std::span<uint8_t> Scratch(int id) const = 0;
+  virtual SubgraphRunner& subgraphs() const = 0;
+  // Throws Error(kInterrupted) once the caller asked to stop; loops over many steps call it.
+  virtual void CheckCancelled() const = 0;
+
+  template <typename T>
+  std::span<const T> In(int i) const {
+    return Input(i).values<T>();
+  }
+  template <typename T>
+  std::span<T> Out(int i) const {
+    return Output(i).mutable_values<T>();
+  }
+};
+
+using RunFn = std::function<void(const RunContext&)>;
+using PrepareFn = RunFn (*)(PrepareContext&);
+// Whether XNNPACK would take this op (types, shapes, options); called before Prepare with unverified operands, so it
+// looks before it leaps and returns false for anything odd. It may throw InputError and ValueNotKnownYet.
+using DelegatedFn = bool (*)(const PrepareContext&);
+
+}  // namespace assay::ops

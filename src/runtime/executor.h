@@ -1,0 +1,99 @@
+// One subgraph made ready to run: ops prepared, tensors placed in an arena by lifetime. Ops whose operands have shapes
+// or values that only running shows are prepared when their turn comes, their outputs then live on the heap.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/registry.h"
+#include "runtime/memory_planner.h"
+#include "runtime/session.h"
+
+namespace assay::runtime {
+
+// Owned bytes, 64-byte aligned, zeroed.
+class AlignedBytes {
+ public:
+  AlignedBytes() = default;
+  explicit AlignedBytes(uint64_t size);
+  uint8_t* data() const { return data_.get(); }
+  uint64_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* p) const;
+  };
+  std::unique_ptr<uint8_t[], Free> data_;
+  uint64_t size_ = 0;
+};
+
+class Executor {
+ public:
+  Executor(Session& session, int32_t subgraph);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const graph::Subgraph& subgraph() const { return graph_; }
+  const ops::TensorRef& tensor(int32_t index) const { return tensors_[static_cast<size_t>(index)]; }
+  bool prepared() const { return prepared_; }
+
+  // Changes an input's shape; a change needs Prepare again. Throws InputError where the rank or a dimension is not
+  // allowed.
+  void ResizeInput(size_t position, const Shape& shape);
+  void Prepare();
+  void Invoke();
+  void ResetVariables();
+
+  // True where the tensor's bytes still are what its op wrote (an output, a constant, or everything was preserved).
+  bool IsReadable(int32_t index) const;
+  const ArenaPlan& arena() const { return plan_; }
+  std::string Place(int32_t op_index) const;  // "op 17 CONV_2D"
+  numerics::Engine engine(int32_t op_index) const { return steps_[static_cast<size_t>(op_index)].engine; }
+
+ private:
+  struct Step {
+    ops::RunFn run;
+    numerics::Engine engine = numerics::Engine::kReference;
+    bool deferred = false;  // prepared when its turn comes
+    bool folded = false;    // already run: its outputs are known before the graph runs
+    std::vector<uint64_t> scratch_bytes;
+    std::vector<uint8_t*> scratch;
+    AlignedBytes own_scratch;  // of a deferred step
+  };
+  enum class Storage : uint8_t { kUnknown, kConstant, kArena, kHeap, kVariable };
+  class PrepareStepContext;
+  class RunStepContext;
+  friend class PrepareStepContext;
+  friend class RunStepContext;
+
+  void BindTensors();
+  void PrepareStep(size_t index);
+  void RunStep(size_t index);
+  void RunDeferred(size_t index);
+  void PlanMemory();
+  void MoveToHeap(int32_t tensor, uint64_t bytes);
+  static void AllocateOwnScratch(Step& step);
+  bool MayFold(const graph::Operator& op) const;
+
+  Session& session_;
+  int32_t index_;
+  const graph::Subgraph& graph_;
+  std::vector<ops::TensorRef> tensors_;
+  std::vector<Storage> places_;
+  std::vector<bool> shape_known_, value_known_;
+  std::vector<AlignedBytes> heap_;       // per tensor; empty where it lives elsewhere
+  std::vector<AlignedBytes> variables_;  // per tensor
+  std::vector<std::optional<Shape>> input_shapes_;
+  std::vector<Step> steps_;
+  AlignedBytes arena_;
+  ArenaPlan plan_;
+  bool prepared_ = false;
+  int64_t accounted_ = 0;
+};
+
+}  // namespace assay::runtime

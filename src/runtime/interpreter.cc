@@ -1,0 +1,201 @@
+#include "runtime/interpreter.h"
+
+#include <cstring>
+
+#include "ops/resources.h"
+#include "runtime/executor.h"
+
+namespace assay::runtime {
+
+class Interpreter::Impl {
+ public:
+  Impl(std::shared_ptr<const graph::Model> model, InterpreterOptions options) : session(std::move(model), options) {
+    if (session.model().subgraphs.empty()) throw InputError("{}: has no subgraph", session.model().source);
+    Select(0);
+  }
+
+  void Select(int32_t subgraph) {
+    executor = &session.executor(subgraph);
+    inputs = executor->subgraph().inputs;
+    outputs = executor->subgraph().outputs;
+    input_names.clear();
+    for (const int32_t i : inputs) input_names.push_back(executor->tensor(i).name());
+  }
+
+  int32_t InputTensor(size_t position) const {
+    if (position >= inputs.size()) {
+      throw InputError("{}: input {} does not exist, there are {}", session.model().source, position, inputs.size());
+    }
+    return inputs[position];
+  }
+  int32_t OutputTensor(size_t position) const {
+    if (position >= outputs.size()) {
+      throw InputError("{}: output {} does not exist, there are {}", session.model().source, position, outputs.size());
+    }
+    return outputs[position];
+  }
+  const ops::TensorRef& WritableInput(size_t position) {
+    const int32_t index = InputTensor(position);
+    if (!executor->prepared()) executor->Prepare();
+    const ops::TensorRef& tensor = executor->tensor(index);
+    if (tensor.is_constant) {
+      throw InputError("{}: input '{}' is a constant", session.model().source, tensor.name());
+    }
+    return tensor;
+  }
+
+  Session session;
+  Executor* executor = nullptr;
+  std::vector<int32_t> inputs, outputs;  // tensors, in the order of the graph or the signature
+  std::vector<std::string> input_names;
+};
+
+Interpreter::Interpreter(std::shared_ptr<const graph::Model> model, InterpreterOptions options)
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+Interpreter::~Interpreter() = default;
+Interpreter::Interpreter(Interpreter&&) noexcept = default;
+
+const graph::Model& Interpreter::model() const { return impl_->session.model(); }
+const InterpreterOptions& Interpreter::options() const { return impl_->session.options(); }
+size_t Interpreter::input_count() const { return impl_->inputs.size(); }
+size_t Interpreter::output_count() const { return impl_->outputs.size(); }
+
+TensorDetails Interpreter::Details(int32_t index) const {
+  const size_t count = impl_->executor->subgraph().tensors.size();
+  if (index < 0 || static_cast<size_t>(index) >= count) {
+    throw InputError("{}: tensor {} does not exist, there are {}", model().source, index, count);
+  }
+  const ops::TensorRef& tensor = impl_->executor->tensor(index);
+  TensorDetails details;
+  details.name = tensor.name();
+  details.index = index;
+  details.shape = tensor.shape;
+  const auto dims = tensor.shape.dims();
+  details.shape_signature = tensor.info->shape_signature.value_or(std::vector<int32_t>(dims.begin(), dims.end()));
+  details.dtype = tensor.dtype;
+  details.quantization = tensor.quantization();
+  return details;
+}
+
+TensorDetails Interpreter::InputDetails(size_t position) const {
+  TensorDetails details = Details(impl_->InputTensor(position));
+  details.name = impl_->input_names[position];
+  return details;
+}
+TensorDetails Interpreter::OutputDetails(size_t position) const { return Details(impl_->OutputTensor(position)); }
+
+size_t Interpreter::FindInput(std::string_view name) const {
+  std::vector<std::string_view> known;
+  for (size_t i = 0; i < impl_->input_names.size(); ++i) {
+    if (impl_->input_names[i] == name) return i;
+    known.push_back(impl_->input_names[i]);
+  }
+  std::string list;
+  for (const std::string_view one : known) list += fmt::format("{}'{}'", list.empty() ? "" : ", ", one);
+  throw InputError("{}: has no input '{}'{}; its inputs are {}", model().source, name,
+                   NearestHint(name, known.data(), known.size()), list);
+}
+
+void Interpreter::SelectSignature(std::string_view key) {
+  std::string known;
+  for (const graph::Signature& signature : model().signatures) {
+    if (signature.key != key) {
+      known += fmt::format("{}'{}'", known.empty() ? "" : ", ", signature.key);
+      continue;
+    }
+    impl_->Select(signature.subgraph);
+    impl_->inputs.clear();
+    impl_->outputs.clear();
+    impl_->input_names.clear();
+    for (const graph::SignatureTensor& input : signature.inputs) {
+      impl_->inputs.push_back(input.tensor);
+      impl_->input_names.push_back(input.name);
+    }
+    for (const graph::SignatureTensor& output : signature.outputs) impl_->outputs.push_back(output.tensor);
+    return;
+  }
+  throw InputError("{}: has no signature '{}'; it has {}", model().source, key, known.empty() ? "none" : known);
+}
+
+void Interpreter::ResizeInput(size_t position, const Shape& shape) {
+  const int32_t index = impl_->InputTensor(position);
+  const auto& graph_inputs = impl_->executor->subgraph().inputs;
+  for (size_t p = 0; p < graph_inputs.size(); ++p) {
+    if (graph_inputs[p] == index) {
+      impl_->executor->ResizeInput(p, shape);
+      return;
+    }
+  }
+  throw InputError("{}: tensor '{}' is not an input of its subgraph", model().source, impl_->input_names[position]);
+}
+
+void Interpreter::AllocateTensors() {
+  if (!impl_->executor->prepared()) impl_->executor->Prepare();
+}
+
+void Interpreter::SetInput(size_t position, const Array& value) {
+  const TensorDetails details = InputDetails(position);
+  if (value.dtype() != details.dtype) {
+    throw InputError("{}: input '{}' is {}, given {}", model().source, details.name, DTypeName(details.dtype),
+                     DTypeName(value.dtype()));
+  }
+  const ops::TensorRef& tensor = impl_->WritableInput(position);
+  if (value.shape() != tensor.shape) {
+    throw InputError("{}: input '{}' has the shape {}, given {}", model().source, details.name, tensor.shape.ToString(),
+                     value.shape().ToString());
+  }
+  if (tensor.bytes > 0) std::memcpy(tensor.data, value.bytes().data(), tensor.bytes);
+}
+
+std::span<uint8_t> Interpreter::MutableInput(size_t position) {
+  const ops::TensorRef& tensor = impl_->WritableInput(position);
+  return {tensor.data, tensor.bytes};
+}
+
+void Interpreter::Invoke() { impl_->executor->Invoke(); }
+
+std::span<const uint8_t> Interpreter::OutputBytes(size_t position) const {
+  const ops::TensorRef& tensor = impl_->executor->tensor(impl_->OutputTensor(position));
+  return {tensor.data, tensor.data == nullptr ? 0 : tensor.bytes};
+}
+
+const Shape& Interpreter::OutputShape(size_t position) const {
+  return impl_->executor->tensor(impl_->OutputTensor(position)).shape;
+}
+
+Array Interpreter::Output(size_t position) const { return Tensor(impl_->OutputTensor(position)); }
+
+bool Interpreter::IsReadable(int32_t index) const {
+  Details(index);
+  return impl_->executor->IsReadable(index);
+}
+
+Array Interpreter::Tensor(int32_t index) const {
+  const TensorDetails details = Details(index);
+  if (!impl_->executor->IsReadable(index)) {
+    throw InputError("{}: tensor {} '{}' is not kept after its last use; set preserve_all_tensors to read it",
+                     model().source, index, details.name);
+  }
+  const ops::TensorRef& tensor = impl_->executor->tensor(index);
+  Array array(tensor.dtype, tensor.shape);
+  ASSAY_CHECK(array.bytes().size() == tensor.bytes || tensor.info->sparsity.has_value());
+  if (!array.bytes().empty()) {
+    std::memcpy(array.bytes().data(), tensor.data, std::min(array.bytes().size(), tensor.bytes));
+  }
+  return array;
+}
+
+void Interpreter::ResetVariables() {
+  for (size_t s = 0; s < model().subgraphs.size(); ++s)
+    impl_->session.executor(static_cast<int32_t>(s)).ResetVariables();
+  impl_->session.resources().Reset();
+}
+
+void Interpreter::SetHook(OpHook hook) { impl_->session.hook() = std::move(hook); }
+
+Interpreter::MemoryUse Interpreter::memory() const {
+  const ArenaPlan& plan = impl_->executor->arena();
+  return {plan.arena_bytes, plan.sum_bytes, plan.peak_live_bytes};
+}
+
+}  // namespace assay::runtime
