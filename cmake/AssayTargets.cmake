@@ -27,3 +27,20 @@ function(assay_layer name)
     set_tests_properties(unit.${target} PROPERTIES TIMEOUT 600 LABELS unit)
   endif()
 endfunction()
+
+# assay_flatbuffers(LAYER PATH/schema.fbs): the schema's C++ code, as <PATH/schema_generated.h>, for that layer and its tests.
+function(assay_flatbuffers layer schema)
+  get_filename_component(folder ${schema} DIRECTORY)
+  get_filename_component(stem ${schema} NAME_WE)
+  set(root ${CMAKE_BINARY_DIR}/generated)
+  set(header ${root}/${folder}/${stem}_generated.h)
+  add_custom_command(OUTPUT ${header}
+    COMMAND flatbuffers::flatc --cpp --scoped-enums --reflect-names -o ${root}/${folder} ${CMAKE_CURRENT_SOURCE_DIR}/${schema}
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${schema} VERBATIM)
+  target_sources(assay_${layer} PRIVATE ${header})
+  # Generated code is not held to our warnings.
+  target_include_directories(assay_${layer} SYSTEM PUBLIC $<BUILD_INTERFACE:${root}>)
+  if(TARGET ${layer}_test)
+    add_dependencies(${layer}_test assay_${layer})
+  endif()
+endfunction()

@@ -41,6 +41,16 @@ Error UsageError(fmt::format_string<Args...> format, Args&&... args) {
   return Error(ErrorCode::kUsage, fmt::format(format, std::forward<Args>(args)...));
 }
 
+// Runs `body`; an error that it throws gets the place that `place()` names, put together only then.
+template <typename Place, typename Body>
+decltype(auto) InContext(const Place& place, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw error.WithContext(place());
+  }
+}
+
 [[noreturn]] void CheckFailed(const char* condition, const char* file, int line);
 
 // The known name closest to what was typed, as " (did you mean 'x'?)", or "" where nothing is near.

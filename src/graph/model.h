@@ -54,7 +54,16 @@ struct Sparsity {
 struct BlockwiseQuantization {
   int32_t scales = kNoTensor, zero_points = kNoTensor;  // tensor indices in the same subgraph
   int32_t block_size = 0;
+  std::vector<int32_t> block_shape;
   bool operator==(const BlockwiseQuantization&) const = default;
+};
+
+// Quantization along several dimensions at once; scales and zero points are tensors of their own.
+struct MultiAxisQuantization {
+  int32_t scales = kNoTensor, zero_points = kNoTensor;  // tensor indices in the same subgraph
+  int32_t block_size = 0;
+  std::vector<int32_t> quantized_dimensions;
+  bool operator==(const MultiAxisQuantization&) const = default;
 };
 
 struct VariantSubtype {
@@ -73,6 +82,7 @@ struct Tensor {
   bool is_variable = false;
   Quantization quantization;
   std::optional<BlockwiseQuantization> blockwise;
+  std::optional<MultiAxisQuantization> multi_axis;
   std::vector<uint8_t> custom_quantization;  // CustomQuantization's bytes
   std::optional<Sparsity> sparsity;
   std::vector<VariantSubtype> variant_tensors;
@@ -108,6 +118,8 @@ struct SignatureTensor {
   bool operator==(const SignatureTensor&) const = default;
 };
 
+// The tensors exist in the subgraph; a model that was cut after its conversion may name some that are no longer among
+// the subgraph's inputs and outputs (the reader then warns).
 struct Signature {
   std::string key;
   int32_t subgraph = 0;
@@ -119,6 +131,14 @@ struct Metadata {
   Constant data;
 };
 
+// A buffer kept in a file of its own, as the format describes it.
+struct ExternalBuffer {
+  uint32_t id = 0, group = 0;  // `group` is an index into Model::external_buffer_groups
+  uint64_t offset = 0, length = 0;
+  std::string packing;
+  bool operator==(const ExternalBuffer&) const = default;
+};
+
 struct Model {
   std::string source;  // the file's path, for messages
   uint32_t version = 3;
@@ -126,6 +146,10 @@ struct Model {
   std::vector<Subgraph> subgraphs;  // [0] is the main one
   std::vector<Signature> signatures;
   std::vector<Metadata> metadata;
+  std::vector<Constant> legacy_metadata;  // the nameless list that preceded `metadata`
+  std::vector<std::string> external_buffer_groups;
+  std::vector<ExternalBuffer> external_buffers;
+  Constant appended_archive;  // a ZIP file behind the model (its label files); offsets count from the archive's start
   std::vector<std::string> warnings;  // what the reader found worth saying
   bool has_unknown_fields = false;    // written by a newer version: may be run, not rewritten
   uint64_t file_bytes = 0;
