@@ -1,0 +1,77 @@
+#include "image/resize.h"
+
+#include <array>
+
+#include "base/error.h"
+
+namespace assay {
+namespace {
+
+struct NamedMethod {
+  std::string name;
+  ResizeMethod method;
+};
+
+const std::vector<NamedMethod>& Methods() {
+  static const std::vector<NamedMethod> methods = [] {
+    using Kernel = ResizeKernel;
+    std::vector<NamedMethod> all;
+    const auto add = [&all](const char* name, ResizeLibrary library, Kernel kernel) {
+      all.push_back({name, {library, kernel, false, ResizeGrid::kLegacy}});
+    };
+    add("opencv-nearest", ResizeLibrary::kOpencv, Kernel::kNearest);
+    add("opencv-linear", ResizeLibrary::kOpencv, Kernel::kLinear);
+    add("opencv-area", ResizeLibrary::kOpencv, Kernel::kArea);
+    return all;
+  }();
+  return methods;
+}
+
+}  // namespace
+
+const std::vector<std::string>& ResizeMethodNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const NamedMethod& known : Methods()) all.push_back(known.name);
+    return all;
+  }();
+  return names;
+}
+
+std::string ResizeMethod::ToString() const {
+  for (const NamedMethod& known : Methods()) {
+    if (known.method == *this) return known.name;
+  }
+  ASSAY_CHECK(!"a resize method without a name");
+  return "";
+}
+
+bool ResizeMethod::MakesReal() const {
+  const bool tensorflow = library == ResizeLibrary::kTensorflow2 || library == ResizeLibrary::kTensorflow1;
+  return tensorflow && kernel != ResizeKernel::kNearest;
+}
+
+ResizeMethod ParseResizeMethod(std::string_view text) {
+  for (const NamedMethod& known : Methods()) {
+    if (known.name == text) return known.method;
+  }
+  const std::vector<std::string_view> names(ResizeMethodNames().begin(), ResizeMethodNames().end());
+  throw UsageError("unknown resize method '{}'{}", text, NearestHint(text, names.data(), names.size()));
+}
+
+Array Resize(const Array& image, int32_t new_width, int32_t new_height, const ResizeMethod& method) {
+  ASSAY_CHECK(image.shape().rank() == 3 && new_width > 0 && new_height > 0);
+  ASSAY_CHECK(image.dtype() == DType::kUInt8 || image.dtype() == DType::kFloat32);
+  const int32_t channels = image.shape()[2];
+  ASSAY_CHECK(image.shape()[0] > 0 && image.shape()[1] > 0 && (channels == 1 || channels == 3));
+  switch (method.library) {
+    case ResizeLibrary::kOpencv:
+      return ResizeOpencv(image, new_width, new_height, method.kernel);
+    default:
+      break;
+  }
+  ASSAY_CHECK(!"a resize method without code");
+  return {};
+}
+
+}  // namespace assay
