@@ -52,6 +52,11 @@ Conv2DGeometry Geometry(const Conv2DAttributes& a, const TensorRef& input, const
   return g;
 }
 
+// LiteRT's optimised kernels run grouped convolutions on the reference loops.
+Rounding RoundingFor(const MatrixRule& rule, const Conv2DGeometry& g) {
+  return rule.engine == Engine::kBuiltin && g.filter_c != g.input_c ? Rounding::kFixedHalfAway : rule.rounding;
+}
+
 RunFn PrepareFloat(const Conv2DGeometry& g, graph::Activation activation, bool has_bias) {
   const FloatRange clamp = ActivationRange(activation);
   return [g, clamp, has_bias](const RunContext& run) {
@@ -75,11 +80,7 @@ RunFn PrepareEightBit(const PrepareContext& context, const Conv2DGeometry& g, gr
     CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
   }
   const MatrixRule& rule = FindMatrixRule(context, kRules, input.dtype);
-  OutputStage stage = {.rounding = rule.rounding, .zero_point = output.zero_point()};
-  // LiteRT's optimised kernels run grouped int8 convolutions on the reference loops.
-  if (input.dtype == DType::kInt8 && rule.engine == Engine::kBuiltin && g.filter_c != g.input_c) {
-    stage.rounding = Rounding::kFixedHalfAway;
-  }
+  OutputStage stage = {.rounding = RoundingFor(rule, g), .zero_point = output.zero_point()};
   const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
   stage.low = clamp.low, stage.high = clamp.high;
   return [g, stage, has_bias, scales = CombineChannelScales(rule, input, filter, output, g.output_c),
@@ -102,7 +103,7 @@ RunFn PrepareInt16(const PrepareContext& context, const Conv2DGeometry& g, const
       has_bias ? context.Input(2).dtype == DType::kInt32 : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   const IntRange clamp = QuantizedActivationRange(a.fused_activation_function, output, context.engine());
-  const OutputStage stage = {.rounding = rule.rounding, .zero_point = 0, .low = clamp.low, .high = clamp.high};
+  const OutputStage stage = {.rounding = RoundingFor(rule, g), .zero_point = 0, .low = clamp.low, .high = clamp.high};
   return [g, stage, has_bias, narrow_bias,
           scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {

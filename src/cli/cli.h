@@ -1,0 +1,26 @@
+// What the verbs share: how they register, the streams' habits, interruption.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace assay::cli {
+
+// A verb adds its subcommand and stores what to do in `action`; the action returns the exit code (0, or 1 for a failed
+// gate) and throws Error for everything else.
+using Action = std::function<int()>;
+
+void AddRun(CLI::App& app, Action& action);
+
+// Set by SIGINT and SIGTERM; long work polls it.
+const std::atomic<bool>& Interrupted();
+
+// Writes to stdout; throws InputError where that fails (a full disk behind a redirection).
+void Print(const std::string& text);
+
+}  // namespace assay::cli

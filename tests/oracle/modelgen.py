@@ -1,0 +1,127 @@
+"""Builds one-op .tflite models for the oracle: tensors, one operator, its options."""
+import dataclasses
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+TYPES = {'float32': 0, 'float16': 1, 'int32': 2, 'uint8': 3, 'int64': 4, 'bool': 6, 'int16': 7, 'complex64': 8, 'int8': 9,
+         'float64': 10, 'uint64': 12, 'uint32': 15, 'uint16': 16, 'int4': 17}
+
+
+@dataclasses.dataclass
+class Tensor:
+    """A tensor; `data` makes it a constant. `dtype` is a numpy name or 'int4' (data then holds int8 values in [-8, 7])."""
+    shape: tuple
+    dtype: str = 'float32'
+    scale: object = None       # a float or one per channel; None: not quantized
+    zero_point: object = 0
+    axis: int = 0              # quantized_dimension
+    data: object = None
+    variable: bool = False
+    signature: object = None   # shape_signature, -1 marks an open dimension
+
+
+def _pack(tensor):
+    data = np.ascontiguousarray(tensor.data)
+    if tensor.dtype == 'int4':
+        flat = data.reshape(-1).astype(np.int8).view(np.uint8) & 15
+        if flat.size % 2:
+            flat = np.append(flat, np.uint8(0))
+        return (flat[0::2] | (flat[1::2] << 4)).astype(np.uint8)
+    return np.frombuffer(data.astype(tensor.dtype).tobytes(), np.uint8)
+
+
+def _tensor(t, name, buffers):
+    out = schema.TensorT()
+    out.shape, out.type, out.name, out.isVariable, out.buffer = [int(d) for d in t.shape], TYPES[t.dtype], name, t.variable, 0
+    out.hasRank = True
+    if t.signature is not None:
+        out.shapeSignature = list(t.signature)
+    if t.data is not None:
+        b = schema.BufferT()
+        b.data = _pack(t)
+        buffers.append(b)
+        out.buffer = len(buffers) - 1
+    if t.scale is not None:
+        q = schema.QuantizationParametersT()
+        scales = np.atleast_1d(np.asarray(t.scale, np.float32))
+        q.scale = [float(s) for s in scales]
+        q.zeroPoint = [int(z) for z in np.broadcast_to(np.atleast_1d(np.asarray(t.zero_point)), scales.shape)]
+        q.quantizedDimension = t.axis
+        out.quantization = q
+    return out
+
+
+def one_op(name, tensors, inputs, outputs, options=None, options_table=None, version=1, intermediates=None, custom_code=None,
+           custom_options=None):
+    """The bytes of a model with the operator `name` (as in the schema).
+
+    tensors: list of Tensor; inputs (-1: absent) and outputs: indices. The graph's inputs are the op's non-constant,
+    non-variable inputs. options: dict of the schema's snake_case field names; options_table defaults to the op's own.
+    """
+    model, buffers = schema.ModelT(), [schema.BufferT()]
+    model.version, model.description = 3, 'assay oracle case'
+    code, opcode = getattr(schema.BuiltinOperator, name), schema.OperatorCodeT()
+    opcode.builtinCode, opcode.deprecatedBuiltinCode, opcode.version = code, min(code, 127), version
+    opcode.customCode = custom_code
+    model.operatorCodes = [opcode]
+    graph, op = schema.SubGraphT(), schema.OperatorT()
+    graph.tensors = [_tensor(t, f't{i}', buffers) for i, t in enumerate(tensors)]
+    op.opcodeIndex, op.inputs, op.outputs = 0, list(inputs), list(outputs)
+    if intermediates:
+        op.intermediates = list(intermediates)
+    if custom_options is not None:
+        op.customOptions = list(custom_options)
+    if options_table is not None:
+        camel = lambda s: s.split('_')[0] + ''.join(p.capitalize() for p in s.split('_')[1:])
+        first = hasattr(schema.BuiltinOptions, options_table)
+        table = getattr(schema, options_table + 'T')()
+        for key, value in (options or {}).items():
+            assert hasattr(table, camel(key)), (options_table, key)
+            setattr(table, camel(key), value)
+        if first:
+            op.builtinOptionsType, op.builtinOptions = getattr(schema.BuiltinOptions, options_table), table
+        else:
+            op.builtinOptions2Type, op.builtinOptions2 = getattr(schema.BuiltinOptions2, options_table), table
+    graph.operators = [op]
+    graph.inputs = list(dict.fromkeys(i for i in inputs if i >= 0 and tensors[i].data is None and not tensors[i].variable))
+    graph.outputs = list(outputs)
+    model.buffers, model.subgraphs = buffers, [graph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b'TFL3')
+    return bytes(builder.Output())
+
+
+@dataclasses.dataclass
+class Case:
+    """One model and its inputs (by tensor name 't<i>'). kind: a short label for the statistics, e.g. 'int8 per-channel'."""
+    kind: str
+    model: bytes
+    inputs: dict
+    float_tolerance: float = 1e-5    # of the output's range, for float outputs
+    integer_step: int = 0            # 1 where an integer output is a float's rounding that may tip either way
+
+
+@dataclasses.dataclass
+class Skip:
+    """A drawn case that is no case; counted with its reason."""
+    kind: str
+    reason: str
+
+
+def codes(rng, dtype, shape):
+    """Uniform over the whole range of an integer type; normal for floats; fair for bools."""
+    if dtype == 'bool':
+        return rng.integers(0, 2, size=shape).astype(bool)
+    if dtype.startswith('float'):
+        return rng.standard_normal(shape).astype(dtype)
+    if dtype == 'int4':
+        return rng.integers(-8, 8, size=shape).astype(np.int8)
+    info = np.iinfo(dtype)
+    return rng.integers(info.min, info.max, size=shape, endpoint=True, dtype=dtype)
+
+
+def scale_like(rng, low=-6.0, high=0.0):
+    """A plausible scale: log-uniform, one in four a power of two (ties)."""
+    return float(np.float32(2.0 ** rng.integers(int(low), int(high) + 1) if rng.random() < 0.25 else np.exp(rng.uniform(low, high))))
