@@ -71,6 +71,10 @@ MappedFile::~MappedFile() {
 }
 
 void WriteFileAtomically(const std::string& path, std::span<const uint8_t> bytes) {
+  WriteFileAtomically(path, std::span<const std::span<const uint8_t>>(&bytes, 1));
+}
+
+void WriteFileAtomically(const std::string& path, std::span<const std::span<const uint8_t>> pieces) {
   static std::atomic<unsigned> counter{0};
   const std::string temporary = fmt::format("{}.{}.{}.part", path, ::getpid(), counter++);
   FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
@@ -79,12 +83,14 @@ void WriteFileAtomically(const std::string& path, std::span<const uint8_t> bytes
     ::unlink(temporary.c_str());
     throw InputError("{}: cannot write: {}", path, std::strerror(error));
   };
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t put = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) give_up(errno);
-    done += static_cast<size_t>(put);
+  for (const std::span<const uint8_t> bytes : pieces) {
+    size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t put = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) give_up(errno);
+      done += static_cast<size_t>(put);
+    }
   }
   if (::close(fd.release()) != 0) give_up(errno);
   if (::rename(temporary.c_str(), path.c_str()) != 0) give_up(errno);

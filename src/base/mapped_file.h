@@ -31,6 +31,8 @@ class MappedFile {
 // Writes `bytes` beside `path` and renames: the file is whole or absent. Throws InputError.
 void WriteFileAtomically(const std::string& path, std::span<const uint8_t> bytes);
 void WriteFileAtomically(const std::string& path, const std::string& text);
+// The file is `pieces`, one after the other.
+void WriteFileAtomically(const std::string& path, std::span<const std::span<const uint8_t>> pieces);
 
 std::string ReadTextFile(const std::string& path, uint64_t max_bytes = uint64_t{256} << 20);
 

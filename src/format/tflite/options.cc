@@ -184,7 +184,7 @@ std::string ReadText(const flatbuffers::String* text, std::string_view what, Bud
   return text->str();
 }
 
-Attributes ReadOptions(const Table& table, const OptionsTable& type, const uint8_t* end, Budget& budget) {
+Attributes ReadAttributes(const Table& table, const OptionsTable& type, const uint8_t* end, Budget& budget) {
   Attributes attributes;
   const auto* start = reinterpret_cast<const uint8_t*>(&table);
   for (size_t i = 0; i < type.type->num_elems; ++i) {
@@ -208,8 +208,8 @@ Attributes ReadOptions(const Table& table, const OptionsTable& type, const uint8
   return attributes;
 }
 
-flatbuffers::Offset<void> WriteOptions(flatbuffers::FlatBufferBuilder& builder, const Attributes& attributes,
-                                       const OptionsTable& type) {
+flatbuffers::Offset<void> WriteAttributes(flatbuffers::FlatBufferBuilder& builder, const Attributes& attributes,
+                                          const OptionsTable& type) {
   const size_t count = type.type->num_elems;
   std::vector<const AttributeValue*> values(count, nullptr);
   for (const Attributes::Field& field : attributes.fields()) {

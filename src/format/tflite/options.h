@@ -39,11 +39,11 @@ bool HasUnknownFields(const flatbuffers::Table& table, const flatbuffers::TypeTa
 std::string ReadText(const flatbuffers::String* text, std::string_view what, Budget& budget);
 
 // The fields that the table gives. The table has passed the schema's verifier; `end` is the end of the verified bytes.
-graph::Attributes ReadOptions(const flatbuffers::Table& table, const OptionsTable& type, const uint8_t* end,
-                              Budget& budget);
+graph::Attributes ReadAttributes(const flatbuffers::Table& table, const OptionsTable& type, const uint8_t* end,
+                                 Budget& budget);
 
 // Throws InputError where an attribute is not a field of the table or does not fit it.
-flatbuffers::Offset<void> WriteOptions(flatbuffers::FlatBufferBuilder& builder, const graph::Attributes& attributes,
-                                       const OptionsTable& type);
+flatbuffers::Offset<void> WriteAttributes(flatbuffers::FlatBufferBuilder& builder, const graph::Attributes& attributes,
+                                          const OptionsTable& type);
 
 }  // namespace assay::tflite

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "format/tflite/appended_archive.h"
 #include "format/tflite/options.h"
 #include "format/tflite/schema_generated.h"
 
@@ -75,6 +76,7 @@ class Reader {
     ReadSignatures(root->signature_defs());
     ReadMetadata(*root);
     ReadExternalBuffers(*root);
+    if (auto archive = FindArchive(file_)) model_.appended_archive = Constant::Own(std::move(*archive));
     graph::Verify(model_, limits_);
     CheckSignatureTensors();
     return std::move(model_);
@@ -413,7 +415,7 @@ class Reader {
       const auto& fields = *static_cast<const flatbuffers::Table*>(table);
       Note(fields, type->type, place);
       to.options_table = type->name;
-      to.attributes = ReadOptions(fields, *type, end(), budget_);
+      to.attributes = ReadAttributes(fields, *type, end(), budget_);
     };
     read(static_cast<int>(from.builtin_options_type()), from.builtin_options(), false);
     read(static_cast<int>(from.builtin_options2_type()), from.builtin_options2(), true);
