@@ -1,6 +1,7 @@
 #include "image/resize.h"
 
-#include <array>
+#include <span>
+#include <utility>
 
 #include "base/error.h"
 
@@ -22,6 +23,32 @@ const std::vector<NamedMethod>& Methods() {
     add("opencv-nearest", ResizeLibrary::kOpencv, Kernel::kNearest);
     add("opencv-linear", ResizeLibrary::kOpencv, Kernel::kLinear);
     add("opencv-area", ResizeLibrary::kOpencv, Kernel::kArea);
+    add("pillow-nearest", ResizeLibrary::kPillow, Kernel::kNearest);
+    add("pillow-box", ResizeLibrary::kPillow, Kernel::kBox);
+    add("pillow-bilinear", ResizeLibrary::kPillow, Kernel::kLinear);
+    add("pillow-hamming", ResizeLibrary::kPillow, Kernel::kHamming);
+    add("pillow-bicubic", ResizeLibrary::kPillow, Kernel::kCubic);
+    add("pillow-lanczos", ResizeLibrary::kPillow, Kernel::kLanczos);
+    const std::pair<const char*, Kernel> tensorflow2[] = {
+        {"nearest", Kernel::kNearest},   {"bilinear", Kernel::kLinear},   {"bicubic", Kernel::kCubic},
+        {"area", Kernel::kArea},         {"lanczos3", Kernel::kLanczos3}, {"lanczos5", Kernel::kLanczos5},
+        {"gaussian", Kernel::kGaussian}, {"mitchell", Kernel::kMitchell}};
+    for (const auto& [name, kernel] : tensorflow2) {
+      // Area has no grid of its own.
+      const ResizeGrid grid = kernel == Kernel::kArea ? ResizeGrid::kLegacy : ResizeGrid::kHalfPixel;
+      for (const bool antialias : {false, true}) {
+        all.push_back({fmt::format("tf-{}{}", name, antialias ? "-antialias" : ""),
+                       {ResizeLibrary::kTensorflow2, kernel, antialias, grid}});
+      }
+    }
+    const std::pair<const char*, ResizeGrid> grids[] = {
+        {"", ResizeGrid::kLegacy}, {"-aligned", ResizeGrid::kAligned}, {"-half", ResizeGrid::kHalfPixel}};
+    for (const auto& [name, kernel] : std::span(tensorflow2).first(4)) {
+      for (const auto& [suffix, grid] : grids) {
+        if (kernel == Kernel::kArea && grid == ResizeGrid::kHalfPixel) continue;
+        all.push_back({fmt::format("tf1-{}{}", name, suffix), {ResizeLibrary::kTensorflow1, kernel, false, grid}});
+      }
+    }
     return all;
   }();
   return methods;
@@ -67,11 +94,17 @@ Array Resize(const Array& image, int32_t new_width, int32_t new_height, const Re
   switch (method.library) {
     case ResizeLibrary::kOpencv:
       return ResizeOpencv(image, new_width, new_height, method.kernel);
-    default:
+    case ResizeLibrary::kPillow:
+      return ResizePillow(image, new_width, new_height, method.kernel);
+    case ResizeLibrary::kTensorflow2:
+    case ResizeLibrary::kTensorflow1:
       break;
   }
-  ASSAY_CHECK(!"a resize method without code");
-  return {};
+  const ResizeKernel kernel = method.kernel;
+  const bool direct = kernel == ResizeKernel::kNearest || kernel == ResizeKernel::kArea ||
+                      (!method.antialias && (kernel == ResizeKernel::kLinear || kernel == ResizeKernel::kCubic));
+  return direct ? ResizeTensorflowDirect(image, new_width, new_height, kernel, method.grid)
+                : ResizeTensorflowWindows(image, new_width, new_height, kernel, method.antialias);
 }
 
 }  // namespace assay

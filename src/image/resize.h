@@ -57,6 +57,11 @@ const std::vector<std::string>& ResizeMethodNames();
 Array Resize(const Array& image, int32_t new_width, int32_t new_height, const ResizeMethod& method);
 
 // One library each, called by Resize with checked arguments.
+Array ResizePillow(const Array& image, int32_t new_width, int32_t new_height, ResizeKernel kernel);
+Array ResizeTensorflowDirect(const Array& image, int32_t new_width, int32_t new_height, ResizeKernel kernel,
+                             ResizeGrid grid);
+Array ResizeTensorflowWindows(const Array& image, int32_t new_width, int32_t new_height, ResizeKernel kernel,
+                              bool antialias);
 Array ResizeOpencv(const Array& image, int32_t new_width, int32_t new_height, ResizeKernel kernel);
 
 }  // namespace assay
