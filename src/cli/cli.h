@@ -15,6 +15,8 @@ namespace assay::cli {
 // gate) and throws Error for everything else.
 using Action = std::function<int()>;
 
+void AddEvaluate(CLI::App& app, Action& action);
+void AddPreprocess(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
 
 // Set by SIGINT and SIGTERM; long work polls it.

@@ -68,6 +68,8 @@ int Main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
   AddRun(app, action);
+  AddPreprocess(app, action);
+  AddEvaluate(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "cli/data_flags.h"
 #include "format/tflite/reader.h"
 #include "runtime/run_model.h"
 
@@ -19,10 +20,7 @@ struct RunFlags {
 
 int Run(const RunFlags& flags) {
   const numerics::Profile& profile = numerics::FindProfile(flags.numerics);
-  if (flags.runtime != "assay") {
-    if (flags.runtime != "litert") throw UsageError("unknown runtime '{}': assay or litert", flags.runtime);
-    throw InputError("the runtime litert needs the LiteRT library, which this build cannot load");
-  }
+  CheckRuntime(flags.runtime);
   runtime::RunRequest request;
   request.options.profile = &profile;
   request.options.cancelled = &Interrupted();

@@ -1,0 +1,65 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/parallel.h"
+
+namespace assay {
+namespace {
+
+TEST(ParallelForTest, EveryItemOnceAndTheLowestFailureWins) {
+  std::vector<std::atomic<int>> seen(1000);
+  ParallelFor(seen.size(), 4, [&](size_t i, int worker) {
+    EXPECT_LT(worker, 4);
+    ++seen[i];
+  });
+  for (const auto& count : seen) EXPECT_EQ(count, 1);
+  for (int round = 0; round < 20; ++round) {
+    try {
+      ParallelFor(100, 4, [](size_t i, int) {
+        if (i >= 40) throw InputError("item {}", i);
+      });
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "item 40");
+    }
+  }
+}
+
+TEST(Files, WritesAreWholeOrAbsentAndNameThePath) {
+  const std::string folder = testing::TempDir() + "/assay_base_test";
+  std::filesystem::create_directories(folder);
+  WriteFileAtomically(folder + "/a", "hello");
+  WriteFileAtomically(folder + "/a", "world");
+  EXPECT_EQ(ReadTextFile(folder + "/a"), "world");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  try {
+    WriteFileAtomically(folder + "/none/a", "x");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(folder + "/none/a"), std::string::npos);
+  }
+  EXPECT_THROW(MappedFile::Open(folder), Error);
+  EXPECT_THROW(MappedFile::Open(folder + "/missing"), Error);
+  EXPECT_THROW(MappedFile::Open(folder + "/a", 3), Error);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Errors, ContextIsPutInFront) {
+  const Error error = InputError("scale is {}", 0).WithContext("op 3").WithContext("m.tflite");
+  EXPECT_STREQ(error.what(), "m.tflite: op 3: scale is 0");
+  EXPECT_EQ(error.code(), ErrorCode::kInput);
+}
+
+TEST(Errors, TheNearestNameIsOffered) {
+  constexpr std::string_view kKnown[] = {"opencv-linear", "opencv-area", "pillow-bilinear"};
+  EXPECT_EQ(NearestHint("opencv-liner", kKnown, 3), " (did you mean 'opencv-linear'?)");
+  EXPECT_EQ(NearestHint("zzz", kKnown, 3), "");
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,47 @@
+#include "cli/data_flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/parallel.h"
+
+namespace assay::cli {
+
+void AddDataFlags(CLI::App& verb, DataFlags& flags) {
+  verb.add_option("--data", flags.spec,
+                  "folder:DIR, imagenet:DIR, mnist:IMAGES,LABELS, csv:FILE,DIR[,dtype=int8] or npz:FILE")
+      ->required();
+  verb.add_option("--labels", flags.labels, "CSV of class_index,wnid,name or of file,label (imagenet data)");
+  verb.add_option("--preprocess", flags.preprocess,
+                  "Steps, e.g. decode=opencv,crop=0.875,resize=224x224:opencv-linear,scale=1/255");
+  verb.add_option("--numerics", flags.numerics, "Numerics profile")->capture_default_str();
+  verb.add_option("--runtime", flags.runtime, "assay or litert")->capture_default_str();
+  verb.add_option("--label-offset", flags.label_offset, "Added to every label to get the model's class");
+  verb.add_option("--threads", flags.threads, "Threads; 0 takes all processors")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  verb.add_option("--max-samples", flags.max_samples, "Use only the first so many samples; 0 takes all")
+      ->capture_default_str();
+  verb.add_flag("--skip-bad", flags.skip_bad, "Count and name samples that cannot be read instead of stopping");
+}
+
+void CheckRuntime(const std::string& runtime) {
+  if (runtime == "assay") return;
+  if (runtime != "litert") throw UsageError("unknown runtime '{}': assay or litert", runtime);
+  throw InputError("the runtime litert needs the LiteRT library, which this build cannot load");
+}
+
+OpenedData Open(const DataFlags& flags) {
+  OpenedData data;
+  data.profile = &numerics::FindProfile(flags.numerics);
+  CheckRuntime(flags.runtime);
+  data.pipeline = ParsePreprocess(flags.preprocess);
+  data.threads = flags.threads > 0 ? flags.threads : AvailableThreads();
+  data.dataset = data::OpenDataset(flags.spec, flags.labels);
+  if (data.dataset->ignored_files() > 0) {
+    fmt::print(stderr, "assay: {}: passed over {} files and folders that are no pictures\n", flags.spec,
+               data.dataset->ignored_files());
+  }
+  return data;
+}
+
+}  // namespace assay::cli

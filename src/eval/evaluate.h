@@ -1,0 +1,64 @@
+// A classifier's accuracy over a data set: top-1, top-5, per class, confusions, with confidence intervals.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "eval/statistics.h"
+#include "graph/model.h"
+#include "image/preprocess.h"
+#include "numerics/profile.h"
+#include "runtime/interpreter.h"
+
+namespace assay::eval {
+
+// Called as work goes on, from any thread but never at once; done counts samples.
+using Progress = std::function<void(size_t done, size_t total)>;
+
+struct EvaluateRequest {
+  std::shared_ptr<const graph::Model> model;
+  const data::Dataset* dataset = nullptr;
+  Pipeline pipeline;
+  runtime::InterpreterOptions options;  // profile, limits, cancellation
+  int threads = 1;
+  std::optional<int64_t> label_offset;  // unset: 1 where the model has one output more than there are labels, else 0
+  bool skip_bad = false;                // samples that cannot be read are counted instead of ending the run
+  size_t max_samples = 0;               // 0: all; else the first so many
+  Progress progress;
+};
+
+struct Confusion {
+  int64_t label = 0, predicted = 0, count = 0;
+};
+
+struct EvaluateResult {
+  int64_t samples = 0, skipped = 0;
+  std::vector<std::string> skip_messages;  // the first few
+  double seconds = 0;
+  int64_t label_offset = 0;
+  bool label_offset_was_found = false;  // by the background rule, not given
+  int64_t classes = 0;                  // the model's scores
+  Proportion top1, top5;
+  std::vector<Proportion> per_class;  // by label; classes without samples have total 0
+  std::vector<Confusion> confusions;  // wrong answers, the most frequent first
+  std::vector<int32_t> predicted;     // per sample, as labels (offset taken off); -1 where skipped
+  std::vector<int32_t> rank;          // of the label; -1 where skipped
+};
+
+// The rank of `label`: the number of strictly greater scores plus equal scores at a lower index. NaN ranks below
+// everything.
+int64_t RankOf(const Array& scores, int64_t label);
+
+// The output that holds the class scores: the only one, or the first with as many values as there are labels (or one
+// more).
+size_t FindScores(const runtime::Interpreter& interpreter, int64_t label_count);
+
+// Throws InputError naming the sample and the reason; Error(kInterrupted) when cancelled.
+EvaluateResult Evaluate(const EvaluateRequest& request);
+
+}  // namespace assay::eval
