@@ -34,28 +34,35 @@ std::string VersionText() {
   return text;
 }
 
-// CLI11 says only what it could not parse; the nearest known verb or flag helps more.
-std::string Explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  std::string message = error.what();
-  const CLI::App* verb = &app;
-  for (const CLI::App* sub : app.get_subcommands()) verb = sub;
-  std::vector<std::string> names;
-  for (const CLI::Option* option : verb->get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  }
+std::string Hint(const std::string& typed, const std::vector<std::string>& known) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  return NearestHint(typed, views.data(), views.size());
+}
+
+// Unknown verbs and flags are named before anything else is complained about: CLI11 would first miss what is required.
+void CheckNames(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> verbs;
+  const CLI::App* verb = nullptr;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (verb == &app) names.push_back(sub->get_name());
+    verbs.push_back(sub->get_name());
+    if (argc > 1 && sub->get_name() == argv[1]) verb = sub;
   }
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view typed(argv[i]);
-    const std::string_view word = typed.substr(0, typed.find('='));
-    if (word.empty() || message.find(word) == std::string::npos) continue;
-    if (std::find(known.begin(), known.end(), word) != known.end()) continue;
-    const std::string hint = NearestHint(word, known.data(), known.size());
-    if (!hint.empty()) return fmt::format("{}: '{}'{}", message, word, hint);
+  if (argc > 1 && verb == nullptr && argv[1][0] != '-') {
+    throw UsageError("unknown verb '{}'{}", argv[1], Hint(argv[1], verbs));
   }
-  return message;
+  const CLI::App* where = verb == nullptr ? &app : verb;
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : where->get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  for (int i = verb == nullptr ? 1 : 2; i < argc; ++i) {
+    const std::string typed(argv[i]);
+    if (typed == "--") return;
+    const std::string name = typed.substr(0, typed.find('='));
+    if (name.rfind("--", 0) == 0 && std::find(flags.begin(), flags.end(), name) == flags.end()) {
+      throw UsageError("unknown flag '{}'{}", name, Hint(name, flags));
+    }
+  }
 }
 
 int Main(int argc, char** argv) {
@@ -70,13 +77,19 @@ int Main(int argc, char** argv) {
   AddRun(app, action);
   AddPreprocess(app, action);
   AddEvaluate(app, action);
+  const auto usage = [](const char* message) {
+    fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", message);
+    return static_cast<int>(ErrorCode::kUsage);
+  };
   try {
+    CheckNames(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", Explain(app, error, argc, argv));
-    return static_cast<int>(ErrorCode::kUsage);
+    return usage(error.what());
+  } catch (const Error& error) {
+    return usage(error.what());
   }
   try {
     const int code = action();
