@@ -30,6 +30,8 @@ class Constant {
     return Constant({owned->data(), owned->size()}, owned);
   }
   std::span<const uint8_t> bytes() const { return bytes_; }
+  // The first `count` bytes, sharing the same memory.
+  Constant First(size_t count) const { return Constant(bytes_.first(count), owner_); }
 
  private:
   std::span<const uint8_t> bytes_;

@@ -189,7 +189,7 @@ class Verifier {
       if (shape[i] < 0) throw InputError("dimension {} of shape {} is negative", i, shape.ToString());
     }
     if (!shape.IsValid(limits_.max_elements)) {
-      throw InputError("shape {} has more than {} elements", shape.ToString(), limits_.max_elements);
+      throw InputError("the dimensions of shape {} multiply to more than {}", shape.ToString(), limits_.max_elements);
     }
   }
 

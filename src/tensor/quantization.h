@@ -7,8 +7,8 @@
 namespace assay {
 
 struct Quantization {
-  std::vector<float> scale;  // empty: not quantized; one: per tensor; else one per slice of quantized_dimension
-  std::vector<int64_t> zero_point;
+  std::vector<float> scale;         // empty: not quantized; one: per tensor; else one per slice of quantized_dimension
+  std::vector<int64_t> zero_point;  // after reading a file: as many as there are scales
   int32_t quantized_dimension = 0;
   std::vector<float> min, max;  // ranges the converter saw; informative only
 

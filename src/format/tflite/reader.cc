@@ -127,9 +127,10 @@ class Reader {
     Warn(std::move(text));
   }
 
-  template <typename Place>
-  void Note(const flatbuffers::Table& table, const TypeTable* type, const Place& place) {
-    if (HasUnknownFields(table, *type)) Unknown(fmt::format("{} holds fields that this version does not know", place));
+  template <typename... Args>
+  void Note(const Table& table, const TypeTable* type, fmt::format_string<Args...> place, Args&&... args) {
+    if (!HasUnknownFields(table, *type)) return;
+    Unknown(fmt::format(place, std::forward<Args>(args)...) + " holds fields that this version does not know");
   }
 
   template <typename T>
@@ -164,7 +165,7 @@ class Reader {
       InContext([&] { return fmt::format("buffer {}", i); },
                 [&] {
                   budget_.Take(sizeof(BufferBytes));
-                  Note(AsTable(buffer), schema::BufferTypeTable(), fmt::format("buffer {}", i));
+                  Note(AsTable(buffer), schema::BufferTypeTable(), "buffer {}", i);
                   BufferBytes& read = buffers_.emplace_back();
                   if (buffer.data() != nullptr) {
                     read.bytes = std::span<const uint8_t>(buffer.data()->data(), buffer.data()->size());
@@ -204,7 +205,7 @@ class Reader {
       InContext([&] { return fmt::format("operator code {}", i); },
                 [&] {
                   budget_.Take(sizeof(OperatorCode));
-                  Note(AsTable(code), schema::OperatorCodeTypeTable(), fmt::format("operator code {}", i));
+                  Note(AsTable(code), schema::OperatorCodeTypeTable(), "operator code {}", i);
                   // Old files have only the first field, new ones both: a number above 126 fits the second only.
                   const int32_t id =
                       std::max<int32_t>(code.deprecated_builtin_code(), static_cast<int32_t>(code.builtin_code()));
@@ -223,7 +224,7 @@ class Reader {
                 [&] {
                   if (s >= limits_.max_subgraphs) throw InputError("the limit is {} subgraphs", limits_.max_subgraphs);
                   budget_.Take(sizeof(graph::Subgraph));
-                  Note(AsTable(from), schema::SubGraphTypeTable(), fmt::format("subgraph {}", s));
+                  Note(AsTable(from), schema::SubGraphTypeTable(), "subgraph {}", s);
                   graph::Subgraph& to = model_.subgraphs.emplace_back();
                   to.name = ReadText(from.name(), "its name", budget_);
                   to.inputs = Copy(from.inputs());
@@ -268,7 +269,7 @@ class Reader {
 
   void ReadTensor(const schema::Tensor& from, graph::Tensor& to, uint32_t s, uint32_t t) {
     budget_.Take(sizeof(graph::Tensor));
-    Note(AsTable(from), schema::TensorTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+    Note(AsTable(from), schema::TensorTypeTable(), "subgraph {}: tensor {}", s, t);
     to.name = ReadText(from.name(), "its name", budget_);
     to.dtype = ReadType(from.type());
     to.shape = Shape(Copy(from.shape()));
@@ -285,29 +286,47 @@ class Reader {
     }
     ForEach(from.variant_tensors(), [&](const schema::VariantSubType& variant, uint32_t) {
       budget_.Take(sizeof(graph::VariantSubtype));
-      Note(AsTable(variant), schema::VariantSubTypeTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+      Note(AsTable(variant), schema::VariantSubTypeTypeTable(), "subgraph {}: tensor {}", s, t);
       to.variant_tensors.push_back({Shape(Copy(variant.shape())), ReadType(variant.type()), variant.has_rank()});
     });
     // Buffer 0 is "no data" by convention, whatever it holds.
     if (from.buffer() != 0) to.data = BufferData(from.buffer(), Alignment(to.dtype));
+    if (to.data) TrimData(to, s, t);
+  }
+
+  // LiteRT runs constants that are longer than their shape says; what is too much is left out.
+  void TrimData(graph::Tensor& tensor, uint32_t s, uint32_t t) {
+    if (tensor.sparsity || DTypeBits(tensor.dtype) == 0 || !tensor.shape.IsValid(limits_.max_elements)) return;
+    const uint64_t expected = DTypeBytes(tensor.dtype, static_cast<uint64_t>(tensor.shape.NumElements()));
+    const std::span<const uint8_t> bytes = tensor.data->bytes();
+    if (bytes.size() <= expected) return;
+    Warn(fmt::format("subgraph {}: tensor {} \"{}\": its shape {} takes {} of the {} bytes of its data", s, t,
+                     graph::Printable(tensor.name), tensor.shape.ToString(), expected, bytes.size()));
+    tensor.data = tensor.data->First(expected);
   }
 
   void ReadQuantization(const schema::QuantizationParameters& from, graph::Tensor& to, uint32_t s, uint32_t t) {
-    Note(AsTable(from), schema::QuantizationParametersTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+    Note(AsTable(from), schema::QuantizationParametersTypeTable(), "subgraph {}: tensor {}", s, t);
     to.quantization.scale = Copy(from.scale());
     to.quantization.zero_point = Copy(from.zero_point());
     to.quantization.min = Copy(from.min());
     to.quantization.max = Copy(from.max());
     to.quantization.quantized_dimension = from.quantized_dimension();
+    // No zero point, or one for all scales, stands for the whole list.
+    const size_t scales = to.quantization.scale.size(), zero_points = to.quantization.zero_point.size();
+    if (zero_points <= 1 && zero_points != scales && scales != 0) {
+      budget_.Take(scales * sizeof(int64_t));
+      to.quantization.zero_point.assign(scales, zero_points == 0 ? 0 : to.quantization.zero_point.front());
+    }
     if (const auto* custom = from.details_as_CustomQuantization()) {
-      Note(AsTable(*custom), schema::CustomQuantizationTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+      Note(AsTable(*custom), schema::CustomQuantizationTypeTable(), "subgraph {}: tensor {}", s, t);
       to.custom_quantization = Copy(custom->custom());
     } else if (const auto* blockwise = from.details_as_BlockwiseQuantization()) {
-      Note(AsTable(*blockwise), schema::BlockwiseQuantizationTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+      Note(AsTable(*blockwise), schema::BlockwiseQuantizationTypeTable(), "subgraph {}: tensor {}", s, t);
       to.blockwise = {blockwise->scales(), blockwise->zero_points(), blockwise->block_size(),
                       Copy(blockwise->block_shape())};
     } else if (const auto* axes = from.details_as_MultiAxisQuantization()) {
-      Note(AsTable(*axes), schema::MultiAxisQuantizationTypeTable(), fmt::format("subgraph {}: tensor {}", s, t));
+      Note(AsTable(*axes), schema::MultiAxisQuantizationTypeTable(), "subgraph {}: tensor {}", s, t);
       to.multi_axis = {axes->scales(), axes->zero_points(), axes->block_size(), Copy(axes->quantized_dimensions())};
     } else if (from.details_type() != schema::QuantizationDetails::NONE) {
       Unknown(fmt::format("subgraph {}: tensor {}: details of quantization of kind {} are ignored", s, t,
@@ -316,8 +335,7 @@ class Reader {
   }
 
   void ReadSparsity(const schema::SparsityParameters& from, graph::Tensor& to, uint32_t s, uint32_t t) {
-    const auto place = [&] { return fmt::format("subgraph {}: tensor {}", s, t); };
-    Note(AsTable(from), schema::SparsityParametersTypeTable(), place());
+    Note(AsTable(from), schema::SparsityParametersTypeTable(), "subgraph {}: tensor {}", s, t);
     graph::Sparsity& sparsity = to.sparsity.emplace();
     sparsity.traversal_order = Copy(from.traversal_order());
     sparsity.block_map = Copy(from.block_map());
@@ -326,7 +344,7 @@ class Reader {
           [&] { return fmt::format("level {}", l); },
           [&] {
             budget_.Take(sizeof(graph::Sparsity::Dimension));
-            Note(AsTable(level), schema::DimensionMetadataTypeTable(), place());
+            Note(AsTable(level), schema::DimensionMetadataTypeTable(), "subgraph {}: tensor {}", s, t);
             graph::Sparsity::Dimension& dimension = sparsity.dimensions.emplace_back();
             if (level.format() != schema::DimensionType::DENSE && level.format() != schema::DimensionType::SPARSE_CSR) {
               throw InputError("its format is {}, which this version does not know", static_cast<int>(level.format()));
@@ -365,7 +383,7 @@ class Reader {
   void ReadOperator(const schema::Operator& from, graph::Operator& to, uint32_t s, uint32_t n) {
     const auto place = [&] { return fmt::format("subgraph {}: op {}", s, n); };
     budget_.Take(sizeof(graph::Operator));
-    Note(AsTable(from), schema::OperatorTypeTable(), place());
+    Note(AsTable(from), schema::OperatorTypeTable(), "subgraph {}: op {}", s, n);
     if (from.opcode_index() >= codes_.size()) {
       throw InputError("its operator code is number {}, the model has {}", from.opcode_index(), codes_.size());
     }
@@ -395,25 +413,26 @@ class Reader {
       budget_.Take(bytes.size());
       to.custom_options.assign(bytes.begin(), bytes.end());
     }
-    ReadOptionTables(from, to, place());
+    ReadOptionTables(from, to, s, n);
   }
 
-  void ReadOptionTables(const schema::Operator& from, graph::Operator& to, const std::string& place) {
+  void ReadOptionTables(const schema::Operator& from, graph::Operator& to, uint32_t s, uint32_t n) {
+    const auto place = [&] { return fmt::format("subgraph {}: op {}", s, n); };
     const std::string_view own = graph::BuiltinOpOptionsTable(to.code);
     const auto read = [&](int id, const void* table, bool in_second) {
       if (id == 0 || table == nullptr) return;
       const OptionsTable* type = FindOptionsTable(static_cast<uint8_t>(id), in_second);
       if (type == nullptr) {
-        Unknown(fmt::format("{}: options of kind {}{} are not known and ignored", place, in_second ? "2:" : "", id));
+        Unknown(fmt::format("{}: options of kind {}{} are not known and ignored", place(), in_second ? "2:" : "", id));
         return;
       }
       if (!to.options_table.empty() || (!own.empty() && own != type->name)) {
         // LiteRT, too, runs an operator with its defaults then.
-        Unknown(fmt::format("{}: options of kind {} are not this operator's and ignored", place, type->name));
+        Unknown(fmt::format("{}: options of kind {} are not this operator's and ignored", place(), type->name));
         return;
       }
       const auto& fields = *static_cast<const flatbuffers::Table*>(table);
-      Note(fields, type->type, place);
+      Note(fields, type->type, "subgraph {}: op {}", s, n);
       to.options_table = type->name;
       to.attributes = ReadAttributes(fields, *type, end(), budget_);
     };
@@ -425,9 +444,8 @@ class Reader {
     ForEach(signatures, [&](const schema::SignatureDef& from, uint32_t i) {
       InContext([&] { return fmt::format("signature {}", i); },
                 [&] {
-                  const std::string place = fmt::format("signature {}", i);
                   budget_.Take(sizeof(graph::Signature));
-                  Note(AsTable(from), schema::SignatureDefTypeTable(), place);
+                  Note(AsTable(from), schema::SignatureDefTypeTable(), "signature {}", i);
                   graph::Signature& to = model_.signatures.emplace_back();
                   to.key = ReadText(from.signature_key(), "its key", budget_);
                   if (from.subgraph_index() > INT32_MAX)
@@ -436,7 +454,7 @@ class Reader {
                   const auto read = [&](const auto* list, std::vector<graph::SignatureTensor>& entries) {
                     ForEach(list, [&](const schema::TensorMap& entry, uint32_t) {
                       budget_.Take(sizeof(graph::SignatureTensor));
-                      Note(AsTable(entry), schema::TensorMapTypeTable(), place);
+                      Note(AsTable(entry), schema::TensorMapTypeTable(), "signature {}", i);
                       std::string name = ReadText(entry.name(), "the name of a tensor", budget_);
                       if (entry.tensor_index() > INT32_MAX) {
                         throw InputError("\"{}\" is tensor {}", graph::Printable(name), entry.tensor_index());
@@ -455,7 +473,7 @@ class Reader {
       InContext([&] { return fmt::format("metadata {}", i); },
                 [&] {
                   budget_.Take(sizeof(graph::Metadata));
-                  Note(AsTable(from), schema::MetadataTypeTable(), fmt::format("metadata {}", i));
+                  Note(AsTable(from), schema::MetadataTypeTable(), "metadata {}", i);
                   std::string name = ReadText(from.name(), "its name", budget_);
                   model_.metadata.push_back({std::move(name), BufferData(from.buffer(), 1).value_or(Constant())});
                 });
@@ -473,12 +491,12 @@ class Reader {
   void ReadExternalBuffers(const schema::Model& root) {
     ForEach(root.external_buffer_groups(), [&](const schema::ExternalBufferGroup& from, uint32_t i) {
       budget_.Take(sizeof(std::string));
-      Note(AsTable(from), schema::ExternalBufferGroupTypeTable(), fmt::format("external buffer group {}", i));
+      Note(AsTable(from), schema::ExternalBufferGroupTypeTable(), "external buffer group {}", i);
       model_.external_buffer_groups.push_back(ReadText(from.name(), "the name of an external buffer group", budget_));
     });
     ForEach(root.external_buffers(), [&](const schema::ExternalBuffer& from, uint32_t i) {
       budget_.Take(sizeof(graph::ExternalBuffer));
-      Note(AsTable(from), schema::ExternalBufferTypeTable(), fmt::format("external buffer {}", i));
+      Note(AsTable(from), schema::ExternalBufferTypeTable(), "external buffer {}", i);
       model_.external_buffers.push_back({from.id(), from.group(), from.offset(), from.length(),
                                          ReadText(from.packing(), "the packing of an external buffer", budget_)});
     });

@@ -86,14 +86,14 @@ uint64_t TableBytesAtMost(const graph::Model& model) {
 class Writer {
  public:
   Writer(const graph::Model& model, const WriteOptions& options)
-      : model_(model), behind_(options.buffers_behind_tables) {}
+      : model_(model), options_(options), behind_(options.buffers_behind_tables) {}
 
   Parts Write() {
     if (model_.has_unknown_fields) {
       throw InputError("it holds what only a newer version of the format knows; rewriting would lose that{}",
                        model_.warnings.empty() ? "" : " (" + model_.warnings.front() + ")");
     }
-    graph::Verify(model_);
+    if (options_.verify) graph::Verify(model_);
     PlaceConstants();
     const auto subgraphs = WriteSubgraphs();
     const auto root = WriteRoot(subgraphs);
@@ -300,7 +300,11 @@ class Writer {
     }
     if (q == Quantization() && kind == schema::QuantizationDetails::NONE) return {};
     const auto min = OptionalVector(q.min), max = OptionalVector(q.max), scale = OptionalVector(q.scale);
-    const auto zero_point = OptionalVector(q.zero_point);
+    std::vector<int64_t> zero_points = q.zero_point;
+    if (zero_points.size() <= 1 && !q.scale.empty()) {
+      zero_points.resize(q.scale.size(), zero_points.empty() ? 0 : zero_points.front());
+    }
+    const auto zero_point = OptionalVector(zero_points);
     return schema::CreateQuantizationParameters(builder_, min, max, scale, zero_point, kind, details,
                                                 q.quantized_dimension);
   }
@@ -401,6 +405,7 @@ class Writer {
   }
 
   const graph::Model& model_;
+  const WriteOptions options_;
   bool behind_;
   flatbuffers::FlatBufferBuilder builder_{size_t{1} << 16};
   std::map<std::tuple<int32_t, std::string, int32_t>, uint32_t> codes_;

@@ -1,5 +1,6 @@
 // Writes .tflite models. The model is verified first; constants with the same bytes are stored once, each at a multiple
-// of 16 bytes. Where everything together would pass the 2 GiB that tables can address, constants lie behind the tables.
+// of 16 bytes; one zero point that stands for many is written out, as LiteRT wants it. Where everything together would
+// pass the 2 GiB that tables can address, constants lie behind the tables.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@ namespace assay::tflite {
 
 struct WriteOptions {
   bool buffers_behind_tables = false;  // also where the model is small
+  bool verify = true;                  // false: only for tests, which want broken models
 };
 
 // Throws InputError where the model breaks a rule, or holds what only a newer version knows.
