@@ -1,8 +1,12 @@
-// CONV_2D: float32, int8 (per tensor and per channel), uint8, int16x8. Input NHWC, filter OHWI, optional bias.
+// CONV_2D: float32, int8 (per tensor and per channel), uint8, int16x8, dynamic range; int4 weights. Input NHWC, filter
+// OHWI, optional bias.
 #include "graph/ops/conv_2d.h"
+
+#include <limits>
 
 #include "kernels/ref/conv_2d.h"
 #include "ops/checks.h"
+#include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
 
@@ -11,6 +15,9 @@ namespace {
 
 using graph::Conv2DAttributes;
 using kernels::ref::Conv2DGeometry;
+using kernels::ref::DynamicQuantizer;
+using kernels::ref::HybridRule;
+using kernels::ref::HybridScaling;
 using numerics::Engine;
 using numerics::OutputStage;
 using numerics::Rounding;
@@ -57,43 +64,103 @@ Rounding RoundingFor(const MatrixRule& rule, const Conv2DGeometry& g) {
   return rule.engine == Engine::kBuiltin && g.filter_c != g.input_c ? Rounding::kFixedHalfAway : rule.rounding;
 }
 
-RunFn PrepareFloat(const Conv2DGeometry& g, graph::Activation activation, bool has_bias) {
-  const FloatRange clamp = ActivationRange(activation);
-  return [g, clamp, has_bias](const RunContext& run) {
+RunFn PrepareFloat(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
+  const bool has_bias = context.HasInput(2);
+  CheckType(context.Input(1), "filter", {DType::kFloat32});
+  if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(double));
+  return [g, clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
     kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
                               has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
-                              run.Out<float>(0).data());
+                              reinterpret_cast<double*>(run.Scratch(patch).data()), run.Out<float>(0).data());
   };
 }
 
-template <typename T>
-RunFn PrepareEightBit(const PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
+// XNNPACK runs 1x1 convolutions without stride as FULLY_CONNECTED: every pixel gets a range of its own.
+bool IsMatrixProduct(const Conv2DGeometry& g) {
+  return g.filter_h == 1 && g.filter_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.filter_c == g.input_c &&
+         g.input_c + g.output_c > 2;
+}
+
+RunFn PrepareHybrid(PrepareContext& context, Conv2DGeometry g, graph::Activation activation) {
+  const TensorRef& filter = context.Input(1);
+  const bool has_bias = context.HasInput(2);
+  CheckHybrid(context, filter, 2, g.output_c, /*dimension=*/0);
+  HybridRule rule = {DynamicQuantizer::kSymmetric, HybridScaling::kScalesFirst};
+  if (context.engine() == Engine::kXnnpack) {
+    rule = {DynamicQuantizer::kXnnpack, HybridScaling::kFused};
+    if (IsMatrixProduct(g)) {
+      const int64_t pixels = int64_t{g.batches} * g.input_h * g.input_w;
+      if (pixels > std::numeric_limits<int32_t>::max()) throw InputError("input has too many pixels: {}", pixels);
+      g.batches = static_cast<int32_t>(pixels);
+      g.input_h = g.input_w = g.output_h = g.output_w = 1;
+    }
+  } else if (filter.quantization().is_per_channel()) {
+    rule.quantizer = DynamicQuantizer::kAsymmetric;
+    // Grouped ones run on the reference loops.
+    const bool reference = context.engine() == Engine::kReference || g.filter_c != g.input_c;
+    rule.scaling = reference ? HybridScaling::kWeightFirst : HybridScaling::kScalesFirst;
+  }
+  const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
+  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
+  return [g, rule, clamp = ActivationRange(activation), has_bias, codes, patch,
+          scales = SpreadScales(filter, g.output_c), weights = Int8Weights(context, 1)](const RunContext& run) {
+    kernels::ref::Conv2DHybrid(g, rule, run.In<float>(0).data(), weights.Get(run), scales.data(),
+                               has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
+                               reinterpret_cast<int8_t*>(run.Scratch(codes).data()),
+                               reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<float>(0).data());
+  };
+}
+
+OutputStage MakeStage(const PrepareContext& context, const MatrixRule& rule, const Conv2DGeometry& g,
+                      graph::Activation activation) {
+  const TensorRef& output = context.Output(0);
+  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
+  return {.rounding = RoundingFor(rule, g), .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
+}
+
+void CheckEightBit(const PrepareContext& context) {
+  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kInt32});
+  CheckPerTensorQuantized(context.Input(0), "input");
+  CheckPerTensorQuantized(context.Output(0), "output");
+}
+
+RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckType(filter, "filter", {input.dtype});
-  if (has_bias) CheckType(context.Input(2), "bias", {DType::kInt32});
-  CheckPerTensorQuantized(input, "input");
-  CheckPerTensorQuantized(output, "output");
-  if (input.dtype == DType::kUInt8) {
-    CheckPerTensorQuantized(filter, "filter");
-  } else {
-    CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
-  }
-  const MatrixRule& rule = FindMatrixRule(context, kRules, input.dtype);
-  OutputStage stage = {.rounding = RoundingFor(rule, g), .zero_point = output.zero_point()};
-  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
-  stage.low = clamp.low, stage.high = clamp.high;
-  return [g, stage, has_bias, scales = CombineChannelScales(rule, input, filter, output, g.output_c),
-          x_zero = input.zero_point(), w_zero = filter.zero_point()](const RunContext& run) {
-    kernels::ref::Conv2DQuantized<T, T>(g, run.In<T>(0).data(), x_zero, run.In<T>(1).data(), w_zero,
-                                        has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,
-                                        run.Out<T>(0).data());
+  CheckEightBit(context);
+  CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
+  const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
+  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
+  return [g, stage = MakeStage(context, rule, g, activation), has_bias, patch, x_zero = input.zero_point(),
+          scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+          weights = Int8Weights(context, 1)](const RunContext& run) {
+    kernels::ref::Conv2DQuantized<int8_t, int8_t>(
+        g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), 0, has_bias ? run.In<int32_t>(2).data() : nullptr,
+        scales.data(), stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int8_t>(0).data());
   };
 }
 
-RunFn PrepareInt16(const PrepareContext& context, const Conv2DGeometry& g, const Conv2DAttributes& a) {
+RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  CheckType(filter, "filter", {DType::kInt8});
+  const bool has_bias = context.HasInput(2);
+  CheckEightBit(context);
+  CheckType(filter, "filter", {DType::kUInt8});
+  CheckPerTensorQuantized(filter, "filter");
+  const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
+  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
+  return [g, stage = MakeStage(context, rule, g, activation), has_bias, patch, x_zero = input.zero_point(),
+          w_zero = filter.zero_point(),
+          scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
+    kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
+        g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
+        has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,
+        reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<uint8_t>(0).data());
+  };
+}
+
+RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2DAttributes& a) {
+  const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   CheckPerTensorQuantized(input, "input", /*symmetric=*/true);
   CheckPerTensorQuantized(output, "output", /*symmetric=*/true);
   CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
@@ -102,17 +169,18 @@ RunFn PrepareInt16(const PrepareContext& context, const Conv2DGeometry& g, const
   const bool narrow_bias =
       has_bias ? context.Input(2).dtype == DType::kInt32 : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
-  const IntRange clamp = QuantizedActivationRange(a.fused_activation_function, output, context.engine());
-  const OutputStage stage = {.rounding = RoundingFor(rule, g), .zero_point = 0, .low = clamp.low, .high = clamp.high};
-  return [g, stage, has_bias, narrow_bias,
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
-    const auto with_bias = [&]<typename Bias>(Bias) {
-      kernels::ref::Conv2DInt16<Bias>(g, run.In<int16_t>(0).data(), run.In<int8_t>(1).data(),
-                                      has_bias ? run.In<Bias>(2).data() : nullptr, scales.data(), stage,
-                                      run.Out<int16_t>(0).data());
-    };
-    narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
-  };
+  const OutputStage stage = MakeStage(context, rule, g, a.fused_activation_function);
+  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
+  return
+      [g, stage, has_bias, narrow_bias, patch, scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+       weights = Int8Weights(context, 1)](const RunContext& run) {
+        const auto with_bias = [&]<typename Bias>(Bias) {
+          kernels::ref::Conv2DInt16<Bias>(
+              g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr,
+              scales.data(), stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int16_t>(0).data());
+        };
+        narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
+      };
 }
 
 }  // namespace
@@ -122,20 +190,18 @@ RunFn PrepareConv2D(PrepareContext& context) {
   const auto a = context.op().attributes.As<Conv2DAttributes>();
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const Conv2DGeometry g = Geometry(a, input, filter);
-  if (context.HasInput(2) && context.Input(2).size() != g.output_c) {
-    throw InputError("bias has {} values, expected {}", context.Input(2).size(), g.output_c);
-  }
+  CheckBiasSize(context, 2, g.output_c);
   CheckSameType(input, "input", output, "output");
   context.SetOutputShape(0, {g.batches, g.output_h, g.output_w, g.output_c});
+  const graph::Activation activation = a.fused_activation_function;
   switch (input.dtype) {
     case DType::kFloat32:
-      CheckType(filter, "filter", {DType::kFloat32});
-      if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kFloat32});
-      return PrepareFloat(g, a.fused_activation_function, context.HasInput(2));
+      return filter.dtype == DType::kInt8 || filter.dtype == DType::kInt4 ? PrepareHybrid(context, g, activation)
+                                                                          : PrepareFloat(context, g, activation);
     case DType::kInt8:
-      return PrepareEightBit<int8_t>(context, g, a.fused_activation_function);
+      return PrepareInt8(context, g, activation);
     case DType::kUInt8:
-      return PrepareEightBit<uint8_t>(context, g, a.fused_activation_function);
+      return PrepareUInt8(context, g, activation);
     case DType::kInt16:
       return PrepareInt16(context, g, a);
     default:
@@ -144,10 +210,16 @@ RunFn PrepareConv2D(PrepareContext& context) {
 }
 
 bool XnnpackTakesConv2D(const PrepareContext& context) {
-  if (!context.HasInput(0) || !context.HasInput(1) || context.num_outputs() != 1) return false;
-  const DType type = context.Input(0).dtype;
-  const bool typed = type == DType::kFloat32 || type == DType::kInt8 || type == DType::kUInt8;
-  return typed && context.Input(1).is_constant && (!context.HasInput(2) || context.Input(2).is_constant);
+  if (context.num_inputs() != 3 || !context.HasInput(0) || !context.HasInput(2) || context.num_outputs() != 1) {
+    return false;
+  }
+  const auto a = context.op().attributes.As<Conv2DAttributes>();
+  const TensorRef &input = context.Input(0), &output = context.Output(0);
+  return XnnpackTakesActivation(input) && XnnpackTakesActivation(output) && input.dtype == output.dtype &&
+         XnnpackTakesWeights(context, 1, /*dimension=*/0) && XnnpackTakesBias(context, 2) &&
+         (context.Input(1).dtype == input.dtype ||
+          (input.dtype == DType::kFloat32 && context.Input(1).dtype == DType::kInt8)) &&
+         XnnpackTakesFusedActivation(a.fused_activation_function);
 }
 
 }  // namespace assay::ops

@@ -10,7 +10,7 @@ using Op = graph::BuiltinOp;
 // clang-format off
 constexpr OpRow kRows[] = {
     // ---- matrix ops -------------------------------------------------------------------------------------------------
-    {Op::kConv2D, "", PrepareConv2D, XnnpackTakesConv2D, 8, "float32 int8 uint8 int16x8"},
+    {Op::kConv2D, "", PrepareConv2D, XnnpackTakesConv2D, 8, "float32 int8 uint8 int16x8 hybrid int4-weights"},
 
 
     // ---- elementwise, binary ----------------------------------------------------------------------------------------
