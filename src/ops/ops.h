@@ -16,6 +16,19 @@ bool XnnpackTakesConv2D(const PrepareContext& context);
 // ---- data movement
 
 // ---- pooling, reductions, resizing, detection
+RunFn PrepareAveragePool2D(PrepareContext& context);
+RunFn PrepareMaxPool2D(PrepareContext& context);
+RunFn PrepareL2Pool2D(PrepareContext& context);
+bool XnnpackTakesAveragePool2D(const PrepareContext& context);
+bool XnnpackTakesMaxPool2D(const PrepareContext& context);
+RunFn PrepareMean(PrepareContext& context);
+RunFn PrepareSum(PrepareContext& context);
+RunFn PrepareReduceProd(PrepareContext& context);
+RunFn PrepareReduceMax(PrepareContext& context);
+RunFn PrepareReduceMin(PrepareContext& context);
+RunFn PrepareReduceAny(PrepareContext& context);
+RunFn PrepareReduceAll(PrepareContext& context);
+bool XnnpackTakesReduce(const PrepareContext& context);
 
 // ---- control flow, variables, recurrent
 

@@ -23,6 +23,16 @@ constexpr OpRow kRows[] = {
 
 
     // ---- pooling, reductions, resizing, detection -------------------------------------------------------------------
+    {Op::kAveragePool2D, "", PrepareAveragePool2D, XnnpackTakesAveragePool2D, 3, "float32 int8 uint8 int16"},
+    {Op::kMaxPool2D, "", PrepareMaxPool2D, XnnpackTakesMaxPool2D, 3, "float32 int8 uint8 int16"},
+    {Op::kL2Pool2D, "", PrepareL2Pool2D, nullptr, 1, "float32"},
+    {Op::kMean, "", PrepareMean, XnnpackTakesReduce, 3, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kSum, "", PrepareSum, XnnpackTakesReduce, 2, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kReduceProd, "", PrepareReduceProd, nullptr, 2, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kReduceMax, "", PrepareReduceMax, XnnpackTakesReduce, 3, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kReduceMin, "", PrepareReduceMin, XnnpackTakesReduce, 3, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kReduceAny, "", PrepareReduceAny, nullptr, 1, "bool"},
+    {Op::kReduceAll, "", PrepareReduceAll, nullptr, 1, "bool"},
 
 
     // ---- control flow, variables, recurrent -------------------------------------------------------------------------

@@ -113,6 +113,9 @@ def main():
                     f.write(case.model)
                 np.savez(f'{folder}/in.npz', **case.inputs)
                 for profile in a.profiles.split(','):
+                    if profile in case.skip_profiles:
+                        skips[f'{case.kind} {profile}: {case.skip_profiles[profile]}'] += 1
+                        continue
                     tally = tallies.setdefault((case.kind, profile), Tally())
                     tally.cases += 1
                     want, delegated = litert(case.model, case.inputs, profile)

@@ -1,0 +1,125 @@
+// AVERAGE_POOL_2D, MAX_POOL_2D (float32, int8, uint8, int16) and L2_POOL_2D (float32).
+#include "graph/ops/pool_2d.h"
+
+#include "kernels/ref/pool_2d.h"
+#include "ops/checks.h"
+#include "ops/ops.h"
+#include "ops/xnnpack_checks.h"
+
+namespace assay::ops {
+namespace {
+
+using graph::Pool2DAttributes;
+using kernels::ref::Pool2DGeometry;
+
+Pool2DGeometry PreparePool(PrepareContext& context, const Pool2DAttributes& a) {
+  CheckArity(context, 1, 1, 1);
+  const TensorRef &input = context.Input(0), &output = context.Output(0);
+  CheckSameType(input, "input", output, "output");
+  CheckRank(input, "input", 4, 4);
+  Pool2DGeometry g = {};
+  g.batches = input.shape[0];
+  g.input_h = input.shape[1], g.input_w = input.shape[2], g.channels = input.shape[3];
+  g.filter_h = a.filter_height, g.filter_w = a.filter_width;
+  g.stride_h = a.stride_h, g.stride_w = a.stride_w;
+  const WindowAxis h = ComputeWindow(a.padding, g.input_h, g.filter_h, g.stride_h, 1, "height");
+  const WindowAxis w = ComputeWindow(a.padding, g.input_w, g.filter_w, g.stride_w, 1, "width");
+  g.output_h = h.output, g.pad_h = h.pad_before;
+  g.output_w = w.output, g.pad_w = w.pad_before;
+  context.SetOutputShape(0, {g.batches, g.output_h, g.output_w, g.channels});
+  return g;
+}
+
+// The codes' scale plays no role but in the clamp: input and output share it, as the runtimes take for granted.
+IntRange CodeRange(const PrepareContext& context, const Pool2DAttributes& a) {
+  if (a.fused_activation_function != graph::Activation::kNone) CheckPerTensorQuantized(context.Output(0), "output");
+  return QuantizedActivationRange(a.fused_activation_function, context.Output(0), context.engine());
+}
+
+template <typename Sum>
+RunFn AverageOfFloats(const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  return [g, clamp = ActivationRange(a.fused_activation_function)](const RunContext& run) {
+    kernels::ref::AveragePoolFloat<Sum>(g, run.In<float>(0).data(), clamp.low, clamp.high, run.Out<float>(0).data());
+  };
+}
+
+template <typename T>
+RunFn AverageOf(const PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  return [g, clamp = CodeRange(context, a)](const RunContext& run) {
+    kernels::ref::AveragePoolQuantized<T>(g, run.In<T>(0).data(), clamp.low, clamp.high, run.Out<T>(0).data());
+  };
+}
+
+template <typename T>
+RunFn MaximumOf(const PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  return [g, clamp = CodeRange(context, a)](const RunContext& run) {
+    kernels::ref::MaxPool<T, int32_t>(g, run.In<T>(0).data(), clamp.low, clamp.high, run.Out<T>(0).data());
+  };
+}
+
+bool XnnpackTakesPool(const PrepareContext& context, bool quantized_too) {
+  if (context.num_inputs() != 1 || context.num_outputs() != 1) return false;
+  if (!XnnpackTakesFloatOrQuantized8(context.Input(0)) || !XnnpackTakesFloatOrQuantized8(context.Output(0))) {
+    return false;
+  }
+  if (!quantized_too && context.Input(0).dtype != DType::kFloat32) return false;
+  const auto a = context.op().attributes.As<Pool2DAttributes>();
+  // Windows that step over pixels are left alone.
+  return a.stride_h >= 1 && a.stride_w >= 1 && a.stride_h <= a.filter_height && a.stride_w <= a.filter_width;
+}
+
+}  // namespace
+
+RunFn PrepareAveragePool2D(PrepareContext& context) {
+  const auto a = context.op().attributes.As<Pool2DAttributes>();
+  const Pool2DGeometry g = PreparePool(context, a);
+  switch (context.Input(0).dtype) {
+    case DType::kFloat32:
+      // XNNPACK adds in an order of its own: the exact sum is the nearest to it.
+      return context.engine() == numerics::Engine::kXnnpack ? AverageOfFloats<double>(g, a)
+                                                            : AverageOfFloats<float>(g, a);
+    case DType::kInt8:
+      return AverageOf<int8_t>(context, g, a);
+    case DType::kUInt8:
+      return AverageOf<uint8_t>(context, g, a);
+    case DType::kInt16:
+      return AverageOf<int16_t>(context, g, a);
+    default:
+      UnsupportedTypes(context);
+  }
+}
+
+RunFn PrepareMaxPool2D(PrepareContext& context) {
+  const auto a = context.op().attributes.As<Pool2DAttributes>();
+  const Pool2DGeometry g = PreparePool(context, a);
+  switch (context.Input(0).dtype) {
+    case DType::kFloat32:
+      return [g, clamp = ActivationRange(a.fused_activation_function)](const RunContext& run) {
+        kernels::ref::MaxPool<float, float>(g, run.In<float>(0).data(), clamp.low, clamp.high,
+                                            run.Out<float>(0).data());
+      };
+    case DType::kInt8:
+      return MaximumOf<int8_t>(context, g, a);
+    case DType::kUInt8:
+      return MaximumOf<uint8_t>(context, g, a);
+    case DType::kInt16:
+      return MaximumOf<int16_t>(context, g, a);
+    default:
+      UnsupportedTypes(context);
+  }
+}
+
+RunFn PrepareL2Pool2D(PrepareContext& context) {
+  const auto a = context.op().attributes.As<Pool2DAttributes>();
+  CheckArity(context, 1, 1, 1);
+  CheckType(context.Input(0), "input", {DType::kFloat32});
+  const Pool2DGeometry g = PreparePool(context, a);
+  return [g, clamp = ActivationRange(a.fused_activation_function)](const RunContext& run) {
+    kernels::ref::L2PoolFloat(g, run.In<float>(0).data(), clamp.low, clamp.high, run.Out<float>(0).data());
+  };
+}
+
+bool XnnpackTakesAveragePool2D(const PrepareContext& context) { return XnnpackTakesPool(context, false); }
+bool XnnpackTakesMaxPool2D(const PrepareContext& context) { return XnnpackTakesPool(context, true); }
+
+}  // namespace assay::ops
