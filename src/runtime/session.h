@@ -36,7 +36,7 @@ using OpHook = std::function<void(const OpEvent&)>;
 struct InterpreterOptions {
   const numerics::Profile* profile = &numerics::DefaultProfile();
   bool preserve_all_tensors = false;  // every intermediate tensor stays readable after Invoke
-  RunLimits limits;
+  RunLimits limits = {};
   const std::atomic<bool>* cancelled = nullptr;  // polled between ops and loop trips
 };
 
