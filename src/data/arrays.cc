@@ -45,11 +45,12 @@ std::vector<uint8_t> ReadMaybeGzip(const std::string& path) {
 Array ReadIdx(const std::string& path, int rank) {
   const std::vector<uint8_t> bytes = ReadMaybeGzip(path);
   const size_t header = 4 + 4 * static_cast<size_t>(rank);
-  if (bytes.size() < header || bytes[0] != 0 || bytes[1] != 0) throw InputError("{}: not an idx file", path);
+  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0) throw InputError("{}: not an idx file", path);
   if (bytes[2] != 8 || bytes[3] != rank) {
     throw InputError("{}: an idx file of type {} and rank {}, expected bytes and rank {}", path, bytes[2], bytes[3],
                      rank);
   }
+  if (bytes.size() < header) throw InputError("{}: an idx file that ends within its header", path);
   std::vector<int32_t> dims;
   for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
     const uint8_t* at = bytes.data() + 4 + 4 * d;
