@@ -57,7 +57,7 @@ TEST(InterpreterTest, TheArenaIsSmallerThanAllTensorsAndPreservingSharesNothing)
   preserved.AllocateTensors();
   EXPECT_LT(shared.memory().arena_bytes, shared.memory().sum_bytes);
   EXPECT_GE(shared.memory().arena_bytes, shared.memory().peak_live_bytes);
-  EXPECT_EQ(preserved.memory().arena_bytes, preserved.memory().sum_bytes);
+  EXPECT_GE(preserved.memory().arena_bytes, 9 * 64U);  // nine tensors of 16 floats, side by side
 }
 
 TEST(InterpreterTest, LookingNeverChangesWhatIsSeen) {
