@@ -10,6 +10,11 @@ RunFn PrepareConv2D(PrepareContext& context);
 bool XnnpackTakesConv2D(const PrepareContext& context);
 
 // ---- elementwise, binary
+RunFn PrepareAdd(PrepareContext& context);
+RunFn PrepareSub(PrepareContext& context);
+RunFn PrepareMul(PrepareContext& context);
+bool XnnpackTakesAdd(const PrepareContext& context);  // and SUB
+bool XnnpackTakesMul(const PrepareContext& context);
 
 // ---- elementwise, unary; quantize, dequantize, cast; softmax
 

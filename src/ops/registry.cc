@@ -14,6 +14,9 @@ constexpr OpRow kRows[] = {
 
 
     // ---- elementwise, binary ----------------------------------------------------------------------------------------
+    {Op::kAdd, "", PrepareAdd, XnnpackTakesAdd, 5, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kMul, "", PrepareMul, XnnpackTakesMul, 7, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kSub, "", PrepareSub, XnnpackTakesAdd, 5, "float32 int8 uint8 int16 int32 int64"},
 
 
     // ---- elementwise, unary; quantize, dequantize, cast; softmax ----------------------------------------------------

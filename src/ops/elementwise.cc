@@ -1,0 +1,26 @@
+#include "ops/elementwise.h"
+
+#include <cmath>
+
+namespace assay::ops {
+
+BinaryOperands PrepareBinary(PrepareContext& context, bool fold_rank) {
+  CheckArity(context, 2, 2, 1);
+  const TensorRef &a = context.Input(0), &b = context.Input(1);
+  CheckSameType(a, "input 0", b, "input 1");
+  Shape output = BroadcastShape({&a.shape, &b.shape});
+  if (fold_rank) {
+    const auto repeats = [](const TensorRef& t) { return t.is_constant && t.size() == 1; };
+    if (repeats(b) && b.shape.rank() > a.shape.rank()) output = a.shape;
+    if (repeats(a) && a.shape.rank() > b.shape.rank()) output = b.shape;
+  }
+  context.SetOutputShape(0, output);
+  return {a, b, context.Output(0), PlanBroadcast<2>({&a.shape, &b.shape}, output)};
+}
+
+numerics::FixedPointScale FixedPointOf(double scale, const char* what) {
+  if (!std::isfinite(scale) || scale < 0) throw InputError("the {} is {}, out of range", what, scale);
+  return numerics::ToFixedPoint(scale);
+}
+
+}  // namespace assay::ops

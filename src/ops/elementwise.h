@@ -1,0 +1,54 @@
+// What the Prepare functions of elementwise ops share.
+#pragma once
+
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/ref/elementwise_binary.h"
+#include "ops/broadcast.h"
+#include "ops/checks.h"
+
+namespace assay::ops {
+
+struct BinaryOperands {
+  const TensorRef& a;
+  const TensorRef& b;
+  const TensorRef& output;
+  kernels::ref::Broadcast<2> plan;
+};
+
+// Checks the arity and that both inputs have one type, sets the output's shape. With `fold_rank` a constant of one
+// element does not raise the output's rank: what XNNPACK does with 8-bit operands and a fused activation.
+BinaryOperands PrepareBinary(PrepareContext& context, bool fold_rank = false);
+
+// output = f(a, b) over the broadcast shape; T is the type of both inputs.
+template <typename T, typename Out, typename F>
+RunFn RunBinary(const BinaryOperands& operands, const F& f) {
+  return [plan = operands.plan, f](const RunContext& run) {
+    kernels::ref::BinaryElementwise(plan, run.In<T>(0).data(), run.In<T>(1).data(), run.Out<Out>(0).data(), f);
+  };
+}
+
+// numerics::ToFixedPoint of a scale that came from a model. Throws InputError naming `what` where it is not finite.
+numerics::FixedPointScale FixedPointOf(double scale, const char* what);
+
+template <typename T>
+struct PlainRange {
+  T low, high;
+};
+
+// The clamp of a fused activation on values that are not quantized. TFLite's own kernels clamp floats to the finite
+// range even without one; XNNPACK does not.
+template <typename T>
+PlainRange<T> PlainActivationRange(graph::Activation activation, numerics::Engine engine) {
+  using Limits = std::numeric_limits<T>;
+  const FloatRange real = ActivationRange(activation);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (engine == numerics::Engine::kXnnpack) return {real.low, real.high};
+  }
+  return {real.low < -1 ? Limits::lowest() : static_cast<T>(real.low),
+          real.high > 6 ? Limits::max() : static_cast<T>(real.high)};
+}
+
+}  // namespace assay::ops

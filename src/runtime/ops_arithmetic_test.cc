@@ -1,0 +1,120 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "runtime/one_op_model.h"
+
+namespace assay::runtime {
+namespace {
+
+using graph::BuiltinOp;
+using graph::ModelBuilder;
+
+TEST(Arithmetic, BroadcastsOnEitherSide) {
+  const auto sub = [](Shape a, std::vector<float> x, Shape b, std::vector<float> y) {
+    return OneOpModel(BuiltinOp::kSub).Input<float>(a, x).Input<float>(b, y).Output(DType::kFloat32);
+  };
+  const OneOpModel column = sub({2, 1}, {10, 20}, {3}, {1, 2, 3});
+  EXPECT_EQ(column.Run<float>(), (std::vector<float>{9, 8, 7, 19, 18, 17}));
+  EXPECT_EQ(column.OutputShape(), (Shape{2, 3}));
+  EXPECT_EQ(sub({}, {10}, {2, 1, 2}, {1, 2, 3, 4}).Run<float>(), (std::vector<float>{9, 8, 7, 6}));
+  EXPECT_EQ(sub({2, 1, 2, 1, 2, 1, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {2, 1}, {0, 100})
+                .OutputShape(),
+            (Shape{2, 1, 2, 1, 2, 2, 2}));
+  EXPECT_EQ(sub({0, 2}, {}, {1, 2}, {1, 2}).OutputShape(), (Shape{0, 2}));
+  EXPECT_EQ(sub({2, 3}, {1, 2, 3, 4, 5, 6}, {1, 1, 1}, {1}).OutputShape("xnnpack"), (Shape{1, 2, 3}));
+}
+
+TEST(Arithmetic, IntegersWrap) {
+  constexpr int32_t kMax = std::numeric_limits<int32_t>::max(), kMin = std::numeric_limits<int32_t>::min();
+  const auto run = [](BuiltinOp op, int32_t a, int32_t b, int activation = 0) {
+    return OneOpModel(op)
+        .Option("fused_activation_function", activation)
+        .Input<int32_t>({1}, {a})
+        .Input<int32_t>({1}, {b})
+        .Output(DType::kInt32)
+        .Run<int32_t>()[0];
+  };
+  EXPECT_EQ(run(BuiltinOp::kAdd, kMax, 1), kMin);
+  EXPECT_EQ(run(BuiltinOp::kSub, kMin, 1), kMax);
+  EXPECT_EQ(run(BuiltinOp::kMul, kMin, -1), kMin);
+  EXPECT_EQ(run(BuiltinOp::kAdd, 3, 5, 3), 6);
+  EXPECT_EQ(run(BuiltinOp::kSub, 3, 5, 1), 0);
+  EXPECT_EQ(run(BuiltinOp::kSub, 3, 5, 2), -1);
+}
+
+TEST(Arithmetic, FloatsStayFiniteUnlessXnnpackRuns) {
+  const OneOpModel mul =
+      OneOpModel(BuiltinOp::kMul).Input<float>({1}, {3e38F}).Input<float>({1}, {-2}).Output(DType::kFloat32);
+  EXPECT_EQ(mul.Run<float>("reference")[0], std::numeric_limits<float>::lowest());
+  EXPECT_EQ(mul.Run<float>("builtin")[0], std::numeric_limits<float>::lowest());
+  EXPECT_EQ(mul.Run<float>("xnnpack")[0], -std::numeric_limits<float>::infinity());
+}
+
+// 0.5 * (7 - 1) + 0.25 * (-2 - 2) = 2, which is code 8 + 5.
+TEST(Arithmetic, CodesAreScaled) {
+  for (const char* profile : {"reference", "builtin", "xnnpack"}) {
+    const OneOpModel model = OneOpModel(BuiltinOp::kAdd)
+                                 .Input<int8_t>({1, 3}, {7, 127, -128}, ModelBuilder::PerTensor(0.5F, 1))
+                                 .Input<int8_t>({1, 3}, {-2, 127, -128}, ModelBuilder::PerTensor(0.25F, 2))
+                                 .Output(DType::kInt8, ModelBuilder::PerTensor(0.25F, 5));
+    EXPECT_EQ(model.Run<int8_t>(profile), (std::vector<int8_t>{13, 127, -128})) << profile;
+  }
+}
+
+// Beyond 16 bits the optimised product saturates in full blocks and 5 is added wrapping: the tail does not.
+TEST(Arithmetic, OptimisedProductWrapsInFullBlocks) {
+  const std::vector<int8_t> x(17, 127);
+  const OneOpModel model = OneOpModel(BuiltinOp::kMul)
+                               .Input<int8_t>({17}, x, ModelBuilder::PerTensor(1))
+                               .Input<int8_t>({17}, x, ModelBuilder::PerTensor(1))
+                               .Output(DType::kInt8, ModelBuilder::PerTensor(0.25F, 5));
+  EXPECT_EQ(model.Run<int8_t>("reference"), (std::vector<int8_t>(17, 127)));
+  std::vector<int8_t> wrapped(17, -128);
+  wrapped[16] = 127;
+  EXPECT_EQ(model.Run<int8_t>("builtin"), wrapped);
+}
+
+TEST(Arithmetic, RefusesWhatCannotBe) {
+  const auto message = [](BuiltinOp op, Shape a, Shape b, Quantization in, Quantization out) {
+    return OneOpModel(op)
+        .Input<int8_t>(a, std::vector<int8_t>(static_cast<size_t>(a.NumElements())), in)
+        .Input<int8_t>(b, std::vector<int8_t>(static_cast<size_t>(b.NumElements())), in)
+        .Output(DType::kInt8, out)
+        .Message();
+  };
+  const Quantization q = ModelBuilder::PerTensor(1);
+  EXPECT_EQ(message(BuiltinOp::kAdd, {2}, {2}, q, q), "");
+  EXPECT_NE(message(BuiltinOp::kAdd, {2}, {3}, q, q).find("shapes [2], [3] do not broadcast"), std::string::npos);
+  EXPECT_NE(message(BuiltinOp::kAdd, {2}, {2}, {}, q).find("input 0 has 0 scales"), std::string::npos);
+  EXPECT_NE(message(BuiltinOp::kMul, {2}, {2}, q, {}).find("output has 0 scales"), std::string::npos);
+  EXPECT_NE(message(BuiltinOp::kMul, {2}, {2}, ModelBuilder::PerTensor(1e30F), q).find("out of range"),
+            std::string::npos);
+  EXPECT_NE(OneOpModel(BuiltinOp::kAdd)
+                .Input<float>({1}, {1})
+                .Input<int32_t>({1}, {1})
+                .Output(DType::kFloat32)
+                .Message()
+                .find("input 0 is float32 but input 1 is int32"),
+            std::string::npos);
+  EXPECT_NE(OneOpModel(BuiltinOp::kAdd).Input<float>({1}, {1}).Output(DType::kFloat32).Message().find("has 1 inputs"),
+            std::string::npos);
+  EXPECT_NE(OneOpModel(BuiltinOp::kMul)
+                .Input<double>({1}, {1})
+                .Input<double>({1}, {1})
+                .Output(DType::kFloat64)
+                .Message()
+                .find("have no kernel"),
+            std::string::npos);
+  EXPECT_NE(OneOpModel(BuiltinOp::kSub)
+                .Input<int16_t>({1}, {1}, ModelBuilder::PerTensor(0.5F))
+                .Input<int16_t>({1}, {1}, ModelBuilder::PerTensor(0.5F))
+                .Output(DType::kInt16, ModelBuilder::PerTensor(0.25F))
+                .Message()
+                .find("one must equal it"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace assay::runtime
