@@ -258,6 +258,27 @@ TEST(Writer, RewritesEveryModelOfTheTestData) {
   EXPECT_GT(models, 0U);
 }
 
+TEST(Writer, ModelsBeyond2GiB) {
+  if (std::getenv("ASSAY_TEST_LARGE") == nullptr) GTEST_SKIP() << "ASSAY_TEST_LARGE is not set: it takes 5 GB";
+  constexpr int32_t kSize = 450'000'000;
+  graph::ModelBuilder m;
+  const int indices = m.Input("indices", DType::kInt32, {3});
+  for (int i = 0; i < 5; ++i) {
+    std::vector<uint8_t> bytes(kSize);
+    bytes[0] = static_cast<uint8_t>(1 + i);
+    bytes[kSize - 1] = static_cast<uint8_t>(101 + i);
+    const int table = m.ConstantBytes("table", DType::kUInt8, {kSize}, std::move(bytes));
+    const int out = m.Tensor("out", DType::kUInt8, {3});
+    m.Op(graph::BuiltinOp::kGather, {table, indices}, {out}, {{"axis", 0}}).version = 2;
+    m.Output(out);
+  }
+  const std::string path = testing::TempDir() + "beyond_2gib.tflite";
+  WriteModel(m.model(), path);
+  EXPECT_GT(std::filesystem::file_size(path), uint64_t{1} << 31);
+  EXPECT_EQ(FirstDifference(m.model(), *ReadModel(path)), "");
+  if (std::getenv("ASSAY_KEEP_LARGE") == nullptr) std::filesystem::remove(path);
+}
+
 TEST(FirstDifference, NamesThePlace) {
   const graph::Model a = RichModel();
   graph::Model b = a;
