@@ -36,18 +36,18 @@ class TiffReader {
 }  // namespace
 
 int ExifOrientation(std::span<const uint8_t> tiff) {
-  if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
+  if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 0;
   TiffReader reader(tiff, tiff[0] == 'I');
-  if (reader.Read(2, 2) != 42) return 1;
+  if (reader.Read(2, 2) != 42) return 0;
   const uint64_t directory = reader.Read(4, 4);
   const uint32_t entries = reader.Read(directory, 2);
   for (uint32_t i = 0; i < entries && reader.ok(); ++i) {
     const uint64_t entry = directory + 2 + kEntryBytes * i;
     if (reader.Read(entry, 2) != kOrientationTag) continue;
     const uint32_t orientation = reader.Read(entry + 8, 2);
-    return reader.ok() && orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
+    return reader.ok() && orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 0;
   }
-  return 1;
+  return 0;
 }
 
 Array ApplyOrientation(Array image, int orientation) {

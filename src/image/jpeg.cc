@@ -1,8 +1,10 @@
 // JPEG over libjpeg-turbo. OpenCV and Pillow use its defaults (accurate integer transform, triangle upsampling);
 // TensorFlow asks for the fast integer transform. CMYK differs between all three.
+#include <algorithm>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
+#include <iterator>
 #include <vector>
 // libjpeg's headers want size_t and FILE first, and jerror.h wants jpeglib.h's types.
 #include <jpeglib.h>
@@ -27,12 +29,14 @@ class JpegReader {
   bool ReadHeader();
   bool Start(bool fast_transform);
   bool ReadRow(uint8_t* row);
+  bool Finish();  // reads on to the end-of-image marker
 
   const jpeg_decompress_struct& info() const { return cinfo_; }
   const char* message() const { return message_; }
   // The bytes ended before the picture did.
-  bool truncated() const { return damaged_by_end_ || (exhausted_ && has_several_scans_); }
-  bool corrupt() const { return corrupt_; }
+  bool truncated() const { return damaged_by_end_ || (exhausted_ && (has_several_scans_ || message_[0] != 0)); }
+  // The bytes have been read to their end, and no end-of-image marker was there.
+  bool exhausted() const { return exhausted_; }
 
  private:
   static JpegReader& Self(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
@@ -54,7 +58,6 @@ class JpegReader {
   int max_scans_;
   bool exhausted_ = false;
   bool damaged_by_end_ = false;
-  bool corrupt_ = false;
   bool has_several_scans_ = false;
 };
 
@@ -97,7 +100,6 @@ void JpegReader::OnMessage(j_common_ptr info, int level) {
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
-      self.corrupt_ = true;
       info->err->format_message(info, self.message_);
       std::longjmp(self.escape_, 1);
     default:
@@ -157,6 +159,12 @@ bool JpegReader::ReadRow(uint8_t* row) {
   return true;
 }
 
+bool JpegReader::Finish() {
+  if (setjmp(escape_) != 0) return false;
+  jpeg_finish_decompress(&cinfo_);
+  return true;
+}
+
 uint8_t DivideBy255(uint32_t product) {  // rounds to nearest, for products of two bytes
   const uint32_t biased = product + 128;
   return static_cast<uint8_t>(((biased >> 8) + biased) >> 8);
@@ -184,12 +192,14 @@ void CmykRowToRgb(const uint8_t* cmyk, int64_t width, Decoder decoder, bool saw_
 }
 
 int OrientationOf(const jpeg_decompress_struct& info) {
-  constexpr size_t kPrefix = 6;  // "Exif\0\0"
+  constexpr uint8_t kPrefix[] = {'E', 'x', 'i', 'f', 0, 0};
   for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
-    if (marker->marker != JPEG_APP0 + 1 || marker->data_length <= kPrefix) continue;
-    return ExifOrientation({marker->data + kPrefix, marker->data_length - kPrefix});
+    if (marker->marker != JPEG_APP0 + 1 || marker->data_length <= sizeof(kPrefix)) continue;
+    if (!std::equal(std::begin(kPrefix), std::end(kPrefix), marker->data)) continue;
+    const int orientation = ExifOrientation({marker->data + sizeof(kPrefix), marker->data_length - sizeof(kPrefix)});
+    if (orientation != 0) return orientation;
   }
-  return 1;
+  return 0;
 }
 
 }  // namespace
@@ -197,7 +207,7 @@ int OrientationOf(const jpeg_decompress_struct& info) {
 Array DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name, Decoder decoder, const DecodeLimits& limits) {
   JpegReader reader(bytes, limits.max_jpeg_scans);
   const auto fail = [&] {
-    if (reader.truncated()) throw InputError("{}: truncated JPEG: the data end before the last row", name);
+    if (reader.truncated()) throw InputError("{}: truncated JPEG: the data end early", name);
     throw InputError("{}: corrupt JPEG: {}", name, reader.message());
   };
   if (!reader.ReadHeader()) fail();
@@ -222,7 +232,12 @@ Array DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name, Decode
     if (!reader.ReadRow(components == 4 ? cmyk.data() : row)) fail();
     if (components == 4) CmykRowToRgb(cmyk.data(), width, decoder, info.saw_Adobe_marker != 0, row);
   }
-  if (reader.truncated()) fail();
+  // Pillow and TensorFlow refuse a file that lacks no more than its end marker; OpenCV takes it.
+  const bool wants_end = decoder != Decoder::kOpencv;
+  if (wants_end && !reader.Finish()) fail();
+  if (reader.truncated() || (wants_end && reader.exhausted())) {
+    throw InputError("{}: truncated JPEG: the data end early", name);
+  }
   return decoder == Decoder::kOpencv ? ApplyOrientation(std::move(image), OrientationOf(info)) : std::move(image);
 }
 

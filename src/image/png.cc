@@ -25,6 +25,7 @@ class PngReader {
   bool ReadHeader();
   bool Prepare();  // after ReadHeader: fixes the transformations and the layout below
   bool ReadRows(uint8_t* samples);
+  bool Finish();  // reads on to the end chunk
 
   uint32_t width() const { return width_; }
   uint32_t height() const { return height_; }
@@ -115,15 +116,21 @@ bool PngReader::ReadRows(uint8_t* samples) {
   return true;
 }
 
-// A big-endian 16-bit sample as 8 bits.
-uint8_t Narrow16(const uint8_t* sample, Decoder /*decoder*/, bool /*grey*/) { return sample[0]; }
+bool PngReader::Finish() {
+  if (setjmp(escape_) != 0) return false;
+  png_read_end(png_, nullptr);
+  return true;
+}
+
+// A big-endian 16-bit sample as 8 bits: the high byte; but Pillow clips the samples of a grey picture without alpha.
+uint8_t Narrow16(const uint8_t* sample, bool clips) { return clips && sample[0] != 0 ? 255 : sample[clips ? 1 : 0]; }
 
 }  // namespace
 
 Array DecodePng(std::span<const uint8_t> bytes, const std::string& name, Decoder decoder, const DecodeLimits& limits) {
   PngReader reader(bytes);
   const auto fail = [&] {
-    if (reader.truncated()) throw InputError("{}: truncated PNG: the data end before the last row", name);
+    if (reader.truncated()) throw InputError("{}: truncated PNG: the data end early", name);
     throw InputError("{}: corrupt PNG: {}", name, reader.message());
   };
   if (!reader.ReadHeader()) fail();
@@ -137,16 +144,19 @@ Array DecodePng(std::span<const uint8_t> bytes, const std::string& name, Decoder
   }
   std::vector<uint8_t> samples(reader.row_bytes() * static_cast<size_t>(height));
   if (!reader.ReadRows(samples.data())) fail();
+  // Pillow alone does not miss what follows the last row.
+  if (decoder != Decoder::kPillow && !reader.Finish()) fail();
   Array image(DType::kUInt8, Shape{static_cast<int32_t>(height), static_cast<int32_t>(width), 3});
   const int channels = reader.channels();
   const bool grey = channels <= 2;
+  const bool clips = decoder == Decoder::kPillow && channels == 1;
   const int step = reader.bytes_per_sample();
   const uint8_t* from = samples.data();
   uint8_t* to = image.bytes().data();
   for (int64_t i = 0; i < width * height; ++i, from += channels * step, to += 3) {
     for (int c = 0; c < 3; ++c) {
       const uint8_t* sample = from + (grey ? 0 : c * step);
-      to[c] = step == 2 ? Narrow16(sample, decoder, grey) : *sample;
+      to[c] = step == 2 ? Narrow16(sample, clips) : *sample;
     }
   }
   if (decoder == Decoder::kOpencv) return ApplyOrientation(std::move(image), ExifOrientation(reader.exif()));

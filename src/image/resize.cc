@@ -23,6 +23,8 @@ const std::vector<NamedMethod>& Methods() {
     add("opencv-nearest", ResizeLibrary::kOpencv, Kernel::kNearest);
     add("opencv-linear", ResizeLibrary::kOpencv, Kernel::kLinear);
     add("opencv-area", ResizeLibrary::kOpencv, Kernel::kArea);
+    add("opencv-cubic", ResizeLibrary::kOpencv, Kernel::kCubic);
+    add("opencv-lanczos4", ResizeLibrary::kOpencv, Kernel::kLanczos4);
     add("pillow-nearest", ResizeLibrary::kPillow, Kernel::kNearest);
     add("pillow-box", ResizeLibrary::kPillow, Kernel::kBox);
     add("pillow-bilinear", ResizeLibrary::kPillow, Kernel::kLinear);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "base/error.h"
@@ -14,36 +15,38 @@ namespace {
 constexpr int kWeightBits = 11;
 constexpr float kWeightScale = 1 << kWeightBits;
 
-// For each output position of one axis: the first input it reads and the weights of `taps` neighbours.
+uint8_t RoundToPixel(float value) { return static_cast<uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
+
+// For each output position of one axis: the inputs it reads (inside the picture) and their weights, `taps` of each.
 struct Axis {
-  std::vector<int32_t> source;  // out * taps positions, inside the input
-  std::vector<float> weight;    // out * taps
+  int taps = 2;
+  std::vector<int32_t> source;
+  std::vector<float> weight;
 };
 
-enum class Sampling : uint8_t { kCentres, kAreaLike };
+enum class Border : uint8_t { kPinWeights, kClampTaps };
 
-// Two taps. The x axis pins positions outside the input to the border with weights (1, 0); the y axis keeps their
+// Two taps. At the border of the x axis the position itself is pinned, with weights (1, 0); the y axis keeps its
 // fractional weights and clamps both taps, which gives the same real value but rounds differently.
-Axis LinearAxis(int32_t in, int32_t out, Sampling sampling, bool pin_border) {
+// `area_like`: how INTER_AREA places its samples when it enlarges.
+Axis LinearAxis(int32_t in, int32_t out, bool area_like, Border border) {
   // The ratio is inverted twice, as the library does.
   const double inverse_scale = static_cast<double>(out) / in;
   const double scale = 1.0 / inverse_scale;
   Axis axis;
-  axis.source.reserve(static_cast<size_t>(out) * 2);
-  axis.weight.reserve(static_cast<size_t>(out) * 2);
   for (int32_t d = 0; d < out; ++d) {
     int32_t s;
     float fraction;
-    if (sampling == Sampling::kCentres) {
-      const auto position = static_cast<float>((d + 0.5) * scale - 0.5);
-      s = static_cast<int32_t>(std::floor(position));
-      fraction = position - static_cast<float>(s);
-    } else {
+    if (area_like) {
       s = static_cast<int32_t>(std::floor(d * scale));
       fraction = static_cast<float>((d + 1) - (s + 1) * inverse_scale);
       fraction = fraction <= 0 ? 0.0F : fraction - std::floor(fraction);
+    } else {
+      const auto position = static_cast<float>((d + 0.5) * scale - 0.5);
+      s = static_cast<int32_t>(std::floor(position));
+      fraction = position - static_cast<float>(s);
     }
-    if (pin_border && (s < 0 || s >= in - 1)) {
+    if (border == Border::kPinWeights && (s < 0 || s >= in - 1)) {
       s = s < 0 ? 0 : in - 1;
       fraction = 0;
     }
@@ -55,77 +58,165 @@ Axis LinearAxis(int32_t in, int32_t out, Sampling sampling, bool pin_border) {
   return axis;
 }
 
-std::vector<int32_t> FixedPoint(const std::vector<float>& weights) {
-  std::vector<int32_t> fixed;
-  fixed.reserve(weights.size());
-  for (const float weight : weights) fixed.push_back(static_cast<int32_t>(std::nearbyintf(weight * kWeightScale)));
-  return fixed;
+// Cubic convolution with a = -0.75.
+void CubicWeights(float x, float* weight) {
+  constexpr float kA = -0.75F;
+  const float y = 1.0F - x;
+  weight[0] = ((kA * (x + 1.0F) - 5.0F * kA) * (x + 1.0F) + 8.0F * kA) * (x + 1.0F) - 4.0F * kA;
+  weight[1] = ((kA + 2.0F) * x - (kA + 3.0F)) * x * x + 1.0F;
+  weight[2] = ((kA + 2.0F) * y - (kA + 3.0F)) * y * y + 1.0F;
+  weight[3] = 1.0F - weight[0] - weight[1] - weight[2];
 }
 
+// Eight taps: sin(pi d) sin(pi d / 4) / d^2 for the distances d = x + 3 - i, where sin(pi d) is the same for all taps
+// but for its sign, and sin(pi d / 4) follows from the first one by the addition theorem.
+void LanczosWeights(float x, float* weight) {
+  constexpr double kQuarterPi = std::numbers::pi * 0.25;
+  constexpr double kRoot = std::numbers::sqrt2 / 2;
+  constexpr double kSin[8] = {1, -kRoot, 0, kRoot, -1, kRoot, 0, -kRoot};
+  constexpr double kCos[8] = {0, -kRoot, 1, -kRoot, 0, kRoot, -1, kRoot};
+  const double first = -(x + 3.0F) * kQuarterPi;
+  const double sin_first = std::sin(first), cos_first = std::cos(first);
+  float sum = 0;
+  for (int i = 0; i < 8; ++i) {
+    const float distance = x + 3.0F - static_cast<float>(i);
+    const double angle = -distance * kQuarterPi;
+    // On a sample that tap outweighs all others.
+    weight[i] = std::abs(distance) >= 1e-6F
+                    ? static_cast<float>((kSin[i] * sin_first + kCos[i] * cos_first) / (angle * angle))
+                    : 1e30F;
+    sum += weight[i];
+  }
+  sum = 1.0F / sum;
+  for (int i = 0; i < 8; ++i) weight[i] *= sum;
+}
+
+// Four or eight taps around each position; taps outside repeat the border.
+Axis WideAxis(int32_t in, int32_t out, int taps) {
+  const double scale = 1.0 / (static_cast<double>(out) / in);
+  Axis axis;
+  axis.taps = taps;
+  float weight[8];
+  for (int32_t d = 0; d < out; ++d) {
+    const auto position = static_cast<float>((d + 0.5) * scale - 0.5);
+    const auto s = static_cast<int32_t>(std::floor(position));
+    const float fraction = position - static_cast<float>(s);
+    taps == 4 ? CubicWeights(fraction, weight) : LanczosWeights(fraction, weight);
+    for (int k = 0; k < taps; ++k) {
+      axis.source.push_back(std::clamp(s - taps / 2 + 1 + k, 0, in - 1));
+      axis.weight.push_back(weight[k]);
+    }
+  }
+  return axis;
+}
+
+// Integer arithmetic for 8-bit pixels, float32 for float ones.
 template <typename T>
-struct LinearTraits;
+struct Arithmetic;
+
 template <>
-struct LinearTraits<uint8_t> {
+struct Arithmetic<uint8_t> {
   using Work = int32_t;
-  static std::vector<int32_t> Weights(const Axis& axis) { return FixedPoint(axis.weight); }
-  static uint8_t Combine(int32_t upper, int32_t lower, int32_t b0, int32_t b1) {
-    return static_cast<uint8_t>((((b0 * (upper >> 4)) >> 16) + ((b1 * (lower >> 4)) >> 16) + 2) >> 2);
+  static std::vector<int32_t> Weights(const Axis& axis) {
+    std::vector<int32_t> fixed;
+    fixed.reserve(axis.weight.size());
+    for (const float weight : axis.weight)
+      fixed.push_back(static_cast<int32_t>(std::nearbyintf(weight * kWeightScale)));
+    return fixed;
+  }
+  // Two taps drop low bits on the way, as 16-bit vector instructions do. Four taps go through float32, last tap first,
+  // in blocks of 8 values; what remains of the row, and eight taps, stay in integers.
+  template <int kTaps>
+  static void CombineRows(const int32_t* const* row, const int32_t* weight, size_t count, uint8_t* to) {
+    size_t i = 0;
+    if constexpr (kTaps == 2) {
+      for (; i < count; ++i) {
+        const int32_t sum = ((weight[0] * (row[0][i] >> 4)) >> 16) + ((weight[1] * (row[1][i] >> 4)) >> 16);
+        to[i] = static_cast<uint8_t>((sum + 2) >> 2);
+      }
+    }
+    if constexpr (kTaps == 4) {
+      float real[kTaps];
+      for (int k = 0; k < kTaps; ++k) real[k] = static_cast<float>(weight[k]) * (1.0F / (kWeightScale * kWeightScale));
+      for (; i < count / 8 * 8; ++i) {
+        float sum = static_cast<float>(row[3][i]) * real[3];
+        for (int k = kTaps - 2; k >= 0; --k) sum = static_cast<float>(row[k][i]) * real[k] + sum;
+        to[i] = RoundToPixel(sum);
+      }
+    }
+    for (; i < count; ++i) {
+      int32_t sum = 1 << (2 * kWeightBits - 1);
+      for (int k = 0; k < kTaps; ++k) sum += row[k][i] * weight[k];
+      to[i] = static_cast<uint8_t>(std::clamp(sum >> (2 * kWeightBits), 0, 255));
+    }
   }
 };
+
 template <>
-struct LinearTraits<float> {
+struct Arithmetic<float> {
   using Work = float;
   static std::vector<float> Weights(const Axis& axis) { return axis.weight; }
-  static float Combine(float upper, float lower, float b0, float b1) { return upper * b0 + lower * b1; }
+  // The last tap first in blocks of 4 values, the first one first in what remains of the row.
+  template <int kTaps>
+  static void CombineRows(const float* const* row, const float* weight, size_t count, float* to) {
+    size_t i = 0;
+    for (; i < count / 4 * 4; ++i) {
+      float sum = row[kTaps - 1][i] * weight[kTaps - 1];
+      for (int k = kTaps - 2; k >= 0; --k) sum = row[k][i] * weight[k] + sum;
+      to[i] = sum;
+    }
+    for (; i < count; ++i) {
+      float sum = row[0][i] * weight[0];
+      for (int k = 1; k < kTaps; ++k) sum += row[k][i] * weight[k];
+      to[i] = sum;
+    }
+  }
 };
 
 // One input row stretched to the output's width.
-template <int kChannels, typename T, typename Work>
-void StretchRow(const T* row, const std::vector<int32_t>& source, const std::vector<Work>& weight, int32_t width,
-                Work* out) {
-  for (int32_t x = 0; x < width; ++x, out += kChannels) {
-    const T* left = row + static_cast<ptrdiff_t>(source[2 * static_cast<size_t>(x)]) * kChannels;
-    const T* right = row + static_cast<ptrdiff_t>(source[2 * static_cast<size_t>(x) + 1]) * kChannels;
-    const Work a0 = weight[2 * static_cast<size_t>(x)], a1 = weight[2 * static_cast<size_t>(x) + 1];
-    for (int c = 0; c < kChannels; ++c) out[c] = left[c] * a0 + right[c] * a1;
+template <int kTaps, int kChannels, typename T, typename Work>
+void StretchRow(const T* row, const Axis& axis, const std::vector<Work>& weights, Work* out) {
+  const int32_t* source = axis.source.data();
+  const Work* weight = weights.data();
+  for (const Work* end = weight + weights.size(); weight != end; source += kTaps, weight += kTaps, out += kChannels) {
+    for (int c = 0; c < kChannels; ++c) {
+      Work sum = row[static_cast<ptrdiff_t>(source[0]) * kChannels + c] * weight[0];
+      for (int k = 1; k < kTaps; ++k) sum += row[static_cast<ptrdiff_t>(source[k]) * kChannels + c] * weight[k];
+      out[c] = sum;
+    }
   }
 }
 
-template <typename T>
-void ResizeLinear(const Array& image, Sampling sampling, Array* out) {
-  using Traits = LinearTraits<T>;
-  using Work = typename Traits::Work;
-  const int32_t in_height = image.shape()[0], in_width = image.shape()[1], channels = image.shape()[2];
-  const int32_t out_height = out->shape()[0], out_width = out->shape()[1];
-  const Axis x_axis = LinearAxis(in_width, out_width, sampling, true);
-  const Axis y_axis = LinearAxis(in_height, out_height, sampling, false);
-  const std::vector<Work> x_weight = Traits::Weights(x_axis), y_weight = Traits::Weights(y_axis);
+template <int kTaps, typename T>
+void ResizeTaps(const Array& image, const Axis& x_axis, const Axis& y_axis, Array* out) {
+  using Work = typename Arithmetic<T>::Work;
+  const int32_t in_width = image.shape()[1], channels = image.shape()[2], out_height = out->shape()[0];
+  const std::vector<Work> x_weight = Arithmetic<T>::Weights(x_axis), y_weight = Arithmetic<T>::Weights(y_axis);
   const size_t in_stride = static_cast<size_t>(in_width) * static_cast<size_t>(channels);
-  const size_t stride = static_cast<size_t>(out_width) * static_cast<size_t>(channels);
-  // The two stretched rows last used: row y lies in slot y % 2.
-  std::vector<Work> rows[2] = {std::vector<Work>(stride), std::vector<Work>(stride)};
-  int32_t held[2] = {-1, -1};
+  const size_t stride = static_cast<size_t>(out->shape()[1]) * static_cast<size_t>(channels);
+  // The stretched rows last used: row y lies in slot y % kTaps, and those of one output row are neighbours.
+  std::vector<Work> slots(stride * kTaps);
+  std::vector<int32_t> held(kTaps, -1);
   const T* from = image.values<T>().data();
   T* to = out->values<T>().data();
-  const auto stretched = [&](int32_t y) {
-    const int slot = y % 2;
+  const auto stretched = [&](int32_t y) -> const Work* {
+    const auto slot = static_cast<size_t>(y % kTaps);
+    Work* target = slots.data() + slot * stride;
     if (held[slot] != y) {
       const T* row = from + in_stride * static_cast<size_t>(y);
-      if (channels == 3) {
-        StretchRow<3>(row, x_axis.source, x_weight, out_width, rows[slot].data());
-      } else {
-        StretchRow<1>(row, x_axis.source, x_weight, out_width, rows[slot].data());
-      }
+      channels == 3 ? StretchRow<kTaps, 3>(row, x_axis, x_weight, target)
+                    : StretchRow<kTaps, 1>(row, x_axis, x_weight, target);
       held[slot] = y;
     }
-    return rows[slot].data();
+    return target;
   };
   for (int32_t y = 0; y < out_height; ++y, to += stride) {
-    const size_t tap = 2 * static_cast<size_t>(y);
-    const Work* upper = stretched(y_axis.source[tap]);
-    const Work* lower = stretched(y_axis.source[tap + 1]);
-    const Work b0 = y_weight[tap], b1 = y_weight[tap + 1];
-    for (size_t i = 0; i < stride; ++i) to[i] = Traits::Combine(upper[i], lower[i], b0, b1);
+    const size_t first = static_cast<size_t>(y) * kTaps;
+    const Work* rows[kTaps];
+    for (size_t k = 0; k < kTaps; ++k) rows[k] = stretched(y_axis.source[first + k]);
+    Work weight[kTaps];
+    std::copy_n(y_weight.data() + first, kTaps, weight);
+    Arithmetic<T>::template CombineRows<kTaps>(rows, weight, stride, to);
   }
 }
 
@@ -150,26 +241,54 @@ void ResizeNearest(const Array& image, Array* out) {
   }
 }
 
-uint8_t RoundToPixel(float value) { return static_cast<uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
+// Whole factors: the mean of a block. Bytes are summed as integers; floats in fours.
+struct Block {
+  const size_t* offset;  // of each of its values from its corner
+  size_t size;
+  bool two_by_two;
+  bool paired;  // of floats: the rows are summed on their own
+};
 
-// Whole factors: the mean of a block, summed in integers.
-void AreaWhole(const uint8_t* from, int32_t in_width, int32_t channels, int32_t factor_x, int32_t factor_y,
-               int32_t out_width, int32_t out_height, uint8_t* to) {
-  const float inverse = 1.0F / static_cast<float>(factor_x * factor_y);
+uint8_t BlockMean(const uint8_t* corner, const Block& block) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < block.size; ++i) sum += corner[block.offset[i]];
+  if (block.two_by_two) return static_cast<uint8_t>((sum + 2) >> 2);
+  return RoundToPixel(static_cast<float>(sum) * (1.0F / static_cast<float>(block.size)));
+}
+
+float BlockMean(const float* corner, const Block& block) {
+  if (block.paired) {
+    return ((corner[block.offset[0]] + corner[block.offset[1]]) + (corner[block.offset[2]] + corner[block.offset[3]])) *
+           0.25F;
+  }
+  const size_t* at = block.offset;
+  const size_t* end = at + block.size;
+  float sum = 0;
+  for (; end - at >= 4; at += 4) sum += corner[at[0]] + corner[at[1]] + corner[at[2]] + corner[at[3]];
+  for (; at != end; ++at) sum += corner[*at];
+  return sum * (1.0F / static_cast<float>(block.size));
+}
+
+template <typename T>
+void AreaWhole(const Array& image, int32_t factor_x, int32_t factor_y, Array* out) {
+  const auto channels = static_cast<size_t>(image.shape()[2]);
+  const size_t stride = static_cast<size_t>(image.shape()[1]) * channels;
+  std::vector<size_t> offsets;
+  for (int32_t j = 0; j < factor_y; ++j) {
+    for (int32_t i = 0; i < factor_x; ++i) {
+      offsets.push_back(static_cast<size_t>(j) * stride + static_cast<size_t>(i) * channels);
+    }
+  }
   const bool two_by_two = factor_x == 2 && factor_y == 2;
-  const size_t stride = static_cast<size_t>(in_width) * static_cast<size_t>(channels);
+  const int32_t out_height = out->shape()[0], out_width = out->shape()[1];
+  T* to = out->values<T>().data();
   for (int32_t y = 0; y < out_height; ++y) {
-    for (int32_t x = 0; x < out_width; ++x) {
-      for (int32_t c = 0; c < channels; ++c) {
-        const uint8_t* corner = from + stride * static_cast<size_t>(y) * static_cast<size_t>(factor_y) +
-                                static_cast<size_t>(x) * static_cast<size_t>(factor_x * channels) + c;
-        int32_t sum = 0;
-        for (int32_t j = 0; j < factor_y; ++j) {
-          for (int32_t i = 0; i < factor_x; ++i)
-            sum += corner[static_cast<size_t>(j) * stride + static_cast<size_t>(i * channels)];
-        }
-        *to++ = two_by_two ? static_cast<uint8_t>((sum + 2) >> 2) : RoundToPixel(static_cast<float>(sum) * inverse);
-      }
+    const T* corner = image.values<T>().data() + stride * static_cast<size_t>(y) * static_cast<size_t>(factor_y);
+    for (int32_t x = 0; x < out_width; ++x, corner += static_cast<size_t>(factor_x) * channels) {
+      // One-channel 2x2 blocks go by vectors of four.
+      const bool paired = two_by_two && channels == 1 && x < out_width / 4 * 4;
+      const Block block{offsets.data(), offsets.size(), two_by_two, paired};
+      for (size_t c = 0; c < channels; ++c) *to++ = BlockMean(corner + c, block);
     }
   }
 }
@@ -249,15 +368,20 @@ void ResizeTyped(const Array& image, ResizeKernel kernel, Array* out) {
   // At exactly one half both ways linear is the 2x2 mean.
   if (kernel == ResizeKernel::kLinear && whole && factor_x == 2 && factor_y == 2) kernel = ResizeKernel::kArea;
   if (kernel == ResizeKernel::kArea && scale_x >= 1 && scale_y >= 1) {
-    if constexpr (std::is_same_v<T, uint8_t>) {
-      if (whole) {
-        return AreaWhole(image.values<T>().data(), in_width, image.shape()[2], factor_x, factor_y, out_width,
-                         out_height, out->values<T>().data());
-      }
-    }
+    if (whole) return AreaWhole<T>(image, factor_x, factor_y, out);
     return AreaFractional<T>(image, out);
   }
-  ResizeLinear<T>(image, kernel == ResizeKernel::kArea ? Sampling::kAreaLike : Sampling::kCentres, out);
+  switch (kernel) {
+    case ResizeKernel::kCubic:
+      return ResizeTaps<4, T>(image, WideAxis(in_width, out_width, 4), WideAxis(in_height, out_height, 4), out);
+    case ResizeKernel::kLanczos4:
+      return ResizeTaps<8, T>(image, WideAxis(in_width, out_width, 8), WideAxis(in_height, out_height, 8), out);
+    default: {
+      const bool area_like = kernel == ResizeKernel::kArea;
+      return ResizeTaps<2, T>(image, LinearAxis(in_width, out_width, area_like, Border::kPinWeights),
+                              LinearAxis(in_height, out_height, area_like, Border::kClampTaps), out);
+    }
+  }
 }
 
 }  // namespace
