@@ -19,6 +19,33 @@ bool XnnpackTakesMul(const PrepareContext& context);
 // ---- elementwise, unary; quantize, dequantize, cast; softmax
 
 // ---- data movement
+RunFn PrepareReshape(PrepareContext& context);
+RunFn PrepareSqueeze(PrepareContext& context);
+RunFn PrepareExpandDims(PrepareContext& context);
+RunFn PrepareBitcast(PrepareContext& context);
+RunFn PrepareShape(PrepareContext& context);
+RunFn PrepareRank(PrepareContext& context);
+RunFn PrepareBroadcastArgs(PrepareContext& context);
+RunFn PreparePad(PrepareContext& context);
+RunFn PrepareMirrorPad(PrepareContext& context);
+RunFn PrepareConcatenation(PrepareContext& context);
+RunFn PreparePack(PrepareContext& context);
+RunFn PrepareUnpack(PrepareContext& context);
+RunFn PrepareSplit(PrepareContext& context);
+RunFn PrepareSplitV(PrepareContext& context);
+RunFn PrepareStridedSlice(PrepareContext& context);
+RunFn PrepareSlice(PrepareContext& context);
+RunFn PrepareDynamicUpdateSlice(PrepareContext& context);
+RunFn PrepareTranspose(PrepareContext& context);
+RunFn PrepareReverseV2(PrepareContext& context);
+RunFn PrepareReverseSequence(PrepareContext& context);
+RunFn PrepareBroadcastTo(PrepareContext& context);
+RunFn PrepareTile(PrepareContext& context);
+RunFn PrepareFill(PrepareContext& context);
+RunFn PrepareSpaceToDepth(PrepareContext& context);
+RunFn PrepareDepthToSpace(PrepareContext& context);
+RunFn PrepareSpaceToBatchNd(PrepareContext& context);
+RunFn PrepareBatchToSpaceNd(PrepareContext& context);
 
 // ---- pooling, reductions, resizing, detection
 RunFn PrepareAveragePool2D(PrepareContext& context);

@@ -23,6 +23,34 @@ constexpr OpRow kRows[] = {
 
 
     // ---- data movement ----------------------------------------------------------------------------------------------
+    {Op::kReshape, "", PrepareReshape, nullptr, 1, "all but string"},
+    {Op::kSqueeze, "", PrepareSqueeze, nullptr, 2, "all but string"},
+    {Op::kExpandDims, "", PrepareExpandDims, nullptr, 1, "all but string"},
+    {Op::kBitcast, "", PrepareBitcast, nullptr, 1, "all but string"},
+    {Op::kShape, "", PrepareShape, nullptr, 1, "any, to int32 int64"},
+    {Op::kRank, "", PrepareRank, nullptr, 1, "any, to int32"},
+    {Op::kBroadcastArgs, "", PrepareBroadcastArgs, nullptr, 1, "int32 int64"},
+    {Op::kPad, "", PreparePad, nullptr, 5, "all but string"},
+    {Op::kPadv2, "", PreparePad, nullptr, 5, "all but string"},
+    {Op::kMirrorPad, "", PrepareMirrorPad, nullptr, 3, "all but string"},
+    {Op::kConcatenation, "", PrepareConcatenation, nullptr, 5, "all but string"},
+    {Op::kPack, "", PreparePack, nullptr, 4, "all but string"},
+    {Op::kUnpack, "", PrepareUnpack, nullptr, 4, "all but string"},
+    {Op::kSplit, "", PrepareSplit, nullptr, 4, "all but string"},
+    {Op::kSplitV, "", PrepareSplitV, nullptr, 2, "all but string"},
+    {Op::kStridedSlice, "", PrepareStridedSlice, nullptr, 8, "all but string"},
+    {Op::kSlice, "", PrepareSlice, nullptr, 7, "all but string"},
+    {Op::kDynamicUpdateSlice, "", PrepareDynamicUpdateSlice, nullptr, 5, "all but string"},
+    {Op::kTranspose, "", PrepareTranspose, nullptr, 7, "all but string"},
+    {Op::kReverseV2, "", PrepareReverseV2, nullptr, 3, "all but string"},
+    {Op::kReverseSequence, "", PrepareReverseSequence, nullptr, 1, "all but string"},
+    {Op::kBroadcastTo, "", PrepareBroadcastTo, nullptr, 3, "all but string"},
+    {Op::kTile, "", PrepareTile, nullptr, 3, "all but string"},
+    {Op::kFill, "", PrepareFill, nullptr, 4, "all but string"},
+    {Op::kSpaceToDepth, "", PrepareSpaceToDepth, nullptr, 2, "all but string"},
+    {Op::kDepthToSpace, "", PrepareDepthToSpace, nullptr, 2, "all but string"},
+    {Op::kSpaceToBatchNd, "", PrepareSpaceToBatchNd, nullptr, 4, "all but string"},
+    {Op::kBatchToSpaceNd, "", PrepareBatchToSpaceNd, nullptr, 4, "all but string"},
 
 
     // ---- pooling, reductions, resizing, detection -------------------------------------------------------------------
