@@ -15,6 +15,7 @@ namespace assay::cli {
 // gate) and throws Error for everything else.
 using Action = std::function<int()>;
 
+void AddBench(CLI::App& app, Action& action);
 void AddEvaluate(CLI::App& app, Action& action);
 void AddPreprocess(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
