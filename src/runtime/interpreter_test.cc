@@ -204,6 +204,86 @@ TEST(InterpreterTest, AnOpWithoutKernelIsNamedWithItsPlace) {
   }
 }
 
+Array Ints(std::vector<int32_t> values) {
+  Array array(DType::kInt32, {static_cast<int32_t>(values.size())});
+  std::copy(values.begin(), values.end(), array.values<int32_t>().begin());
+  return array;
+}
+
+TEST(InterpreterTest, AShapeThatOnlyRunningShowsIsFollowed) {
+  ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {2, 3});
+  const int shape = m.Input("shape", DType::kInt32, {2});
+  const int y = m.Tensor("y", DType::kFloat32, {1, 1});
+  const int z = m.Tensor("z", DType::kFloat32, {1, 1});
+  m.Op(BuiltinOp::kReshape, {x, shape}, {y});
+  m.Op(BuiltinOp::kSqueeze, {y}, {z}, {{"squeeze_dims", std::vector<int64_t>{}}});
+  m.Output(z);
+  Interpreter interpreter(m.Build());
+  Array values(DType::kFloat32, {2, 3});
+  for (size_t i = 0; i < 6; ++i) values.values<float>()[i] = static_cast<float>(i);
+  for (const std::vector<int32_t>& wanted : {std::vector<int32_t>{1, 6}, {3, 2}, {6, -1}}) {
+    interpreter.SetInput(0, values);
+    interpreter.SetInput(1, Ints(wanted));
+    interpreter.Invoke();
+    const Array result = interpreter.Output(0);
+    EXPECT_EQ(result.size(), 6);
+    EXPECT_EQ(result.shape().rank(), wanted[0] == 3 ? 2 : 1);
+    EXPECT_EQ(result.values<float>()[5], 5);
+  }
+  interpreter.SetInput(1, Ints({5, 5}));
+  EXPECT_THROW(interpreter.Invoke(), Error);
+  interpreter.SetInput(1, Ints({2, 3}));
+  EXPECT_NO_THROW(interpreter.Invoke());
+}
+
+TEST(InterpreterTest, ChainsThatComputeShapesAreFoldedAndFollowAResize) {
+  ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {1, 2, 3});
+  m.tensor(x).shape_signature = std::vector<int32_t>{-1, 2, 3};
+  const int shape = m.Tensor("shape", DType::kInt32, {3});
+  const int begin = m.Constant<int32_t>("begin", {1}, {0});
+  const int size = m.Constant<int32_t>("size", {1}, {1});
+  const int batch = m.Tensor("batch", DType::kInt32, {1});
+  const int six = m.Constant<int32_t>("six", {1}, {6});
+  const int wanted = m.Tensor("wanted", DType::kInt32, {2});
+  const int y = m.Tensor("y", DType::kFloat32, {1, 6});
+  m.Op(BuiltinOp::kShape, {x}, {shape}, {{"out_type", 2}});
+  m.Op(BuiltinOp::kSlice, {shape, begin, size}, {batch});
+  m.Op(BuiltinOp::kConcatenation, {batch, six}, {wanted}, {{"axis", 0}});
+  m.Op(BuiltinOp::kReshape, {x, wanted}, {y});
+  m.Output(y);
+  Interpreter interpreter(m.Build());
+  interpreter.AllocateTensors();
+  EXPECT_EQ(interpreter.OutputShape(0), (Shape{1, 6}));
+  interpreter.ResizeInput(0, {5, 2, 3});
+  interpreter.AllocateTensors();
+  EXPECT_EQ(interpreter.OutputShape(0), (Shape{5, 6})) << "known before anything ran";
+  Array values(DType::kFloat32, {5, 2, 3});
+  values.values<float>()[29] = 7;
+  interpreter.SetInput(0, values);
+  interpreter.Invoke();
+  EXPECT_EQ(interpreter.Output(0).values<float>()[29], 7);
+}
+
+TEST(InterpreterTest, SignaturesNameInputsInTheirOwnOrder) {
+  ModelBuilder m;
+  const int a = m.Input("tensor_a", DType::kInt32, {1});
+  const int b = m.Input("tensor_b", DType::kInt32, {1});
+  const int y = m.Tensor("y", DType::kInt32, {2});
+  m.Op(BuiltinOp::kConcatenation, {a, b}, {y}, {{"axis", 0}});
+  m.Output(y);
+  m.model().signatures.push_back({"serving_default", 0, {{"second", b}, {"first", a}}, {{"joined", y}}});
+  Interpreter interpreter(m.Build());
+  interpreter.SelectSignature("serving_default");
+  EXPECT_EQ(interpreter.FindInput("first"), 1U);
+  interpreter.SetInput(interpreter.FindInput("first"), Ints({1}));
+  interpreter.SetInput(interpreter.FindInput("second"), Ints({2}));
+  interpreter.Invoke();
+  EXPECT_THAT(interpreter.Output(0).values<int32_t>(), testing::ElementsAre(1, 2));
+  EXPECT_THROW(interpreter.SelectSignature("other"), Error);
+}
+
 TEST(RunModelTest, RandomInputsDependOnTheSeedAlone) {
   RunRequest request;
   request.seed = 5;
