@@ -147,8 +147,13 @@ inline int32_t Requantize(int32_t accumulator, const ChannelScale& scale, const 
 
 // 16-bit outputs. An int64 bias brings the 15-bit multiplier: r = (q + 2^15) >> 16 (0x7FFF from 0x7FFF0000 on),
 // (acc * r + 2^(14 - e)) >> (15 - e). An int32 one the rounding of the stage, the sum then fits int32.
+// Where the stage asks for double, the bias does not matter.
 template <typename Bias>
 int32_t RequantizeInt16(int64_t accumulator, const ChannelScale& scale, const OutputStage& stage) {
+  if (stage.rounding == Rounding::kDoubleHalfAway) {
+    const int64_t y = RoundHalfAway(static_cast<double>(accumulator) * scale.real);
+    return static_cast<int32_t>(std::clamp<int64_t>(y + stage.zero_point, stage.low, stage.high));
+  }
   if constexpr (sizeof(Bias) == 8) {
     const int32_t q = scale.fixed.multiplier;
     const int64_t reduced = q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16;

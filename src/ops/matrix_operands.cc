@@ -82,7 +82,8 @@ bool XnnpackTakesWeights(const PrepareContext& context, int input, int dimension
   if (tensor.dtype == DType::kFloat32) return true;
   if (!HasNormalScales(q)) return false;
   if (tensor.dtype == DType::kUInt8) return q.scale.size() == 1 && q.quantized_dimension == 0;
-  if (tensor.dtype != DType::kInt8) return false;
+  if (tensor.dtype != DType::kInt8 && tensor.dtype != DType::kInt4) return false;
+  if (q.scale.size() == 1 && tensor.zero_point() != 0) return false;
   return q.scale.size() == 1 || q.quantized_dimension == dimension;
 }
 

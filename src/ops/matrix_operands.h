@@ -35,7 +35,7 @@ void CheckBiasSize(const PrepareContext& context, int bias, int64_t count);
 
 // float32, or 8-bit with one scale.
 bool XnnpackTakesActivation(const TensorRef& tensor);
-// float32, int8 per tensor or along `dimension`, uint8 per tensor; known before the graph runs.
+// float32, int8 or int4 per tensor or along `dimension`, uint8 per tensor; known before the graph runs.
 bool XnnpackTakesWeights(const PrepareContext& context, int input, int dimension);
 // float32 or quantized int32, known before the graph runs, one value per output channel.
 bool XnnpackTakesBias(const PrepareContext& context, int input);

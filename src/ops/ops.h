@@ -8,6 +8,10 @@ namespace assay::ops {
 // ---- matrix ops
 RunFn PrepareConv2D(PrepareContext& context);
 bool XnnpackTakesConv2D(const PrepareContext& context);
+RunFn PrepareDepthwiseConv2D(PrepareContext& context);
+bool XnnpackTakesDepthwiseConv2D(const PrepareContext& context);
+RunFn PrepareFullyConnected(PrepareContext& context);
+bool XnnpackTakesFullyConnected(const PrepareContext& context);
 
 // ---- elementwise, binary
 RunFn PrepareAdd(PrepareContext& context);

@@ -11,6 +11,10 @@ using Op = graph::BuiltinOp;
 constexpr OpRow kRows[] = {
     // ---- matrix ops -------------------------------------------------------------------------------------------------
     {Op::kConv2D, "", PrepareConv2D, XnnpackTakesConv2D, 8, "float32 int8 uint8 int16x8 hybrid int4-weights"},
+    {Op::kFullyConnected, "", PrepareFullyConnected, XnnpackTakesFullyConnected, 14,
+     "float32 int8 uint8 int16x8 hybrid int4-weights"},
+    {Op::kDepthwiseConv2D, "", PrepareDepthwiseConv2D, XnnpackTakesDepthwiseConv2D, 7,
+     "float32 int8 uint8 int16x8 hybrid int4-weights"},
 
 
     // ---- elementwise, binary ----------------------------------------------------------------------------------------
