@@ -118,21 +118,13 @@ RunFn PrepareAddEightBit(const PrepareContext& context, const BinaryOperands& op
   return blocks ? RunAddOptimized<T>(operands, p) : RunBinary<T, T>(operands, p);
 }
 
-// The exponent of a power of two; others give no value. TFLite compares log2 in float with a tolerance of 0.001.
-std::optional<int> PowerOfTwo(float scale) {
-  const float exponent = std::log2(scale);
-  const float rounded = std::round(exponent);
-  if (std::abs(exponent - rounded) >= 1e-3F) return std::nullopt;
-  return static_cast<int>(rounded);
-}
-
 RunFn PrepareAddInt16(const PrepareContext& context, const BinaryOperands& operands, const IntRange& clamp,
                       bool power_of_two_wanted, bool subtract) {
   for (const TensorRef* t : {&operands.a, &operands.b, &operands.output}) {
     CheckPerTensorQuantized(*t, "a 16-bit operand", /*symmetric=*/true);
   }
-  const auto a = PowerOfTwo(operands.a.scale()), b = PowerOfTwo(operands.b.scale()),
-             out = PowerOfTwo(operands.output.scale());
+  const auto a = PowerOfTwoExponent(operands.a.scale()), b = PowerOfTwoExponent(operands.b.scale()),
+             out = PowerOfTwoExponent(operands.output.scale());
   if (power_of_two_wanted && a && b && out) {
     const int a_shift = *out - *a, b_shift = *out - *b;
     if (a_shift < 0 || b_shift < 0 || (a_shift > 0 && b_shift > 0)) {

@@ -18,9 +18,24 @@ BinaryOperands PrepareBinary(PrepareContext& context, bool fold_rank) {
   return {a, b, context.Output(0), PlanBroadcast<2>({&a.shape, &b.shape}, output)};
 }
 
+UnaryOperands PrepareUnary(PrepareContext& context) {
+  CheckArity(context, 1, 1, 1);
+  const TensorRef& input = context.Input(0);
+  CheckSameType(input, "input", context.Output(0), "output");
+  context.SetOutputShape(0, input.shape);
+  return {input, context.Output(0)};
+}
+
 numerics::FixedPointScale FixedPointOf(double scale, const char* what) {
   if (!std::isfinite(scale) || scale < 0) throw InputError("the {} is {}, out of range", what, scale);
   return numerics::ToFixedPoint(scale);
+}
+
+std::optional<int> PowerOfTwoExponent(float scale) {
+  const float exponent = std::log(scale) * (1.0F / std::log(2.0F));
+  const float rounded = std::round(exponent);
+  if (!(std::abs(exponent - rounded) < 1e-3F)) return std::nullopt;
+  return static_cast<int>(rounded);
 }
 
 }  // namespace assay::ops

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "kernels/ref/elementwise_binary.h"
+#include "kernels/ref/elementwise_unary.h"
 #include "ops/broadcast.h"
 #include "ops/checks.h"
 
@@ -30,8 +32,26 @@ RunFn RunBinary(const BinaryOperands& operands, const F& f) {
   };
 }
 
+struct UnaryOperands {
+  const TensorRef& input;
+  const TensorRef& output;
+};
+
+// Checks the arity and that input and output have one type, sets the output's shape to the input's.
+UnaryOperands PrepareUnary(PrepareContext& context);
+
+// output[i] = f(input[i])
+template <typename In, typename Out, typename F>
+RunFn RunMap(const F& f) {
+  return [f](const RunContext& run) { kernels::ref::Map(run.In<In>(0), run.Out<Out>(0), f); };
+}
+
 // numerics::ToFixedPoint of a scale that came from a model. Throws InputError naming `what` where it is not finite.
 numerics::FixedPointScale FixedPointOf(double scale, const char* what);
+
+// The exponent of a scale that is a power of two, none where it is not. TFLite compares the logarithm, with a
+// tolerance.
+std::optional<int> PowerOfTwoExponent(float scale);
 
 template <typename T>
 struct PlainRange {

@@ -21,6 +21,20 @@ bool XnnpackTakesAdd(const PrepareContext& context);  // and SUB
 bool XnnpackTakesMul(const PrepareContext& context);
 
 // ---- elementwise, unary; quantize, dequantize, cast; softmax
+RunFn PrepareRelu(PrepareContext& context);
+RunFn PrepareRelu6(PrepareContext& context);
+RunFn PrepareReluN1To1(PrepareContext& context);
+RunFn PrepareRelu0To1(PrepareContext& context);
+RunFn PrepareLogistic(PrepareContext& context);
+RunFn PrepareTanh(PrepareContext& context);
+RunFn PrepareElu(PrepareContext& context);
+RunFn PrepareGelu(PrepareContext& context);
+RunFn PrepareHardSwish(PrepareContext& context);
+RunFn PrepareLeakyRelu(PrepareContext& context);
+bool XnnpackTakesFloatUnary(const PrepareContext& context);  // whatever maps float32 to float32
+bool XnnpackTakesSigmoid(const PrepareContext& context);     // LOGISTIC, TANH
+bool XnnpackTakesElu(const PrepareContext& context);
+bool XnnpackTakesLeakyRelu(const PrepareContext& context);
 
 // ---- data movement
 RunFn PrepareReshape(PrepareContext& context);

@@ -1,0 +1,6 @@
+"""HARD_SWISH: see activation_cases.py."""
+import activation_cases
+
+
+def draw(rng):
+    return activation_cases.draw(rng, 'HARD_SWISH')

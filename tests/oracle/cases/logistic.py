@@ -1,0 +1,6 @@
+"""LOGISTIC: see activation_cases.py."""
+import activation_cases
+
+
+def draw(rng):
+    return activation_cases.draw(rng, 'LOGISTIC')

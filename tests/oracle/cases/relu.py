@@ -1,0 +1,6 @@
+"""RELU: see activation_cases.py."""
+import activation_cases
+
+
+def draw(rng):
+    return activation_cases.draw(rng, 'RELU')

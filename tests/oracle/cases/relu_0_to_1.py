@@ -1,0 +1,6 @@
+"""RELU_0_TO_1: see activation_cases.py."""
+import activation_cases
+
+
+def draw(rng):
+    return activation_cases.draw(rng, 'RELU_0_TO_1')
