@@ -362,6 +362,11 @@ class Verifier {
     }
     std::vector<uint32_t> ready;
     std::vector<int> depth(count, 0);
+    // How often one invocation of each root comes by: two calls in each of 40 nested subgraphs would never end.
+    std::vector<uint64_t> runs(count, 1);
+    for (uint32_t s = 0; s < count; ++s) {
+      if (callers[s] != 0) runs[s] = 0;
+    }
     for (uint32_t s = 0; s < count; ++s) {
       if (callers[s] == 0) ready.push_back(s);
     }
@@ -373,6 +378,10 @@ class Verifier {
       }
       for (const uint32_t called : calls[s]) {
         depth[called] = std::max(depth[called], depth[s] + 1);
+        runs[called] += runs[s];
+        if (runs[called] > limits_.max_calls) {
+          throw InputError("subgraph {}: it would run more than {} times", called, limits_.max_calls);
+        }
         if (--callers[called] == 0) ready.push_back(called);
       }
     }

@@ -18,6 +18,7 @@ struct Limits {
   uint64_t max_operators = 2'000'000;  // of all subgraphs together
   int max_rank = 16;
   int64_t max_elements = int64_t{1} << 36;  // of one tensor
+  uint64_t max_calls = 1'000'000;           // runs of subgraphs in one invocation, loops counted as one trip
   int max_call_depth = 64;                  // subgraphs calling subgraphs
 };
 

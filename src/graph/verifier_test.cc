@@ -121,45 +121,46 @@ TEST(Verifier, OrderOfOperators) {
 
 TEST(Verifier, Shapes) {
   const auto shape = [](Model& m) -> Shape& { return m.subgraphs[0].tensors[0].shape; };
-  Check(Chain(),
-        {
-            {"subgraph 0: tensor 0 \"x\": dimension 1 of shape [2,-3] is negative",
-             [&](Model& m) {
-               shape(m) = {2, -3};
-             }},
-            {"subgraph 0: tensor 0 \"x\": dimension 0 of shape [-2147483648,0] is negative",
-             [&](Model& m) {
-               shape(m) = {INT32_MIN, 0};
-             }},
-            {"subgraph 0: tensor 0 \"x\": the dimensions of shape [2147483647,2147483647,2147483647] multiply to more than 68719476736",
-             [&](Model& m) {
-               shape(m) = {INT32_MAX, INT32_MAX, INT32_MAX};
-             }},
-            {"subgraph 0: tensor 0 \"x\": the dimensions of shape [65536,65536,65536,65536] multiply to more than 68719476736",
-             [&](Model& m) {
-               shape(m) = {65536, 65536, 65536, 65536};
-             }},
-            {"",
-             [&](Model& m) {
-               shape(m) = {INT32_MAX, 0, 2};
-             }},
-            {"subgraph 0: tensor 0 \"x\": it has 17 dimensions; the limit is 16",
-             [&](Model& m) { shape(m) = Shape(std::vector<int32_t>(17, 1)); }},
-            {"subgraph 0: tensor 0 \"x\": its shape signature has 1 dimensions, its shape [2,3] has 2",
-             [](Model& m) { m.subgraphs[0].tensors[0].shape_signature = {{-1}}; }},
-            {"subgraph 0: tensor 0 \"x\": dimension 1 of its shape signature is -2",
-             [](Model& m) {
-               m.subgraphs[0].tensors[0].shape_signature = {{-1, -2}};
-             }},
-            {"",
-             [](Model& m) {
-               m.subgraphs[0].tensors[0].shape_signature = {{-1, 3}};
-             }},
-            {"subgraph 0: tensor 0 \"x\": dimension 0 of shape [-1] is negative",
-             [](Model& m) {
-               m.subgraphs[0].tensors[0].variant_tensors = {{Shape{-1}, DType::kInt8, true}};
-             }},
-        });
+  Check(Chain(), {
+                     {"subgraph 0: tensor 0 \"x\": dimension 1 of shape [2,-3] is negative",
+                      [&](Model& m) {
+                        shape(m) = {2, -3};
+                      }},
+                     {"subgraph 0: tensor 0 \"x\": dimension 0 of shape [-2147483648,0] is negative",
+                      [&](Model& m) {
+                        shape(m) = {INT32_MIN, 0};
+                      }},
+                     {"subgraph 0: tensor 0 \"x\": the dimensions of shape [2147483647,2147483647,2147483647] multiply "
+                      "to more than 68719476736",
+                      [&](Model& m) {
+                        shape(m) = {INT32_MAX, INT32_MAX, INT32_MAX};
+                      }},
+                     {"subgraph 0: tensor 0 \"x\": the dimensions of shape [65536,65536,65536,65536] multiply to more "
+                      "than 68719476736",
+                      [&](Model& m) {
+                        shape(m) = {65536, 65536, 65536, 65536};
+                      }},
+                     {"",
+                      [&](Model& m) {
+                        shape(m) = {INT32_MAX, 0, 2};
+                      }},
+                     {"subgraph 0: tensor 0 \"x\": it has 17 dimensions; the limit is 16",
+                      [&](Model& m) { shape(m) = Shape(std::vector<int32_t>(17, 1)); }},
+                     {"subgraph 0: tensor 0 \"x\": its shape signature has 1 dimensions, its shape [2,3] has 2",
+                      [](Model& m) { m.subgraphs[0].tensors[0].shape_signature = {{-1}}; }},
+                     {"subgraph 0: tensor 0 \"x\": dimension 1 of its shape signature is -2",
+                      [](Model& m) {
+                        m.subgraphs[0].tensors[0].shape_signature = {{-1, -2}};
+                      }},
+                     {"",
+                      [](Model& m) {
+                        m.subgraphs[0].tensors[0].shape_signature = {{-1, 3}};
+                      }},
+                     {"subgraph 0: tensor 0 \"x\": dimension 0 of shape [-1] is negative",
+                      [](Model& m) {
+                        m.subgraphs[0].tensors[0].variant_tensors = {{Shape{-1}, DType::kInt8, true}};
+                      }},
+                 });
 }
 
 TEST(Verifier, ConstantData) {
@@ -369,6 +370,10 @@ TEST(Verifier, CallsBetweenSubgraphs) {
   for (int s = 0; s + 1 < 70; ++s) deep[static_cast<size_t>(s)] = {s + 1};
   EXPECT_EQ(Verdict(Calls(deep)), "subgraph 65: it is called through more than 64 others");
 
+  std::vector<std::vector<int>> twice(40);
+  for (int s = 0; s + 1 < 40; ++s) twice[static_cast<size_t>(s)] = {s + 1, s + 1};
+  EXPECT_EQ(Verdict(Calls(twice)), "subgraph 20: it would run more than 1000000 times");
+
   // An absent index, and an absent table, mean subgraph 0.
   Model model = Calls({{}, {0}});
   model.subgraphs[1].operators[0].attributes = {};
@@ -409,7 +414,8 @@ TEST(Verifier, Limits) {
   EXPECT_EQ(Verdict(model, {.max_call_depth = 1}), "subgraph 2: it is called through more than 1 others");
   EXPECT_EQ(Verdict(Chain(), {.max_tensors = 3}), "the model has 4 tensors; the limit is 3");
   EXPECT_EQ(Verdict(Chain(), {.max_rank = 1}), "subgraph 0: tensor 0 \"x\": it has 2 dimensions; the limit is 1");
-  EXPECT_EQ(Verdict(Chain(), {.max_elements = 5}), "subgraph 0: tensor 0 \"x\": the dimensions of shape [2,3] multiply to more than 5");
+  EXPECT_EQ(Verdict(Chain(), {.max_elements = 5}),
+            "subgraph 0: tensor 0 \"x\": the dimensions of shape [2,3] multiply to more than 5");
 }
 
 TEST(Verifier, TextInMessagesIsTamed) {
