@@ -10,8 +10,6 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kMaxPixels = int64_t{1} << 27;
-
 struct State {
   Array array;
   bool bgr = false;
@@ -47,7 +45,7 @@ Array Crop(const Array& image, const CropStep& step) {
   return out;
 }
 
-Array ResizeBy(const Array& image, const ResizeStep& step) {
+Array ResizeBy(const Array& image, const ResizeStep& step, const DecodeLimits& limits) {
   const int64_t height = image.shape()[0], width = image.shape()[1];
   int64_t new_height = step.height, new_width = step.width;
   if (step.shorter > 0) {
@@ -55,9 +53,12 @@ Array ResizeBy(const Array& image, const ResizeStep& step) {
     new_width = width * step.shorter / shorter;
     new_height = height * step.shorter / shorter;
   }
-  if (new_width > kMaxPixels / new_height) {
+  // Between the two passes one side is old and the other one new. Sides are below 2^31 but for a narrow picture whose
+  // shorter side grows: compare by division.
+  const auto exceeds = [&](int64_t a, int64_t b) { return a > limits.max_pixels / b; };
+  if (exceeds(new_width, new_height) || exceeds(new_width, height) || exceeds(width, new_height)) {
     throw InputError("a resize from {}x{} to {}x{} exceeds {} pixels", width, height, new_width, new_height,
-                     kMaxPixels);
+                     limits.max_pixels);
   }
   return Resize(image, static_cast<int32_t>(new_width), static_cast<int32_t>(new_height), step.method);
 }
@@ -143,7 +144,7 @@ Array RunReal(Array array, std::span<const AffineStep* const> run) {
 
 }  // namespace
 
-Array ApplyPreprocess(const Pipeline& pipeline, Array array) {
+Array ApplyPreprocess(const Pipeline& pipeline, Array array, const DecodeLimits& limits) {
   State state{std::move(array), false};
   std::vector<const AffineStep*> run;
   const auto finish_run = [&] {
@@ -158,7 +159,7 @@ Array ApplyPreprocess(const Pipeline& pipeline, Array array) {
     }
     finish_run();
     if (const auto* crop = std::get_if<CropStep>(&step)) state.array = Crop(state.array, *crop);
-    if (const auto* resize = std::get_if<ResizeStep>(&step)) state.array = ResizeBy(state.array, *resize);
+    if (const auto* resize = std::get_if<ResizeStep>(&step)) state.array = ResizeBy(state.array, *resize, limits);
     if (const auto* color = std::get_if<ColorStep>(&step)) Recolor(&state, color->order, pipeline.decoder());
   }
   finish_run();
@@ -169,7 +170,7 @@ Array PreprocessImage(const Pipeline& pipeline, std::span<const uint8_t> bytes, 
                       const DecodeLimits& limits) {
   Array image = DecodeImage(bytes, name, pipeline.decoder(), limits);
   try {
-    return ApplyPreprocess(pipeline, std::move(image));
+    return ApplyPreprocess(pipeline, std::move(image), limits);
   } catch (const Error& error) {
     throw error.WithContext(name);
   }

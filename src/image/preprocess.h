@@ -67,8 +67,9 @@ Pipeline ParsePreprocess(std::string_view text);
 
 // All steps after decoding. With picture steps the array is [height, width, 3 or 1] uint8 or float32; otherwise it has
 // any shape and any real type, its last dimension being the channels. Throws InputError where this array does not fit a
-// step (a crop larger than the picture, three values for one channel).
-Array ApplyPreprocess(const Pipeline& pipeline, Array array);
+// step (a crop larger than the picture, three values for one channel) or a
+// resize would make, even between its two passes, more pixels than the limit.
+Array ApplyPreprocess(const Pipeline& pipeline, Array array, const DecodeLimits& limits = {});
 
 // Decodes, then applies. Errors name the path (or `name`).
 Array PreprocessImageFile(const Pipeline& pipeline, const std::string& path, const DecodeLimits& limits = {});
