@@ -190,15 +190,13 @@ void CheckOrder(const Pipeline& pipeline) {
   }
 }
 
-std::string FormatFloat(float value) { return fmt::format("{}", value); }
-
-// The shorter of the shortest decimal that reads back equal, and 1/n or -1/n.
+// The shorter of the shortest decimal that reads back equal, and 1/n with n in tenths ("1/255", "-1/127.5").
 std::string FormatReal(float value) {
-  std::string text = FormatFloat(value);
-  const double inverse = std::nearbyint(1.0 / static_cast<double>(value));
+  std::string text = fmt::format("{}", value);
+  const double divisor = std::nearbyint(10.0 / static_cast<double>(value)) / 10.0;
   constexpr double kLargestDivisor = 1 << 20;
-  if (std::abs(inverse) >= 2 && std::abs(inverse) <= kLargestDivisor && static_cast<float>(1.0 / inverse) == value) {
-    const std::string fraction = fmt::format("{}1/{}", inverse < 0 ? "-" : "", std::abs(inverse));
+  if (std::abs(divisor) >= 2 && std::abs(divisor) <= kLargestDivisor && static_cast<float>(1.0 / divisor) == value) {
+    const std::string fraction = fmt::format("{}1/{}", divisor < 0 ? "-" : "", std::abs(divisor));
     if (fraction.size() < text.size()) text = fraction;
   }
   return text;

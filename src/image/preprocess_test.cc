@@ -51,6 +51,8 @@ TEST(ParsePreprocess, CanonicalFormReadsBackEqual) {
       {"resize=short:256:opencv-area,color=bgr", "resize=short:256:opencv-area,color=bgr"},
       {"scale=1/255", "scale=1/255"},
       {"scale=0.00392156862745098", "scale=1/255"},
+      {"scale=0.00784313725490196", "scale=1/127.5"},
+      {"scale=0,offset=-0", "scale=0,offset=-0"},
       {"scale=0.5,shift=-1", "scale=0.5,offset=-1"},
       {"mean=123.68:116.779:103.939,std=58.4:57.12:57.38", "mean=123.68:116.779:103.939,std=58.4:57.12:57.38"},
       {"scale=+2e0,offset=-10/4", "scale=2,offset=-2.5"},
