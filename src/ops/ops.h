@@ -79,6 +79,21 @@ RunFn PrepareReduceMin(PrepareContext& context);
 RunFn PrepareReduceAny(PrepareContext& context);
 RunFn PrepareReduceAll(PrepareContext& context);
 bool XnnpackTakesReduce(const PrepareContext& context);
+RunFn PrepareArgMax(PrepareContext& context);
+RunFn PrepareArgMin(PrepareContext& context);
+RunFn PrepareResizeBilinear(PrepareContext& context);
+bool XnnpackTakesResizeBilinear(const PrepareContext& context);
+RunFn PrepareResizeNearestNeighbor(PrepareContext& context);
+RunFn PrepareL2Normalization(PrepareContext& context);
+RunFn PrepareLocalResponseNormalization(PrepareContext& context);
+RunFn PrepareNonMaxSuppressionV4(PrepareContext& context);
+RunFn PrepareNonMaxSuppressionV5(PrepareContext& context);
+RunFn PrepareDetectionPostprocess(PrepareContext& context);
+RunFn PrepareSegmentSum(PrepareContext& context);
+RunFn PrepareUnsortedSegmentSum(PrepareContext& context);
+RunFn PrepareUnsortedSegmentProd(PrepareContext& context);
+RunFn PrepareUnsortedSegmentMax(PrepareContext& context);
+RunFn PrepareUnsortedSegmentMin(PrepareContext& context);
 
 // ---- control flow, variables, recurrent
 

@@ -78,6 +78,20 @@ constexpr OpRow kRows[] = {
     {Op::kReduceMin, "", PrepareReduceMin, XnnpackTakesReduce, 3, "float32 int8 uint8 int16 int32 int64"},
     {Op::kReduceAny, "", PrepareReduceAny, nullptr, 1, "bool"},
     {Op::kReduceAll, "", PrepareReduceAll, nullptr, 1, "bool"},
+    {Op::kArgMax, "", PrepareArgMax, nullptr, 3, "float32 int8 uint8 int32 bool"},
+    {Op::kArgMin, "", PrepareArgMin, nullptr, 3, "float32 int8 uint8 int32 bool"},
+    {Op::kResizeBilinear, "", PrepareResizeBilinear, XnnpackTakesResizeBilinear, 4, "float32 int8 uint8 int16"},
+    {Op::kResizeNearestNeighbor, "", PrepareResizeNearestNeighbor, nullptr, 4, "float32 int8 uint8 int16"},
+    {Op::kL2Normalization, "", PrepareL2Normalization, nullptr, 2, "float32 int8 uint8"},
+    {Op::kLocalResponseNormalization, "", PrepareLocalResponseNormalization, nullptr, 1, "float32"},
+    {Op::kNonMaxSuppressionV4, "", PrepareNonMaxSuppressionV4, nullptr, 1, "float32"},
+    {Op::kNonMaxSuppressionV5, "", PrepareNonMaxSuppressionV5, nullptr, 1, "float32"},
+    {Op::kCustom, "TFLite_Detection_PostProcess", PrepareDetectionPostprocess, nullptr, 1, "float32 uint8"},
+    {Op::kSegmentSum, "", PrepareSegmentSum, nullptr, 1, "float32 int32"},
+    {Op::kUnsortedSegmentSum, "", PrepareUnsortedSegmentSum, nullptr, 1, "float32 int32"},
+    {Op::kUnsortedSegmentProd, "", PrepareUnsortedSegmentProd, nullptr, 1, "float32 int32"},
+    {Op::kUnsortedSegmentMax, "", PrepareUnsortedSegmentMax, nullptr, 1, "float32 int32"},
+    {Op::kUnsortedSegmentMin, "", PrepareUnsortedSegmentMin, nullptr, 1, "float32 int32"},
 
 
     // ---- control flow, variables, recurrent -------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class OneOpModel {
     for (const int32_t output : outputs_) builder.Output(output);
     InterpreterOptions options;
     options.profile = &numerics::FindProfile(profile);
+    options.limits.max_tensor_bytes = uint64_t{64} << 20;  // tests are small: what is not is refused
     Interpreter interpreter(builder.Build(), options);
     interpreter.AllocateTensors();
     for (size_t i = 0; i < arrays_.size(); ++i) interpreter.SetInput(i, arrays_[i]);

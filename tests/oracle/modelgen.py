@@ -101,6 +101,7 @@ class Case:
     inputs: dict
     float_tolerance: float = 1e-5    # of the output's range, for float outputs
     integer_step: int = 0            # 1 where an integer output is a float's rounding that may tip either way
+    defined: object = None           # a function from the outputs to those parts of them that LiteRT defines
     skip_profiles: dict = dataclasses.field(default_factory=dict)  # profile: why LiteRT's answer is no answer there
 
 
