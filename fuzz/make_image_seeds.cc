@@ -1,4 +1,5 @@
-// make_image_seeds FOLDER: writes small pictures of every kind that the decoders tell apart into FOLDER/fuzz_images.
+// make_image_seeds FOLDER: writes small pictures of every kind that the decoders tell apart into FOLDER/fuzz_images,
+// and the same behind preprocessing specifications into FOLDER/fuzz_preprocess.
 #include <png.h>
 
 #include <cstdio>
@@ -8,6 +9,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -103,6 +106,25 @@ void WritePng(const std::string& path, int color, int depth, int interlace, bool
   png_destroy_write_struct(&png, &info);
 }
 
+// One byte of length, a specification, the picture: the specifications in turn.
+void WriteBehindSpecifications(const std::string& pictures, const std::string& folder) {
+  const std::string specs[] = {"decode=pillow,resize=9x7:pillow-lanczos,scale=1/255",
+                               "decode=tensorflow,crop=0.875,resize=7x9:tf-bicubic",
+                               "crop=5x5,resize=short:8:opencv-area,color=bgr,mean=1:2:3,std=4:5:6",
+                               "scale=2,resize=9x3:opencv-cubic,color=grey",
+                               "decode=tensorflow,color=grey,resize=6x6:tf1-area-aligned,shift=-1",
+                               "decode=tensorflow,resize=30x2:tf-lanczos5-antialias,color=grey",
+                               "resize=30x20:opencv-lanczos4,resize=4x4:opencv-linear"};
+  std::filesystem::create_directories(folder);
+  size_t next = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(pictures)) {
+    const std::string& spec = specs[next++ % std::size(specs)];
+    std::ifstream picture(entry.path(), std::ios::binary);
+    std::ofstream seed(folder + entry.path().filename().string(), std::ios::binary);
+    seed << static_cast<char>(spec.size()) << spec << picture.rdbuf();
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -131,5 +153,6 @@ int main(int argc, char** argv) {
     WritePng(folder + "grey16_alpha" + suffix, PNG_COLOR_TYPE_GRAY_ALPHA, 16, interlace, false);
     WritePng(folder + "palette" + suffix, PNG_COLOR_TYPE_PALETTE, 8, interlace, true);
   }
+  WriteBehindSpecifications(folder, std::string(argv[1]) + "/fuzz_preprocess/");
   return 0;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes src/image/testdata/{decode,resize}.npz: what OpenCV, Pillow and TensorFlow make of pictures generated here.
 
-    make_image_goldens.py [--out DIR] [--seeds fuzz/seeds/fuzz_image]
+    make_image_goldens.py [--out DIR]
 
 The unit tests compare with these to the bit. Members: decode.npz has `versions`, `file/NAME` and `pixels/NAME`, or
 `LIBRARY/NAME` where the libraries differ; resize.npz has `versions`, `methods`, `in/CASE`, `size/CASE` (width, height), the
@@ -83,28 +83,11 @@ def resize_goldens():
     return members
 
 
-SEED_SPECS = ('', 'decode=pillow,resize=9x7:pillow-lanczos,scale=1/255', 'decode=tensorflow,crop=0.875,resize=7x9:tf-bicubic',
-              'crop=5x5,resize=short:8:opencv-area,color=bgr,mean=1:2:3,std=4:5:6', 'scale=2,resize=9x3:opencv-cubic,color=grey',
-              'decode=tensorflow,color=grey,resize=6x6:tf1-area-aligned,shift=-1', 'decode=pillow,color=grey,std=3')
-
-
-def write_seeds(folder):
-    """The pictures that fuzz/fuzz_image.cc starts from: one byte of length, a specification, the picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, (name, data) in enumerate(image_cases.all_cases().items()):
-        spec = SEED_SPECS[i % len(SEED_SPECS)].encode()
-        (folder / name).write_bytes(bytes([len(spec)]) + spec + data)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parents[2] / 'src' / 'image' / 'testdata')
-    parser.add_argument('--seeds', type=pathlib.Path, help="also write the fuzzer's seeds into this folder")
-    arguments = parser.parse_args()
-    if arguments.seeds:
-        write_seeds(arguments.seeds)
-    out = arguments.out
+    out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, members in (('decode', decode_goldens()), ('resize', resize_goldens())):
         np.savez_compressed(out / f'{name}.npz', **members)
