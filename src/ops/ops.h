@@ -64,6 +64,23 @@ RunFn PrepareSpaceToDepth(PrepareContext& context);
 RunFn PrepareDepthToSpace(PrepareContext& context);
 RunFn PrepareSpaceToBatchNd(PrepareContext& context);
 RunFn PrepareBatchToSpaceNd(PrepareContext& context);
+RunFn PrepareGather(PrepareContext& context);
+RunFn PrepareGatherNd(PrepareContext& context);
+RunFn PrepareScatterNd(PrepareContext& context);
+RunFn PrepareTopkV2(PrepareContext& context);
+RunFn PrepareCumsum(PrepareContext& context);
+RunFn PrepareOneHot(PrepareContext& context);
+RunFn PrepareWhere(PrepareContext& context);
+RunFn PrepareUnique(PrepareContext& context);
+RunFn PrepareSparseToDense(PrepareContext& context);
+RunFn PrepareDensify(PrepareContext& context);
+RunFn PrepareMatrixDiag(PrepareContext& context);
+RunFn PrepareMatrixSetDiag(PrepareContext& context);
+RunFn PrepareRange(PrepareContext& context);
+RunFn PrepareRfft2d(PrepareContext& context);
+RunFn PrepareReal(PrepareContext& context);
+RunFn PrepareImag(PrepareContext& context);
+RunFn PrepareComplexAbs(PrepareContext& context);
 
 // ---- pooling, reductions, resizing, detection
 RunFn PrepareAveragePool2D(PrepareContext& context);

@@ -65,6 +65,23 @@ constexpr OpRow kRows[] = {
     {Op::kDepthToSpace, "", PrepareDepthToSpace, nullptr, 2, "all but string"},
     {Op::kSpaceToBatchNd, "", PrepareSpaceToBatchNd, nullptr, 4, "all but string"},
     {Op::kBatchToSpaceNd, "", PrepareBatchToSpaceNd, nullptr, 4, "all but string"},
+    {Op::kGather, "", PrepareGather, nullptr, 7, "all but string"},
+    {Op::kGatherNd, "", PrepareGatherNd, nullptr, 5, "all but string"},
+    {Op::kScatterNd, "", PrepareScatterNd, nullptr, 1, "float32 int8 uint8 int16 int32 int64 bool"},
+    {Op::kTopkV2, "", PrepareTopkV2, nullptr, 3, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kCumsum, "", PrepareCumsum, nullptr, 1, "float32 int32 int64"},
+    {Op::kOneHot, "", PrepareOneHot, nullptr, 1, "all but string"},
+    {Op::kWhere, "", PrepareWhere, nullptr, 2, "float32 int8 uint8 int32 uint32 int64 bool"},
+    {Op::kUnique, "", PrepareUnique, nullptr, 1, "float32 int8 uint8 int16 int32 int64"},
+    {Op::kSparseToDense, "", PrepareSparseToDense, nullptr, 3, "all but string"},
+    {Op::kDensify, "", PrepareDensify, nullptr, 1, "all of 8 bits and more"},
+    {Op::kMatrixDiag, "", PrepareMatrixDiag, nullptr, 1, "all but string"},
+    {Op::kMatrixSetDiag, "", PrepareMatrixSetDiag, nullptr, 1, "all but string"},
+    {Op::kRange, "", PrepareRange, nullptr, 1, "float32 int32 int64"},
+    {Op::kRfft2d, "", PrepareRfft2d, nullptr, 1, "float32 to complex64"},
+    {Op::kReal, "", PrepareReal, nullptr, 1, "complex64 complex128"},
+    {Op::kImag, "", PrepareImag, nullptr, 1, "complex64 complex128"},
+    {Op::kComplexAbs, "", PrepareComplexAbs, nullptr, 1, "complex64 complex128"},
 
 
     // ---- pooling, reductions, resizing, detection -------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "graph/sparsity.h"
 #include "ops/resources.h"
 #include "tensor/float16.h"
 
@@ -198,10 +199,19 @@ void Executor::BindTensors() {
       tensor.bytes = info.data->bytes().size();
       tensor.is_constant = true;
       places_[i] = Storage::kConstant;
-      shape_known_[i] = value_known_[i] = !info.sparsity.has_value();
-      if (session_.options().profile->half_between_ops && info.dtype == DType::kFloat32) {
+      shape_known_[i] = value_known_[i] = true;
+      if (info.sparsity.has_value()) {
+        tensor.bytes = BytesOf(info.shape, info.dtype, limits, fmt::format("sparse constant '{}'", info.name));
+        session_.Account(static_cast<int64_t>(tensor.bytes));
+        accounted_ += static_cast<int64_t>(tensor.bytes);
         heap_[i] = AlignedBytes(tensor.bytes);
-        if (tensor.bytes > 0) std::memcpy(heap_[i].data(), tensor.data, tensor.bytes);
+        graph::ExpandSparse(info, {heap_[i].data(), tensor.bytes});
+        tensor.data = heap_[i].data();
+      }
+      if (session_.options().profile->half_between_ops && info.dtype == DType::kFloat32) {
+        AlignedBytes rounded(tensor.bytes);
+        if (tensor.bytes > 0) std::memcpy(rounded.data(), tensor.data, tensor.bytes);
+        heap_[i] = std::move(rounded);
         tensor.data = heap_[i].data();
         tensor.is_constant = false;
         RoundToHalf(tensor);

@@ -3,7 +3,7 @@ from movegen import ALL, Builder, axis_of, dims
 
 
 def draw(rng):
-    b = Builder(rng, str(rng.choice(ALL)))
+    b = Builder(rng, str(rng.choice([t for t in ALL if t != 'int64'])))
     shape = dims(rng, 1, 5, empty=0)
     axis = axis_of(rng, len(shape))
     num = shape[axis]
