@@ -53,6 +53,7 @@ template <typename T>
 void Nearest(const Array& image, const Geometry& g, ResizeGrid grid, Array* out) {
   const Scaler x_scaler(g.in_width, g.out_width, grid), y_scaler(g.in_height, g.out_height, grid);
   std::vector<size_t> columns;
+  columns.reserve(static_cast<size_t>(g.out_width));
   for (int32_t x = 0; x < g.out_width; ++x) {
     columns.push_back(static_cast<size_t>(x_scaler.Nearest(x, g.in_width)) * static_cast<size_t>(g.channels));
   }

@@ -1,5 +1,5 @@
-// Runs preprocessing jobs for scripts/oracle/check_images.py: each line of stdin is SPEC, a tab, an image file or an .npy, a
-// tab, an .npy to write. For each, stdout has "ok" or "error CODE MESSAGE".
+// Runs preprocessing jobs for scripts/oracle/check_images.py: each line of stdin is SPEC, a tab, an image file or an
+// .npy, a tab, an .npy to write. For each, stdout has "ok" or "error CODE MESSAGE".
 #include <fmt/core.h>
 
 #include <cstdio>
