@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/xnnpack_checks.h"
+
 namespace assay::ops {
 
 bool HasOperands(const PrepareContext& context, int inputs, int outputs) {
@@ -19,9 +21,8 @@ bool XnnpackTakesShape(const TensorRef& tensor) {
 }
 
 bool XnnpackTakesQuantized8(const TensorRef& tensor) {
-  const Quantization& q = tensor.quantization();
-  return (tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8) && q.scale.size() == 1 &&
-         q.quantized_dimension == 0;
+  return tensor.dtype != DType::kFloat32 && XnnpackTakesFloatOrQuantized8(tensor) &&
+         tensor.quantization().quantized_dimension == 0;
 }
 
 bool XnnpackTakesFloatOr8Bit(const TensorRef& tensor) {

@@ -31,6 +31,13 @@ numerics::FixedPointScale FixedPointOf(double scale, const char* what) {
   return numerics::ToFixedPoint(scale);
 }
 
+kernels::ref::ChannelAxis ChannelAxisOf(const Shape& shape, int dimension) {
+  kernels::ref::ChannelAxis axis;
+  axis.channels = shape[dimension];
+  for (int d = dimension + 1; d < shape.rank(); ++d) axis.inner *= shape[d];
+  return axis;
+}
+
 std::optional<int> PowerOfTwoExponent(float scale) {
   const float exponent = std::log(scale) * (1.0F / std::log(2.0F));
   const float rounded = std::round(exponent);

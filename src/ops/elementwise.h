@@ -8,6 +8,7 @@
 
 #include "kernels/ref/elementwise_binary.h"
 #include "kernels/ref/elementwise_unary.h"
+#include "kernels/ref/quantize.h"
 #include "ops/broadcast.h"
 #include "ops/checks.h"
 
@@ -48,6 +49,9 @@ RunFn RunMap(const F& f) {
 
 // numerics::ToFixedPoint of a scale that came from a model. Throws InputError naming `what` where it is not finite.
 numerics::FixedPointScale FixedPointOf(double scale, const char* what);
+
+// Which scale belongs to an element of a tensor quantized along `dimension` (in range).
+kernels::ref::ChannelAxis ChannelAxisOf(const Shape& shape, int dimension);
 
 // The exponent of a scale that is a power of two, none where it is not. TFLite compares the logarithm, with a
 // tolerance.

@@ -35,6 +35,13 @@ bool XnnpackTakesFloatUnary(const PrepareContext& context);  // whatever maps fl
 bool XnnpackTakesSigmoid(const PrepareContext& context);     // LOGISTIC, TANH
 bool XnnpackTakesElu(const PrepareContext& context);
 bool XnnpackTakesLeakyRelu(const PrepareContext& context);
+RunFn PrepareQuantize(PrepareContext& context);
+RunFn PrepareDequantize(PrepareContext& context);
+bool XnnpackTakesQuantize(const PrepareContext& context);
+bool XnnpackTakesDequantize(const PrepareContext& context);
+RunFn PrepareSoftmax(PrepareContext& context);
+RunFn PrepareLogSoftmax(PrepareContext& context);
+bool XnnpackTakesSoftmax(const PrepareContext& context);
 
 // ---- data movement
 RunFn PrepareReshape(PrepareContext& context);

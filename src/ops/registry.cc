@@ -24,15 +24,19 @@ constexpr OpRow kRows[] = {
 
 
     // ---- elementwise, unary; quantize, dequantize, cast; softmax ----------------------------------------------------
+    {Op::kDequantize, "", PrepareDequantize, XnnpackTakesDequantize, 8, "int8 uint8 int16 uint16 int4 uint4 int2 float16"},
     {Op::kElu, "", PrepareElu, XnnpackTakesElu, 1, "float32 int8"},
     {Op::kGelu, "", PrepareGelu, XnnpackTakesFloatUnary, 2, "float32 int8 uint8"},
     {Op::kHardSwish, "", PrepareHardSwish, XnnpackTakesFloatUnary, 1, "float32 int8 uint8"},
     {Op::kLeakyRelu, "", PrepareLeakyRelu, XnnpackTakesLeakyRelu, 2, "float32 int8 uint8 int16"},
     {Op::kLogistic, "", PrepareLogistic, XnnpackTakesSigmoid, 3, "float32 int8 uint8 int16"},
+    {Op::kLogSoftmax, "", PrepareLogSoftmax, nullptr, 2, "float32 int8 uint8"},
+    {Op::kQuantize, "", PrepareQuantize, XnnpackTakesQuantize, 5, "float32 int8 uint8 int16 int32 int4"},
     {Op::kRelu, "", PrepareRelu, XnnpackTakesFloatUnary, 3, "float32 int8 uint8 int16"},
     {Op::kRelu0To1, "", PrepareRelu0To1, nullptr, 1, "float32 int8 uint8 int16"},
     {Op::kRelu6, "", PrepareRelu6, XnnpackTakesFloatUnary, 3, "float32 int8 uint8 int16"},
     {Op::kReluN1To1, "", PrepareReluN1To1, XnnpackTakesFloatUnary, 1, "float32 int8 uint8 int16"},
+    {Op::kSoftmax, "", PrepareSoftmax, XnnpackTakesSoftmax, 3, "float32 int8 uint8 int16"},
     {Op::kTanh, "", PrepareTanh, XnnpackTakesSigmoid, 3, "float32 int8 uint8 int16"},
 
 

@@ -1,5 +1,7 @@
 """What the generators of elementwise cases share: shapes that broadcast, quantization that does not saturate, values."""
 import numpy as np
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
 from modelgen import Case, Skip, Tensor, codes, one_op, scale_like
 
 QUANTIZED = ('int8', 'uint8', 'int16')
@@ -68,3 +70,23 @@ def case(kind, name, tensors, given, options=None, table=None, version=1, **more
     n = len(tensors) - 1
     model = one_op(name, tensors, list(range(n)), [n], options, table, version)
     return Case(kind, model, {f't{i}': given[i] for i in range(n) if tensors[i].data is None}, **more)
+
+
+def followed_by_dequantize(made, version):
+    """The case with a DEQUANTIZE behind it: for outputs of a type that nobody can read."""
+    model = schema.ModelT.InitFromPackedBuf(made.model, 0)
+    graph = model.subgraphs[0]
+    code, tensor, op = schema.OperatorCodeT(), schema.TensorT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = version
+    last = graph.outputs[0]
+    tensor.shape, tensor.type, tensor.name, tensor.hasRank = graph.tensors[last].shape, schema.TensorType.FLOAT32, 'real', True
+    op.opcodeIndex, op.inputs, op.outputs = len(model.operatorCodes), [last], [len(graph.tensors)]
+    model.operatorCodes.append(code)
+    graph.tensors.append(tensor)
+    graph.operators.append(op)
+    graph.outputs = list(op.outputs)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b'TFL3')
+    made.model = bytes(builder.Output())
+    return made
