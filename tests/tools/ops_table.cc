@@ -36,13 +36,19 @@ int main() {
   }
   fmt::print(
       "# Operators\n\n"
-      "Made by `build/release/tests/tools/ops_table` from the op table (`src/ops/registry.cc`); a test compares the two.\n\n"
-      "`max version` is the newest version of the operator whose meaning the kernel covers. The last column says whether the\n"
-      "profile `xnnpack` follows XNNPACK's arithmetic for it: `where it can` means that types, constant operands and options\n"
-      "decide, as they do in LiteRT; the rest follows `builtin`. `int16x8` is 16-bit activations with 8-bit weights, `hybrid`\n"
+      "Made by `build/release/tests/tools/ops_table` from the op table (`src/ops/registry.cc`); a test compares the "
+      "two.\n\n"
+      "`max version` is the newest version of the operator whose meaning the kernel covers. The last column says "
+      "whether the\n"
+      "profile `xnnpack` follows XNNPACK's arithmetic for it: `where it can` means that types, constant operands and "
+      "options\n"
+      "decide, as they do in LiteRT; the rest follows `builtin`. `int16x8` is 16-bit activations with 8-bit weights, "
+      "`hybrid`\n"
       "float activations with 8-bit weights. How exact each is: [numerics.md](numerics.md).\n\n"
-      "## With a kernel ({} builtin operators)\n\n| operator | types | max version | XNNPACK |\n|---|---|---|---|\n{}{}\n"
-      "## Without a kernel\n\nThey load, inspect and round-trip; running one names it, its version and its place.\n\n{}\n",
+      "## With a kernel ({} builtin operators)\n\n| operator | types | max version | XNNPACK "
+      "|\n|---|---|---|---|\n{}{}\n"
+      "## Without a kernel\n\nThey load, inspect and round-trip; running one names it, its version and its "
+      "place.\n\n{}\n",
       implemented, with, custom, without);
   return 0;
 }

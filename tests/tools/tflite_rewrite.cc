@@ -1,5 +1,5 @@
-// tflite_rewrite [--behind] IN.tflite OUT.tflite: reads a model, writes it, reads it back and compares. For tests against
-// LiteRT; --behind puts the constants behind the tables, as models beyond 2 GiB have them.
+// tflite_rewrite [--behind] IN.tflite OUT.tflite: reads a model, writes it, reads it back and compares. For tests
+// against LiteRT; --behind puts the constants behind the tables, as models beyond 2 GiB have them.
 #include <fmt/core.h>
 
 #include <string>
