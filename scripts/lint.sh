@@ -19,7 +19,7 @@ if [ "$all" = yes ]; then
 else
   if [ -z "$since" ]; then since=$(git rev-list -n 1 --skip=3 HEAD 2>/dev/null || true); fi
   [ -n "$since" ] || since=$(git rev-list --max-parents=0 HEAD | tail -n 1)
-  mapfile -t checked < <(git diff --name-only --diff-filter=AM "$since" -- 'src/*.cc' 'demo/*.cc' | grep -v _test.cc | head -40)
+  mapfile -t checked < <(git diff --name-only --diff-filter=AM "$since" -- 'src/*.cc' 'demo/*.cc' | grep -v _test.cc | head -25)
 fi
 [ ${#checked[@]} -eq 0 ] || printf '%s\n' "${checked[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/release --extra-arg=-Wno-unknown-warning-option --quiet --warnings-as-errors='*' 2> >(grep -v 'warnings generated\|Suppressed\|Use -header-filter' >&2)
 echo "lint: ${#sources[@]} files formatted, ${#checked[@]} checked by clang-tidy"
