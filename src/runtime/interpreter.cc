@@ -1,5 +1,6 @@
 #include "runtime/interpreter.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/resources.h"
@@ -104,14 +105,25 @@ void Interpreter::SelectSignature(std::string_view key) {
       continue;
     }
     impl_->Select(signature.subgraph);
+    const std::vector<int32_t> graph_inputs = std::move(impl_->inputs), graph_outputs = std::move(impl_->outputs);
     impl_->inputs.clear();
     impl_->outputs.clear();
     impl_->input_names.clear();
+    // A file may name tensors that are no longer inputs or outputs of the subgraph; nothing would write or keep them.
+    const auto find = [&](const graph::SignatureTensor& named, const std::vector<int32_t>& list, const char* what) {
+      if (std::find(list.begin(), list.end(), named.tensor) == list.end()) {
+        throw InputError("{}: signature '{}': '{}' is tensor {}, which is no {} of subgraph {}", model().source, key,
+                         named.name, named.tensor, what, signature.subgraph);
+      }
+      return named.tensor;
+    };
     for (const graph::SignatureTensor& input : signature.inputs) {
-      impl_->inputs.push_back(input.tensor);
+      impl_->inputs.push_back(find(input, graph_inputs, "input"));
       impl_->input_names.push_back(input.name);
     }
-    for (const graph::SignatureTensor& output : signature.outputs) impl_->outputs.push_back(output.tensor);
+    for (const graph::SignatureTensor& output : signature.outputs) {
+      impl_->outputs.push_back(find(output, graph_outputs, "output"));
+    }
     return;
   }
   throw InputError("{}: has no signature '{}'; it has {}", model().source, key, known.empty() ? "none" : known);

@@ -282,6 +282,8 @@ TEST(InterpreterTest, SignaturesNameInputsInTheirOwnOrder) {
   interpreter.Invoke();
   EXPECT_THAT(interpreter.Output(0).values<int32_t>(), testing::ElementsAre(1, 2));
   EXPECT_THROW(interpreter.SelectSignature("other"), Error);
+  m.model().signatures[0].inputs[0].tensor = y;
+  EXPECT_THROW(Interpreter(m.Build()).SelectSignature("serving_default"), Error);
 }
 
 TEST(RunModelTest, RandomInputsDependOnTheSeedAlone) {
