@@ -10,6 +10,8 @@ RunFn PrepareConv2D(PrepareContext& context);
 bool XnnpackTakesConv2D(const PrepareContext& context);
 RunFn PrepareDepthwiseConv2D(PrepareContext& context);
 bool XnnpackTakesDepthwiseConv2D(const PrepareContext& context);
+RunFn PrepareBatchMatMul(PrepareContext& context);
+bool XnnpackTakesBatchMatMul(const PrepareContext& context);
 RunFn PrepareFullyConnected(PrepareContext& context);
 bool XnnpackTakesFullyConnected(const PrepareContext& context);
 

@@ -13,6 +13,7 @@ constexpr OpRow kRows[] = {
     {Op::kConv2D, "", PrepareConv2D, XnnpackTakesConv2D, 8, "float32 int8 uint8 int16x8 hybrid int4-weights"},
     {Op::kFullyConnected, "", PrepareFullyConnected, XnnpackTakesFullyConnected, 14,
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
+    {Op::kBatchMatmul, "", PrepareBatchMatMul, XnnpackTakesBatchMatMul, 5, "float32 int8 int16 int16x8 hybrid"},
     {Op::kDepthwiseConv2D, "", PrepareDepthwiseConv2D, XnnpackTakesDepthwiseConv2D, 7,
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
 
