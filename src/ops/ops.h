@@ -12,6 +12,8 @@ RunFn PrepareDepthwiseConv2D(PrepareContext& context);
 bool XnnpackTakesDepthwiseConv2D(const PrepareContext& context);
 RunFn PrepareBatchMatMul(PrepareContext& context);
 bool XnnpackTakesBatchMatMul(const PrepareContext& context);
+RunFn PrepareTransposeConv(PrepareContext& context);
+bool XnnpackTakesTransposeConv(const PrepareContext& context);
 RunFn PrepareFullyConnected(PrepareContext& context);
 bool XnnpackTakesFullyConnected(const PrepareContext& context);
 

@@ -14,6 +14,7 @@ constexpr OpRow kRows[] = {
     {Op::kFullyConnected, "", PrepareFullyConnected, XnnpackTakesFullyConnected, 14,
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
     {Op::kBatchMatmul, "", PrepareBatchMatMul, XnnpackTakesBatchMatMul, 5, "float32 int8 int16 int16x8 hybrid"},
+    {Op::kTransposeConv, "", PrepareTransposeConv, XnnpackTakesTransposeConv, 5, "float32 int8 uint8 int16x8 hybrid"},
     {Op::kDepthwiseConv2D, "", PrepareDepthwiseConv2D, XnnpackTakesDepthwiseConv2D, 7,
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
 
