@@ -14,6 +14,8 @@ RunFn PrepareBatchMatMul(PrepareContext& context);
 bool XnnpackTakesBatchMatMul(const PrepareContext& context);
 RunFn PrepareTransposeConv(PrepareContext& context);
 bool XnnpackTakesTransposeConv(const PrepareContext& context);
+RunFn PrepareConv3D(PrepareContext& context);
+RunFn PrepareEmbeddingLookup(PrepareContext& context);
 RunFn PrepareFullyConnected(PrepareContext& context);
 bool XnnpackTakesFullyConnected(const PrepareContext& context);
 

@@ -15,6 +15,9 @@ constexpr OpRow kRows[] = {
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
     {Op::kBatchMatmul, "", PrepareBatchMatMul, XnnpackTakesBatchMatMul, 5, "float32 int8 int16 int16x8 hybrid"},
     {Op::kTransposeConv, "", PrepareTransposeConv, XnnpackTakesTransposeConv, 5, "float32 int8 uint8 int16x8 hybrid"},
+    {Op::kConv3D, "", PrepareConv3D, nullptr, 1, "float32"},
+    {Op::kEmbeddingLookup, "", PrepareEmbeddingLookup, nullptr, 4,
+     "any fixed-size type; int8 uint8 int4 to float32"},
     {Op::kDepthwiseConv2D, "", PrepareDepthwiseConv2D, XnnpackTakesDepthwiseConv2D, 7,
      "float32 int8 uint8 int16x8 hybrid int4-weights"},
 
