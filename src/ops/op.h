@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,6 +68,10 @@ class SubgraphRunner {
   // Copies `inputs` into the subgraph's inputs (taking over their shapes), runs it and returns its outputs, which stay
   // valid until the same subgraph runs again. Throws InputError where counts or types do not fit.
   virtual std::vector<const TensorRef*> Run(int32_t subgraph, std::span<const TensorRef* const> inputs) = 0;
+  // The shapes that its outputs will have for inputs of these shapes, where they are known before it runs. Throws as
+  // Run.
+  virtual std::optional<std::vector<Shape>> OutputShapes(int32_t subgraph,
+                                                         std::span<const TensorRef* const> inputs) = 0;
   virtual Resources& resources() = 0;
   virtual int64_t max_loop_trips() const = 0;
 };
@@ -109,6 +114,8 @@ class PrepareContext {
   virtual void SetOutputDynamic(int i) = 0;
   // The output's value is known from shapes alone (SHAPE, RANK): sets shape and value now.
   virtual void SetOutputValue(int i, Shape shape, std::span<const uint8_t> bytes) = 0;
+
+  virtual SubgraphRunner& subgraphs() const = 0;
 
   // Working memory that lives during Run only; the id goes to RunContext::Scratch. 64-byte aligned, not initialised.
   virtual int AddScratch(uint64_t bytes) = 0;

@@ -126,5 +126,12 @@ RunFn PrepareUnsortedSegmentMax(PrepareContext& context);
 RunFn PrepareUnsortedSegmentMin(PrepareContext& context);
 
 // ---- control flow, variables, recurrent
+RunFn PrepareIf(PrepareContext& context);
+RunFn PrepareWhile(PrepareContext& context);
+RunFn PrepareCallOnce(PrepareContext& context);
+RunFn PrepareStablehloComposite(PrepareContext& context);
+RunFn PrepareVarHandle(PrepareContext& context);
+RunFn PrepareReadVariable(PrepareContext& context);
+RunFn PrepareAssignVariable(PrepareContext& context);
 
 }  // namespace assay::ops

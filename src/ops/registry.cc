@@ -121,6 +121,13 @@ constexpr OpRow kRows[] = {
 
 
     // ---- control flow, variables, recurrent -------------------------------------------------------------------------
+    {Op::kIf, "", PrepareIf, nullptr, 1, "any"},
+    {Op::kWhile, "", PrepareWhile, nullptr, 1, "any"},
+    {Op::kCallOnce, "", PrepareCallOnce, nullptr, 1, "any"},
+    {Op::kStablehloComposite, "", PrepareStablehloComposite, nullptr, 1, "any"},
+    {Op::kVarHandle, "", PrepareVarHandle, nullptr, 1, "any"},
+    {Op::kReadVariable, "", PrepareReadVariable, nullptr, 1, "any"},
+    {Op::kAssignVariable, "", PrepareAssignVariable, nullptr, 1, "any"},
 
 
 };

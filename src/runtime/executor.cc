@@ -20,7 +20,9 @@ constexpr int64_t kMaxElements = int64_t{1} << 40;
 
 uint64_t BytesOf(const Shape& shape, DType dtype, const RunLimits& limits, const std::string& what) {
   if (!shape.IsValid(kMaxElements)) throw InputError("{} would have the shape {}", what, shape.ToString());
-  const uint64_t bytes = DTypeBytes(dtype, static_cast<uint64_t>(shape.NumElements()));
+  // A resource is the handle of a variable, an int32.
+  const DType stored = dtype == DType::kResource ? DType::kInt32 : dtype;
+  const uint64_t bytes = DTypeBytes(stored, static_cast<uint64_t>(shape.NumElements()));
   if (bytes > limits.max_tensor_bytes) {
     throw InputError("{} would have the shape {} and {} bytes; the limit is {}", what, shape.ToString(), bytes,
                      limits.max_tensor_bytes);
@@ -91,6 +93,7 @@ class Executor::PrepareStepContext final : public ops::PrepareContext {
     if (!bytes.empty()) std::memcpy(e_.tensors_[tensor].data, bytes.data(), bytes.size());
     e_.value_known_[tensor] = true;
   }
+  ops::SubgraphRunner& subgraphs() const override { return e_.session_; }
   int AddScratch(uint64_t bytes) override {
     const RunLimits& limits = e_.session_.options().limits;
     if (bytes > limits.max_tensor_bytes) {
@@ -168,6 +171,11 @@ std::string Executor::Place(int32_t op_index) const {
                      : fmt::format("subgraph {} op {} {}", index_, op_index, op.Name());
 }
 
+Error Executor::Located(const Error& error, int32_t op_index) const {
+  const Error located = error.WithContext(Place(op_index));
+  return session_.in_call() ? located : located.WithContext(session_.model().source);
+}
+
 void Executor::ResizeInput(size_t position, const Shape& shape) {
   const graph::Tensor& info = graph_.tensors[static_cast<size_t>(graph_.inputs[position])];
   BytesOf(shape, info.dtype, session_.options().limits, fmt::format("input '{}'", info.name));
@@ -219,7 +227,10 @@ void Executor::BindTensors() {
       }
     } else if (info.is_variable) {
       tensor.bytes = BytesOf(info.shape, info.dtype, limits, fmt::format("variable '{}'", info.name));
-      if (variables_[i].data() == nullptr) variables_[i] = AlignedBytes(tensor.bytes);
+      if (variables_[i].data() == nullptr) {
+        variables_[i] = AlignedBytes(tensor.bytes);
+        ClearVariable(i);
+      }
       tensor.data = variables_[i].data();
       places_[i] = Storage::kVariable;
       shape_known_[i] = true;
@@ -235,12 +246,16 @@ void Executor::BindTensors() {
   }
 }
 
+// The value 0: its code, for int8.
+void Executor::ClearVariable(size_t index) {
+  const TensorRef& tensor = tensors_[index];
+  const int fill = tensor.dtype == DType::kInt8 && tensor.quantization().is_quantized() ? tensor.zero_point() : 0;
+  std::memset(variables_[index].data(), fill, variables_[index].size());
+}
+
 void Executor::ResetVariables() {
   for (size_t i = 0; i < variables_.size(); ++i) {
-    if (variables_[i].data() == nullptr) continue;
-    const TensorRef& tensor = tensors_[i];
-    const int fill = tensor.dtype == DType::kInt8 && tensor.quantization().is_quantized() ? tensor.zero_point() : 0;
-    std::memset(variables_[i].data(), fill, variables_[i].size());
+    if (variables_[i].data() != nullptr) ClearVariable(i);
   }
 }
 
@@ -355,7 +370,7 @@ void Executor::Prepare() {
         steps_[s].folded = true;
       }
     } catch (const Error& error) {
-      throw error.WithContext(Place(static_cast<int32_t>(s))).WithContext(session_.model().source);
+      throw Located(error, static_cast<int32_t>(s));
     }
   }
   PlanMemory();
@@ -478,7 +493,7 @@ void Executor::Invoke() {
     try {
       RunStep(s);
     } catch (const Error& error) {
-      throw error.WithContext(Place(static_cast<int32_t>(s))).WithContext(session_.model().source);
+      throw Located(error, static_cast<int32_t>(s));
     }
     if (half) {
       for (const int32_t i : op.outputs) {

@@ -41,6 +41,8 @@ class Executor {
   const graph::Subgraph& subgraph() const { return graph_; }
   const ops::TensorRef& tensor(int32_t index) const { return tensors_[static_cast<size_t>(index)]; }
   bool prepared() const { return prepared_; }
+  // After Prepare: whether the tensor's shape is the same in every invocation.
+  bool IsShapeKnown(int32_t index) const { return shape_known_[static_cast<size_t>(index)]; }
 
   // Changes an input's shape; a change needs Prepare again. Throws InputError where the rank or a dimension is not
   // allowed.
@@ -72,6 +74,8 @@ class Executor {
   friend class RunStepContext;
 
   void BindTensors();
+  void ClearVariable(size_t index);
+  Error Located(const Error& error, int32_t op_index) const;  // with the op's place, and the model's outermost
   void PrepareStep(size_t index);
   void RunStep(size_t index);
   void RunDeferred(size_t index);

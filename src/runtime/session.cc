@@ -36,7 +36,18 @@ void Session::Account(int64_t bytes_change) {
   }
 }
 
-std::vector<const ops::TensorRef*> Session::Run(int32_t subgraph, std::span<const ops::TensorRef* const> inputs) {
+class Session::Call {
+ public:
+  explicit Call(Session& session) : session_(session) { ++session_.call_depth_; }
+  ~Call() { --session_.call_depth_; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+ private:
+  Session& session_;
+};
+
+Executor& Session::PrepareCallee(int32_t subgraph, std::span<const ops::TensorRef* const> inputs) {
   if (subgraph < 0 || static_cast<size_t>(subgraph) >= model_->subgraphs.size()) {
     throw InputError("subgraph {} does not exist", subgraph);
   }
@@ -55,6 +66,13 @@ std::vector<const ops::TensorRef*> Session::Run(int32_t subgraph, std::span<cons
     callee.ResizeInput(i, inputs[i]->shape);
   }
   if (!callee.prepared()) callee.Prepare();
+  return callee;
+}
+
+std::vector<const ops::TensorRef*> Session::Run(int32_t subgraph, std::span<const ops::TensorRef* const> inputs) {
+  const Call call(*this);
+  Executor& callee = PrepareCallee(subgraph, inputs);
+  const graph::Subgraph& graph = callee.subgraph();
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ops::TensorRef& to = callee.tensor(graph.inputs[i]);
     ASSAY_CHECK(to.bytes == inputs[i]->bytes);
@@ -64,6 +82,18 @@ std::vector<const ops::TensorRef*> Session::Run(int32_t subgraph, std::span<cons
   std::vector<const ops::TensorRef*> outputs;
   for (const int32_t output : graph.outputs) outputs.push_back(&callee.tensor(output));
   return outputs;
+}
+
+std::optional<std::vector<Shape>> Session::OutputShapes(int32_t subgraph,
+                                                        std::span<const ops::TensorRef* const> inputs) {
+  const Call call(*this);
+  const Executor& callee = PrepareCallee(subgraph, inputs);
+  std::vector<Shape> shapes;
+  for (const int32_t output : callee.subgraph().outputs) {
+    if (!callee.IsShapeKnown(output)) return std::nullopt;
+    shapes.push_back(callee.tensor(output).shape);
+  }
+  return shapes;
 }
 
 }  // namespace assay::runtime

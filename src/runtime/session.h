@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -57,16 +58,24 @@ class Session final : public ops::SubgraphRunner {
   void Account(int64_t bytes_change);
 
   std::vector<const ops::TensorRef*> Run(int32_t subgraph, std::span<const ops::TensorRef* const> inputs) override;
+  std::optional<std::vector<Shape>> OutputShapes(int32_t subgraph,
+                                                 std::span<const ops::TensorRef* const> inputs) override;
   ops::Resources& resources() override { return *resources_; }
   int64_t max_loop_trips() const override { return options_.limits.max_loop_trips; }
+  // True while an op runs or prepares another subgraph: errors from there get the model's name further out.
+  bool in_call() const { return call_depth_ > 0; }
 
  private:
+  class Call;
+  Executor& PrepareCallee(int32_t subgraph, std::span<const ops::TensorRef* const> inputs);
+
   std::shared_ptr<const graph::Model> model_;
   InterpreterOptions options_;
   OpHook hook_;
   std::unique_ptr<ops::Resources> resources_;
   std::vector<std::unique_ptr<Executor>> executors_;
   uint64_t total_bytes_ = 0;
+  int call_depth_ = 0;
 };
 
 }  // namespace assay::runtime

@@ -6,7 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 TYPES = {'float32': 0, 'float16': 1, 'int32': 2, 'uint8': 3, 'int64': 4, 'bool': 6, 'int16': 7, 'complex64': 8, 'int8': 9,
-         'float64': 10, 'uint64': 12, 'uint32': 15, 'uint16': 16, 'int4': 17}
+         'float64': 10, 'uint64': 12, 'uint32': 15, 'uint16': 16, 'int4': 17, 'resource': 13}
 
 
 @dataclasses.dataclass
