@@ -43,6 +43,13 @@ TEST(Files, WritesAreWholeOrAbsentAndNameThePath) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find(folder + "/none/a"), std::string::npos);
   }
+  EXPECT_THROW(WriteFileAtomically(folder, "x"), Error);
+  std::filesystem::create_symlink(folder + "/a", folder + "/link");
+  WriteFileAtomically(folder + "/link", "through");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder + "/link"));
+  EXPECT_EQ(ReadTextFile(folder + "/a"), "through");
+  EXPECT_THROW(WriteFileAtomically("/dev/full", "x"), Error);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
   EXPECT_THROW(MappedFile::Open(folder), Error);
   EXPECT_THROW(MappedFile::Open(folder + "/missing"), Error);
   EXPECT_THROW(MappedFile::Open(folder + "/a", 3), Error);

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -76,11 +78,19 @@ void WriteFileAtomically(const std::string& path, std::span<const uint8_t> bytes
 
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const uint8_t>> pieces) {
   static std::atomic<unsigned> counter{0};
-  const std::string temporary = fmt::format("{}.{}.{}.part", path, ::getpid(), counter++);
-  FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  // A link stays a link: what it points to is replaced. Devices and pipes (/dev/stdout) are written to, never replaced.
+  std::error_code ignored;
+  const std::filesystem::path resolved = std::filesystem::canonical(path, ignored);
+  const std::string target = resolved.empty() ? path : resolved.string();
+  struct stat status = {};
+  const bool exists = ::stat(target.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) throw InputError("{}: cannot write: is a folder", path);
+  const bool in_place = exists && !S_ISREG(status.st_mode);
+  const std::string written = in_place ? target : fmt::format("{}.{}.{}.part", target, ::getpid(), counter++);
+  FileDescriptor fd(::open(written.c_str(), O_WRONLY | O_CLOEXEC | (in_place ? 0 : O_CREAT | O_EXCL), 0644));
   if (fd.get() < 0) throw InputError("{}: cannot write: {}", path, std::strerror(errno));
   const auto give_up = [&](int error) {
-    ::unlink(temporary.c_str());
+    if (!in_place) ::unlink(written.c_str());
     throw InputError("{}: cannot write: {}", path, std::strerror(error));
   };
   for (const std::span<const uint8_t> bytes : pieces) {
@@ -93,7 +103,7 @@ void WriteFileAtomically(const std::string& path, std::span<const std::span<cons
     }
   }
   if (::close(fd.release()) != 0) give_up(errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up(errno);
+  if (!in_place && ::rename(written.c_str(), target.c_str()) != 0) give_up(errno);
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& text) {

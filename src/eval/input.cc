@@ -122,7 +122,15 @@ void FillInputs(const data::Sample& sample, const Pipeline& pipeline, runtime::I
       throw InputError("{}: has {} inputs; pictures feed models with one", interpreter.model().source,
                        interpreter.input_count());
     }
-    fill(0, PreprocessImage(pipeline, sample.picture, sample.name));
+    const Array pixels = PreprocessImage(pipeline, sample.picture, sample.name);
+    const Shape wanted = OneSample(interpreter.InputDetails(0));
+    if (pixels.size() != wanted.NumElements() && wanted.rank() == 4) {
+      throw InputError(
+          "{}: the picture comes out as {}, input '{}' takes {}; let --preprocess end in resize={}x{}:METHOD{}",
+          sample.name, pixels.shape().ToString(), interpreter.InputDetails(0).name, wanted.ToString(), wanted[2],
+          wanted[1], wanted[3] == 1 ? ",color=grey" : "");
+    }
+    fill(0, pixels);
     return;
   }
   std::vector<bool> given(interpreter.input_count(), false);
