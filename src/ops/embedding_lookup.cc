@@ -49,8 +49,8 @@ RunFn PrepareDequantize(const TensorRef& table, int32_t rows, int64_t columns) {
 RunFn PrepareEmbeddingLookup(PrepareContext& context) {
   CheckArity(context, 2, 2, 1);
   const TensorRef &indices = context.Input(0), &table = context.Input(1), &output = context.Output(0);
-  CheckType(indices, "indices", {DType::kInt32});
-  CheckRank(indices, "indices", 1, 1);
+  CheckType(indices, "lookup", {DType::kInt32});
+  CheckRank(indices, "lookup", 1, 1);
   CheckRank(table, "table", 2, 8);
   Shape shape = table.shape;
   shape[0] = indices.shape[0];

@@ -80,7 +80,7 @@ Conv2DGeometry AsConvolution(const FullyConnectedShape& shape) {
 
 RunFn PrepareFloat(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
   const bool has_bias = context.HasInput(2);
-  CheckType(context.Input(1), "weights", {DType::kFloat32});
+  CheckType(context.Input(1), "weight matrix", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(double));
   return [g = AsConvolution(shape), clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
@@ -144,7 +144,7 @@ RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, gra
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
   CheckEightBit(context);
-  CheckQuantizedAlong(filter, "weights", 0, /*symmetric=*/filter.quantization().is_per_channel());
+  CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/filter.quantization().is_per_channel());
   const MatrixRule rule = FindRule(context, DType::kInt8, /*wide_bias=*/false);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g = AsConvolution(shape), stage = MakeStage(context, rule, activation), has_bias, patch,
@@ -161,8 +161,8 @@ RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, gr
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
   CheckEightBit(context);
-  CheckType(filter, "weights", {DType::kUInt8});
-  CheckPerTensorQuantized(filter, "weights");
+  CheckType(filter, "weight matrix", {DType::kUInt8});
+  CheckPerTensorQuantized(filter, "weight matrix");
   const MatrixRule rule = FindRule(context, DType::kUInt8, /*wide_bias=*/false);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g = AsConvolution(shape), stage = MakeStage(context, rule, activation), has_bias, patch,
@@ -179,7 +179,7 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   CheckPerTensorQuantized(input, "input", /*symmetric=*/true);
   CheckPerTensorQuantized(output, "output", /*symmetric=*/true);
-  CheckQuantizedAlong(filter, "weights", 0, /*symmetric=*/true);
+  CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/true);
   const bool has_bias = context.HasInput(2);
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kInt32, DType::kInt64});
   const auto declared = static_cast<DType>(a.quantized_bias_type);
@@ -203,9 +203,9 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
 FullyConnectedShape CheckShapes(PrepareContext& context, const FullyConnectedAttributes& a) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1);
   CheckRank(input, "input", 1, 8);
-  CheckRank(filter, "weights", 2, 2);
+  CheckRank(filter, "weight matrix", 2, 2);
   FullyConnectedShape shape = {.rows = 0, .depth = filter.shape[1], .outputs = filter.shape[0]};
-  if (shape.depth < 1 || shape.outputs < 1) throw InputError("weights have the shape {}", filter.shape.ToString());
+  if (shape.depth < 1 || shape.outputs < 1) throw InputError("weight matrix has the shape {}", filter.shape.ToString());
   if (input.size() % shape.depth != 0) {
     throw InputError("input has {} values, not a multiple of the weights' depth {}", input.size(), shape.depth);
   }

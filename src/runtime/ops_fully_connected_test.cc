@@ -96,8 +96,8 @@ TEST(FullyConnected, RefusesWhatCannotBe) {
   EXPECT_EQ(message({2, 2}, {2}, false), "");
   EXPECT_THAT(message({2, 2}, {2}, true), HasSubstr("its last dimension is not the weights' depth 2"));
   EXPECT_THAT(message({2, 4}, {2}, false), HasSubstr("input has 6 values, not a multiple of the weights' depth 4"));
-  EXPECT_THAT(message({2, 3, 1}, {2}, false), HasSubstr("weights has rank 3"));
-  EXPECT_THAT(message({2, 0}, {2}, false), HasSubstr("weights have the shape [2,0]"));
+  EXPECT_THAT(message({2, 3, 1}, {2}, false), HasSubstr("weight matrix has rank 3"));
+  EXPECT_THAT(message({2, 0}, {2}, false), HasSubstr("weight matrix has the shape [2,0]"));
   EXPECT_THAT(message({2, 3}, {3}, false), HasSubstr("bias has 3 values, expected 2"));
   EXPECT_THAT(FullyConnected()
                   .Option("weights_format", 1)
