@@ -6,10 +6,10 @@
 
 namespace assay::cli {
 
-void AddDataFlags(CLI::App& verb, DataFlags& flags) {
+void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_option("--data", flags.spec,
                   "folder:DIR, imagenet:DIR, mnist:IMAGES,LABELS, csv:FILE,DIR[,dtype=int8] or npz:FILE")
-      ->required();
+      ->required(data_is_required);
   verb.add_option("--labels", flags.labels, "CSV of class_index,wnid,name or of file,label (imagenet data)");
   verb.add_option("--preprocess", flags.preprocess,
                   "Steps, e.g. decode=opencv,crop=0.875,resize=224x224:opencv-linear,scale=1/255");
@@ -36,6 +36,7 @@ OpenedData Open(const DataFlags& flags) {
   CheckRuntime(flags.runtime);
   data.pipeline = ParsePreprocess(flags.preprocess);
   data.threads = flags.threads > 0 ? flags.threads : AvailableThreads();
+  if (flags.spec.empty()) return data;
   data.dataset = data::OpenDataset(flags.spec, flags.labels);
   if (data.dataset->ignored_files() > 0) {
     fmt::print(stderr, "assay: {}: passed over {} files and folders that are no pictures\n", flags.spec,

@@ -24,7 +24,8 @@ struct DataFlags {
   bool skip_bad = false;
 };
 
-void AddDataFlags(CLI::App& verb, DataFlags& flags);
+// `data_is_required` false: the verb also has something to do without --data.
+void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required = true);
 
 struct OpenedData {
   std::unique_ptr<data::Dataset> dataset;
@@ -33,7 +34,7 @@ struct OpenedData {
   int threads = 1;
 };
 
-// Checks what is typed before it touches a file.
+// Checks what is typed before it touches a file. Without --data the dataset is null.
 OpenedData Open(const DataFlags& flags);
 
 // Throws where `runtime` is unknown or cannot be had.

@@ -77,6 +77,7 @@ int Main(int argc, char** argv) {
   AddRun(app, action);
   AddPreprocess(app, action);
   AddEvaluate(app, action);
+  AddCompare(app, action);
   AddBench(app, action);
   const auto usage = [](const char* message) {
     fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", message);

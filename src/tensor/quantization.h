@@ -14,6 +14,7 @@ struct Quantization {
 
   bool is_quantized() const { return !scale.empty(); }
   bool is_per_channel() const { return scale.size() > 1; }
+  int64_t first_zero_point() const { return zero_point.empty() ? 0 : zero_point[0]; }
   bool operator==(const Quantization&) const = default;
 };
 

@@ -1,0 +1,125 @@
+// assay compare: two models, or a model and a dump of its tensors, on the same inputs.
+#include "compare/compare.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/mapped_file.h"
+#include "cli/cli.h"
+#include "cli/data_flags.h"
+#include "cli/progress_bar.h"
+#include "format/tflite/reader.h"
+#include "report/compare_report.h"
+
+namespace assay::cli {
+namespace {
+
+struct CompareFlags {
+  std::string reference, model;
+  std::string reference_preprocess;
+  bool has_reference_preprocess = false;  // an empty one counts
+  DataFlags data;
+  size_t layer_samples = 32;
+  uint64_t seed = 0;
+  double max_drop = -1;
+  bool json = false;
+};
+
+// A dump is a ZIP file; models never start like one.
+bool IsDump(const std::string& path) {
+  const auto file = MappedFile::Open(path);
+  const auto bytes = file->bytes();
+  return bytes.size() >= 4 && bytes[0] == 'P' && bytes[1] == 'K' && bytes[2] == 3 && bytes[3] == 4;
+}
+
+compare::Side OpenSide(const std::string& path, const Pipeline& pipeline) {
+  compare::Side side;
+  side.path = path;
+  side.pipeline = pipeline;
+  if (IsDump(path)) {
+    side.dump = ReadNpz(path);
+  } else {
+    side.model = tflite::ReadModel(path);
+    for (const std::string& warning : side.model->warnings) fmt::print(stderr, "assay: {}: {}\n", path, warning);
+  }
+  return side;
+}
+
+int Compare(const CompareFlags& flags) {
+  if (!flags.data.spec.empty() && (IsDump(flags.reference) || IsDump(flags.model))) {
+    throw UsageError("a dump brings its own inputs: leave --data away");
+  }
+  if (flags.max_drop >= 0 && flags.data.spec.empty()) throw UsageError("--max-drop needs --data with labels");
+  const OpenedData data = Open(flags.data);
+  const Pipeline reference_pipeline =
+      flags.has_reference_preprocess ? ParsePreprocess(flags.reference_preprocess) : data.pipeline;
+  compare::CompareRequest request;
+  request.reference = OpenSide(flags.reference, reference_pipeline);
+  request.model = OpenSide(flags.model, data.pipeline);
+  request.dataset = data.dataset.get();
+  request.options.profile = data.profile;
+  request.options.cancelled = &Interrupted();
+  request.threads = data.threads;
+  request.label_offset = flags.data.label_offset;
+  request.skip_bad = flags.data.skip_bad;
+  request.max_samples = flags.data.max_samples;
+  request.layer_samples = flags.layer_samples;
+  request.seed = flags.seed;
+  compare::CompareResult result;
+  {
+    std::string phase;
+    std::unique_ptr<ProgressBar> bar;
+    request.progress = [&](const char* what, size_t done, size_t total) {
+      if (phase != what) {
+        phase = what;
+        bar.reset();
+        bar = std::make_unique<ProgressBar>(phase);
+      }
+      bar->Update(done, total);
+    };
+    result = compare::Compare(request);
+  }
+  if (result.accuracy.has_value()) {
+    for (const std::string& message : result.accuracy->reference.skip_messages) {
+      fmt::print(stderr, "assay: skipped {}\n", message);
+    }
+  }
+  const report::CompareContext context = {flags.reference,          flags.model,
+                                          flags.data.spec,          reference_pipeline.ToString(),
+                                          data.pipeline.ToString(), std::string(data.profile->id)};
+  Print(flags.json ? report::CompareJson(context, result) : report::CompareText(context, result));
+  if (flags.max_drop < 0) return 0;
+  if (!result.accuracy.has_value())
+    throw UsageError("--max-drop needs --data with labels: {}", result.accuracy_missing);
+  const double drop = -result.accuracy->difference.difference;
+  if (drop <= flags.max_drop) return 0;
+  fmt::print(stderr, "assay: top-1 drops by {:.4f}, more than --max-drop {}\n", drop, flags.max_drop);
+  return 1;
+}
+
+}  // namespace
+
+void AddCompare(CLI::App& app, Action& action) {
+  auto flags = std::make_shared<CompareFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "compare", "Compare two models on the same data, layer by layer, and name what loses the accuracy");
+  verb->add_option("reference", flags->reference, "The .tflite file that is right, or an .npz of run --all-tensors")
+      ->required();
+  verb->add_option("model", flags->model, "The .tflite file in question, or an .npz of run --all-tensors")->required();
+  AddDataFlags(*verb, flags->data, /*data_is_required=*/false);
+  const CLI::Option* reference_preprocess =
+      verb->add_option("--reference-preprocess", flags->reference_preprocess,
+                       "Steps for the reference, where they differ from --preprocess");
+  verb->add_option("--layer-samples", flags->layer_samples, "Samples for the comparison layer by layer")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  verb->add_option("--seed", flags->seed, "Seed of random inputs, where there are no data")->capture_default_str();
+  verb->add_option("--max-drop", flags->max_drop, "Exit code 1 when top-1 drops by more than this fraction")
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_flag("--json", flags->json, "Print one JSON object");
+  verb->callback([flags, reference_preprocess, &action] {
+    flags->has_reference_preprocess = reference_preprocess->count() > 0;
+    action = [flags] { return Compare(*flags); };
+  });
+}
+
+}  // namespace assay::cli

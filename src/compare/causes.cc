@@ -1,0 +1,221 @@
+#include "compare/causes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compare/weights.h"
+#include "tensor/real_values.h"
+
+namespace assay::compare {
+namespace {
+
+constexpr double kWorthSayingDb = 6;       // beyond what faultless 8-bit quantization loses
+constexpr double kWideRange = 3;           // times the step that the values need
+constexpr double kClips = 0.0005;          // share of the values
+constexpr double kFarWeightsDb = 10;       // weights that differ by more than quantization ever does
+constexpr double kWrongWeightsDb = 12;     // below what 8 bits keep, and not by coarse steps
+constexpr double kMeaningfulShare = 0.02;  // of the loss
+
+std::string Percent(double share) {
+  const double percent = 100 * share;
+  if (percent >= 10) return fmt::format("{:.0f} %", percent);
+  if (percent >= 0.1) return fmt::format("{:.1f} %", percent);
+  return fmt::format("{:.2g} %", percent);
+}
+
+std::string Number(double value) { return fmt::format("{:.4g}", value); }
+
+int64_t FusedActivation(const graph::Operator& op) {
+  const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
+  const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
+  return number == nullptr ? 0 : *number;
+}
+
+bool ClipsRange(const LayerResult& layer) {
+  return layer.range.has_value() && layer.range->clipped_low + layer.range->clipped_high > kClips;
+}
+
+bool RangeIsWide(const LayerResult& layer) {
+  return layer.range.has_value() && layer.range->needed_scale > 0 &&
+         layer.range->scale > kWideRange * layer.range->needed_scale;
+}
+
+bool HasPrescribedScale(const LayerResult& layer) {
+  return layer.op == "SOFTMAX" || layer.op == "LOGISTIC" || layer.op == "TANH" || layer.op == "LOG_SOFTMAX" ||
+         layer.op == "L2_NORMALIZATION";
+}
+
+void ExplainRange(LayerResult& layer) {
+  const RangeUse& use = *layer.range;
+  if (ClipsRange(layer)) {
+    const bool top = use.clipped_high >= use.clipped_low;
+    layer.cause = Cause::kRangeTooNarrow;
+    layer.sentence = fmt::format(
+        "output range clips: {} of the values saturate at the {} (the codes hold {} to {}, the reference computes {} "
+        "to {})",
+        Percent(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom", Number(use.low), Number(use.high),
+        Number(use.reference_min), Number(use.reference_max));
+    return;
+  }
+  layer.cause = Cause::kRangeTooWide;
+  const double wider = use.scale / use.needed_scale;
+  layer.sentence = fmt::format(
+      "output range is {:.1f} times wider than the data ({} to {}, the reference computes {} to {}): only {} of the "
+      "levels are used",
+      wider, Number(use.low), Number(use.high), Number(use.reference_min), Number(use.reference_max),
+      Percent(use.levels_used));
+}
+
+void ExplainWeights(LayerResult& layer) {
+  const WeightComparison& w = *layer.weights;
+  const double factor = w.worst_channel_factor;
+  const bool few = w.bad_channels * 4 <= std::max(4, w.channels);
+  if (WeightsAreWrong(w)) {
+    if (few && w.bad_channels > 0 && std::abs(factor) > 0.02 && std::abs(std::log2(std::abs(factor))) > 0.3) {
+      layer.cause = Cause::kWeightChannelScale;
+      layer.sentence = fmt::format("weights of channel {} are {} times the reference's{}: the channel's scale is wrong",
+                                   w.worst_channel, Number(factor),
+                                   w.bad_channels > 1 ? fmt::format(" ({} channels differ)", w.bad_channels) : "");
+      return;
+    }
+    layer.cause = Cause::kWeightsDiffer;
+    layer.sentence =
+        fmt::format("weights differ from the reference's by up to {} quanta ({} of {} channels, most in channel {})",
+                    Number(w.max_quanta), w.bad_channels, w.channels, w.worst_channel);
+    return;
+  }
+  if (!w.per_channel && w.channel_range_ratio > 4) {
+    layer.cause = Cause::kWeightsPerTensor;
+    layer.sentence = fmt::format(
+        "weights share one scale while their channels' ranges are {:.0f}:1 apart: they keep {:.1f} dB where a scale "
+        "per "
+        "channel would keep {:.1f}",
+        w.channel_range_ratio, w.sqnr_db, w.needed_sqnr_db);
+    return;
+  }
+  layer.cause = Cause::kWeightsCoarse;
+  layer.sentence = fmt::format("weights are coarsely quantized: they keep {:.1f} dB where 8 bits would keep {:.1f}",
+                               w.sqnr_db, w.needed_sqnr_db);
+}
+
+void ExplainBias(LayerResult& layer) {
+  const WeightComparison& w = *layer.weights;
+  layer.cause = Cause::kBiasDiffers;
+  layer.sentence =
+      w.bias_is_zero
+          ? fmt::format("bias is zero, the reference's is not (up to {} in the output's units)",
+                        Number(w.bias_max_error))
+          : fmt::format(
+                "bias differs from the reference's by up to {} in the output's units (root mean square {}, the "
+                "bias itself {})",
+                Number(w.bias_max_error), Number(w.bias_error_rms), Number(w.bias_rms));
+}
+
+}  // namespace
+
+bool WeightsAreWrong(const WeightComparison& weights) {
+  if (weights.bad_channels > 0) return true;
+  return weights.max_quanta > kWrongQuanta && weights.sqnr_db < weights.needed_sqnr_db - kWrongWeightsDb;
+}
+
+// Rounding a bias to the accumulator's units costs next to nothing.
+bool BiasIsWrong(const LayerResult& layer) {
+  if (!layer.weights.has_value() || !layer.weights->has_bias) return false;
+  const WeightComparison& w = *layer.weights;
+  const double step = layer.range.has_value() ? layer.range->scale : 0;
+  return w.bias_error_rms > 0.05 * w.bias_rms && w.bias_max_error > std::max(step, 1e-6);
+}
+
+void ExplainLayer(const Study& study, LayerResult& layer) {
+  layer.cause = Cause::kNone;
+  layer.sentence.clear();
+  if (layer.reference_tensor < 0) return;
+  const double recovered = layer.recovered.value_or(0);
+  const bool loses = layer.excess_db() > kWorthSayingDb || recovered > 0.25;
+  const bool wrong_weights = layer.weights.has_value() && WeightsAreWrong(*layer.weights);
+  const bool wrong_bias = BiasIsWrong(layer);
+  if (!loses && !wrong_weights && !wrong_bias) return;
+  // Which half of the layer is it: what it multiplies with, or how it stores the result?
+  const bool range_fault =
+      layer.range.has_value() && !HasPrescribedScale(layer) && (ClipsRange(layer) || RangeIsWide(layer));
+  double by_weights = layer.recovered_by_weights.value_or(0), by_range = layer.recovered_by_range.value_or(0);
+  const bool checked = layer.recovered.has_value() && recovered > kMeaningfulShare;
+  if (!checked) by_weights = wrong_weights || wrong_bias ? 1 : 0, by_range = range_fault ? 1 : 0;
+  const bool constants = by_weights > by_range || (!range_fault && (wrong_weights || wrong_bias));
+  if (constants && (wrong_weights || wrong_bias)) {
+    const bool bias_only = wrong_bias && (!wrong_weights || (layer.recovered_by_bias.value_or(0) > 0.7 * by_weights));
+    if (bias_only) {
+      ExplainBias(layer);
+    } else {
+      ExplainWeights(layer);
+      if (wrong_bias) layer.sentence += "; its bias differs too";
+    }
+    return;
+  }
+  const int32_t reference_op = MatchingOp(study, layer.op_index);
+  if (constants && reference_op >= 0) {
+    const auto ours = FusedActivation(study.model_graph().operators[static_cast<size_t>(layer.op_index)]);
+    const auto theirs = FusedActivation(study.reference_graph().operators[static_cast<size_t>(reference_op)]);
+    if (ours != theirs) {
+      layer.cause = Cause::kActivationDiffers;
+      layer.sentence = fmt::format("activation differs: the reference's layer ends in {}, the model's in {}",
+                                   graph::ActivationName(static_cast<graph::Activation>(theirs)),
+                                   graph::ActivationName(static_cast<graph::Activation>(ours)));
+      return;
+    }
+  }
+  if (range_fault && by_range >= by_weights) {
+    ExplainRange(layer);
+    return;
+  }
+  if (layer.weights.has_value() && layer.weights->sqnr_db < layer.weights->needed_sqnr_db - 3) {
+    ExplainWeights(layer);
+    return;
+  }
+  if (range_fault) {
+    ExplainRange(layer);
+    return;
+  }
+  if (!loses) return;
+  if (layer.range.has_value() && layer.excess_db() <= kWorthSayingDb) {
+    layer.cause = Cause::kNone;
+    layer.sentence = fmt::format("plain 8-bit rounding: a step of {} where the values need {}",
+                                 Number(layer.range->scale), Number(layer.range->needed_scale));
+    return;
+  }
+  layer.cause = Cause::kUnexplained;
+  layer.sentence = fmt::format("loses {:.0f} dB more than 8 bits must, though weights, bias and range look right",
+                               layer.excess_db());
+}
+
+std::vector<size_t> LayersWithWrongConstants(const std::vector<LayerResult>& layers) {
+  std::vector<size_t> wrong;
+  size_t compared = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (!layers[i].weights.has_value()) continue;
+    ++compared;
+    if (WeightsAreWrong(*layers[i].weights) || BiasIsWrong(layers[i])) wrong.push_back(i);
+  }
+  if (compared < 2 || wrong.size() * 3 > compared) return {};
+  return wrong;
+}
+
+WeightCensus CountWeights(const std::vector<LayerResult>& layers) {
+  WeightCensus census;
+  std::vector<double> decibels;
+  for (const LayerResult& layer : layers) {
+    if (!layer.weights.has_value()) continue;
+    ++census.compared;
+    census.far += layer.weights->sqnr_db < kFarWeightsDb;
+    decibels.push_back(layer.weights->sqnr_db);
+  }
+  std::sort(decibels.begin(), decibels.end());
+  if (!decibels.empty()) census.median_sqnr_db = decibels[decibels.size() / 2];
+  return census;
+}
+
+bool WereTrainedApart(const WeightCensus& census) {
+  return census.compared >= 2 && census.far * 5 >= census.compared * 3;
+}
+
+}  // namespace assay::compare

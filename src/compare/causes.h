@@ -1,0 +1,30 @@
+// From what was measured of a layer to a sentence on the likely cause.
+#pragma once
+
+#include "compare/ablation.h"
+#include "compare/study.h"
+
+namespace assay::compare {
+
+// Sets `cause` and `sentence` of a layer; none where it loses no more than 8 bits must. Uses the recovered shares where
+// they are known.
+void ExplainLayer(const Study& study, LayerResult& layer);
+
+// The layers that the weights and biases alone prove wrong, whatever they cost: those that differ from the reference
+// while (nearly) all others agree with it.
+std::vector<size_t> LayersWithWrongConstants(const std::vector<LayerResult>& layers);
+
+// How many layers have weights that were compared, and how many of them differ far beyond quantization.
+struct WeightCensus {
+  int compared = 0, far = 0;
+  double median_sqnr_db = 0;
+};
+WeightCensus CountWeights(const std::vector<LayerResult>& layers);
+
+// True where the two have the same shape but were trained apart.
+bool WereTrainedApart(const WeightCensus& census);
+
+bool WeightsAreWrong(const WeightComparison& weights);
+bool BiasIsWrong(const LayerResult& layer);
+
+}  // namespace assay::compare

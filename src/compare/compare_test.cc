@@ -1,0 +1,162 @@
+#include "compare/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "compare/test_networks.h"
+
+namespace assay::compare {
+namespace {
+
+using testing::BuildModel;
+using testing::Calibrate;
+using testing::Layer;
+using testing::MakeNetwork;
+using testing::Network;
+using testing::Quantizer;
+
+// One network with its data on disk.
+class CompareTest : public ::testing::TestWithParam<uint64_t> {
+ protected:
+  void SetUp() override {
+    net_ = MakeNetwork(GetParam());
+    clean_ = Calibrate(net_, 200);
+    path_ = std::filesystem::temp_directory_path() / fmt::format("assay_compare_{}_{}.npz", ::getpid(), GetParam());
+    testing::WriteData(net_, 120, path_);
+    data_ = data::OpenNpz(path_);
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  CompareResult Run(const Quantizer& q, const std::string& suffix = "") const {
+    return Run(BuildModel(net_, &q, suffix));
+  }
+  CompareResult Run(std::shared_ptr<const graph::Model> model, const Pipeline& pipeline = {}) const {
+    CompareRequest request;
+    request.reference = {.path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = {}};
+    request.model = {.path = "int8", .model = std::move(model), .dump = {}, .pipeline = pipeline};
+    request.dataset = data_.get();
+    request.threads = 2;
+    request.label_offset = 0;
+    return Compare(request);
+  }
+  static std::string Layer(const CompareResult& result) {
+    return result.verdict.layer < 0 ? "" : result.layers[static_cast<size_t>(result.verdict.layer)].short_name;
+  }
+
+  Network net_;
+  Quantizer clean_;
+  std::string path_;
+  std::unique_ptr<data::Dataset> data_;
+};
+
+TEST_P(CompareTest, CleanPairRaisesNoAlarm) {
+  const CompareResult result = Run(clean_);
+  EXPECT_EQ(result.verdict.cause, Cause::kNone) << result.verdict.sentence;
+  EXPECT_EQ(result.matched, 7);
+  EXPECT_EQ(result.unmatched, 0);
+  ASSERT_TRUE(result.accuracy.has_value());
+  EXPECT_EQ(result.accuracy->reference.top1.correct, 120);
+  EXPECT_TRUE(result.loss.has_simulation);
+  EXPECT_GT(result.loss.simulation_sqnr_db, 30);
+}
+
+TEST_P(CompareTest, NamesWideRange) {
+  for (const char* layer : {"stem/Relu", "block/pointwise", "top/Relu"}) {
+    Quantizer q = clean_;
+    q.stretch[layer] = 16;
+    const CompareResult result = Run(q);
+    EXPECT_EQ(result.verdict.cause, Cause::kRangeTooWide) << layer << ": " << result.verdict.sentence;
+    EXPECT_EQ(Layer(result), layer) << result.verdict.sentence;
+    EXPECT_GT(result.verdict.recovered.value_or(0), 0.1) << layer;
+  }
+}
+
+TEST_P(CompareTest, NamesNarrowRange) {
+  for (const char* layer : {"stem/Relu", "block/depthwise", "down/Relu", "logits"}) {
+    Quantizer q = clean_;
+    q.stretch[layer] = 0.3;
+    const CompareResult result = Run(q);
+    EXPECT_EQ(result.verdict.cause, Cause::kRangeTooNarrow) << layer << ": " << result.verdict.sentence;
+    EXPECT_EQ(Layer(result), layer) << result.verdict.sentence;
+    EXPECT_GT(result.verdict.recovered.value_or(0), 0.5) << layer;
+  }
+}
+
+TEST_P(CompareTest, NamesZeroBias) {
+  for (const char* layer : {"stem/Relu", "block/pointwise", "logits"}) {
+    Quantizer q = clean_;
+    q.zero_bias[layer] = true;
+    const CompareResult result = Run(q);
+    EXPECT_EQ(result.verdict.cause, Cause::kBiasDiffers) << layer << ": " << result.verdict.sentence;
+    EXPECT_EQ(Layer(result), layer) << result.verdict.sentence;
+  }
+}
+
+TEST_P(CompareTest, NamesScaledChannel) {
+  Quantizer q = clean_;
+  q.change_weights = [](const testing::Layer& layer, std::vector<float>& w) {
+    if (layer.name != "down/Relu") return;
+    for (size_t i = 0; i < 9 * 12; ++i) w[3 * 9 * 12 + i] *= 4;
+  };
+  const CompareResult result = Run(q);
+  EXPECT_EQ(result.verdict.cause, Cause::kWeightChannelScale) << result.verdict.sentence;
+  EXPECT_EQ(Layer(result), "down/Relu");
+  EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("weights of channel 3 are "));
+}
+
+TEST_P(CompareTest, NamesChangedWeights) {
+  Quantizer q = clean_;
+  q.change_weights = [](const testing::Layer& layer, std::vector<float>& w) {
+    if (layer.name != "top/Relu") return;
+    Random random(7);
+    for (float& x : w) x += static_cast<float>(0.1 * random.Normal());
+  };
+  const CompareResult result = Run(q);
+  EXPECT_EQ(result.verdict.cause, Cause::kWeightsDiffer) << result.verdict.sentence;
+  EXPECT_EQ(Layer(result), "top/Relu");
+}
+
+TEST_P(CompareTest, NamesInputOfAnotherRange) {
+  const CompareResult result = Run(BuildModel(net_, &clean_), ParsePreprocess("scale=0.25"));
+  EXPECT_EQ(result.verdict.cause, Cause::kInputRange) << result.verdict.sentence;
+  EXPECT_EQ(result.verdict.layer, -1);
+  EXPECT_GT(result.verdict.recovered.value_or(0), 0.5);
+}
+
+TEST_P(CompareTest, NamesInvertedInput) {
+  const CompareResult result = Run(BuildModel(net_, &clean_), ParsePreprocess("scale=-1,offset=1"));
+  EXPECT_EQ(result.verdict.cause, Cause::kInputInverted) << result.verdict.sentence;
+}
+
+TEST_P(CompareTest, NamesShiftedLabels) {
+  // The last layer's rows move by two places.
+  Network shifted = net_;
+  testing::Layer& last = shifted.layers.back();
+  std::rotate(last.w.begin(), last.w.begin() + 2 * 16, last.w.end());
+  std::rotate(last.b.begin(), last.b.begin() + 2, last.b.end());
+  const CompareResult result = Run(BuildModel(shifted, &clean_));
+  EXPECT_EQ(result.verdict.cause, Cause::kLabelShift) << result.verdict.sentence;
+  EXPECT_GT(result.verdict.recovered.value_or(0), 0.9);
+}
+
+TEST_P(CompareTest, SaysThatTheTwoWereTrainedApart) {
+  const Network other = MakeNetwork(GetParam() + 77);
+  const Quantizer q = Calibrate(other, 100);
+  const CompareResult result = Run(BuildModel(other, &q));
+  EXPECT_EQ(result.verdict.cause, Cause::kTrainedApart) << result.verdict.sentence;
+  EXPECT_TRUE(result.self_reference);
+}
+
+TEST_P(CompareTest, MatchesByStructureWhereNamesDiffer) {
+  const CompareResult result = Run(clean_, "/other_converter");
+  EXPECT_EQ(result.matched, 7);
+  EXPECT_EQ(result.layers[0].match, MatchKind::kStructure);
+  EXPECT_EQ(result.verdict.cause, Cause::kNone) << result.verdict.sentence;
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, CompareTest, ::testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace assay::compare

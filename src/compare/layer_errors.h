@@ -1,0 +1,31 @@
+// Every layer of the model against the reference: the error that has accumulated at its output, the error that it adds
+// by itself, the error that faultless 8-bit quantization would add, how its output uses its range.
+#pragma once
+
+#include <vector>
+
+#include "compare/study.h"
+
+namespace assay::compare {
+
+// What the reference computes at one of its tensors over all samples.
+struct ObservedRange {
+  bool known = false;
+  float min = 0, max = 0;
+};
+
+// The least range of an integer type's codes that holds an observed range and 0, as a converter would choose it.
+Quantization QuantizationFor(const ObservedRange& range, DType dtype);
+
+// One entry per tensor of the reference: what it holds, or, where the model's op must keep its input's codes (pooling,
+// reshaping), what that input holds.
+std::vector<ObservedRange> ObserveReference(const Study& study);
+
+// One entry per op of the model that computes something from the inputs, in order.
+std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<ObservedRange>& ranges);
+
+// The reference with faultless 8-bit weights and activations, per sample the loss terms' values by the model's tensors.
+// Empty where there is no such thing (no float form, no quantized tensor in the model).
+std::vector<TensorValues> RunIdeal(const Study& study, const std::vector<ObservedRange>& ranges);
+
+}  // namespace assay::compare

@@ -1,0 +1,362 @@
+#include "compare/study.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/parallel.h"
+#include "passes/dequantize_graph.h"
+#include "tensor/real_values.h"
+
+namespace assay::compare {
+namespace {
+
+using graph::BuiltinOp;
+
+// Everything that an op computes or that is fed, as far as it can be read.
+TensorValues ReadAll(const runtime::Interpreter& interpreter, const graph::Subgraph& graph) {
+  TensorValues values(graph.tensors.size());
+  for (size_t t = 0; t < graph.tensors.size(); ++t) {
+    const auto index = static_cast<int32_t>(t);
+    if (graph.tensors[t].data.has_value() || !interpreter.IsReadable(index)) continue;
+    if (!HasRealValues(graph.tensors[t].dtype)) continue;
+    values.Set(index, interpreter.Tensor(index));
+  }
+  return values;
+}
+
+const graph::Operator* ProducerOf(const graph::Subgraph& graph, const std::vector<int32_t>& producers, int32_t tensor) {
+  const int32_t op = producers[static_cast<size_t>(tensor)];
+  return op < 0 ? nullptr : &graph.operators[static_cast<size_t>(op)];
+}
+
+// The logits behind a tensor of probabilities, or -1.
+int32_t LogitsBehind(const graph::Subgraph& graph, const std::vector<int32_t>& producers, int32_t tensor) {
+  for (int step = 0; step < 3; ++step) {
+    const graph::Operator* op = ProducerOf(graph, producers, tensor);
+    if (op == nullptr || op->inputs.empty() || op->inputs[0] == graph::kNoTensor) return -1;
+    switch (op->code) {
+      case BuiltinOp::kSoftmax:
+      case BuiltinOp::kLogSoftmax:
+      case BuiltinOp::kLogistic:
+        return op->inputs[0];
+      case BuiltinOp::kQuantize:
+      case BuiltinOp::kDequantize:
+      case BuiltinOp::kReshape:
+      case BuiltinOp::kSqueeze:
+        tensor = op->inputs[0];
+        break;
+      default:
+        return -1;
+    }
+  }
+  return -1;
+}
+
+}  // namespace
+
+uint64_t TensorValues::bytes() const {
+  uint64_t total = 0;
+  for (const auto& value : values_) total += value.has_value() ? value->bytes().size() : 0;
+  return total;
+}
+
+SegmentRunner::SegmentRunner(passes::Segment segment, const runtime::InterpreterOptions& options, runtime::OpHook hook)
+    : inputs_(std::move(segment.inputs)),
+      outputs_(std::move(segment.outputs)),
+      interpreter_(std::make_shared<const graph::Model>(std::move(segment.model)), options) {
+  if (hook) interpreter_.SetHook(std::move(hook));
+}
+
+std::vector<Array> SegmentRunner::Run(const std::vector<Array>& values) {
+  ASSAY_CHECK(values.size() == inputs_.size());
+  for (size_t i = 0; i < values.size(); ++i) interpreter_.ResizeInput(i, values[i].shape());
+  interpreter_.AllocateTensors();
+  interpreter_.ResetVariables();
+  for (size_t i = 0; i < values.size(); ++i) interpreter_.SetInput(i, values[i]);
+  interpreter_.Invoke();
+  std::vector<Array> results;
+  for (size_t k = 0; k < outputs_.size(); ++k) results.push_back(interpreter_.Output(k));
+  return results;
+}
+
+runtime::OpHook FakeQuantizeOutputs(std::shared_ptr<const graph::Model> quantized, std::set<int32_t> skip) {
+  return [quantized = std::move(quantized), skip = std::move(skip)](const runtime::OpEvent& event) {
+    if (event.before) return;
+    const graph::Subgraph& graph = quantized->subgraphs[static_cast<size_t>(event.subgraph)];
+    for (size_t k = 0; k < event.outputs.size(); ++k) {
+      const int32_t index = event.op->outputs[k];
+      const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(index)];
+      const ops::TensorRef& value = *event.outputs[k];
+      if (!IsQuantizedInteger(tensor.dtype) || tensor.quantization.scale.size() != 1) continue;
+      if (value.dtype != DType::kFloat32 || value.data == nullptr || value.is_constant) continue;
+      if (event.subgraph == 0 && skip.count(index) > 0) continue;
+      FakeQuantize(value.mutable_values<float>(), tensor.quantization.scale[0], tensor.quantization.first_zero_point(),
+                   CodesOf(tensor.dtype));
+    }
+  };
+}
+
+std::vector<float> RealValuesOf(const Array& value, const graph::Tensor& tensor) {
+  if (value.dtype() != tensor.dtype) return StoredValues(value.dtype(), value.bytes(), value.size());
+  return RealValues(value.dtype(), value.bytes(), value.shape(), tensor.quantization);
+}
+
+Array FloatArray(const std::vector<float>& values, const Shape& shape) {
+  Array array(DType::kFloat32, shape);
+  ASSAY_CHECK(static_cast<size_t>(array.size()) == values.size());
+  if (!values.empty()) std::memcpy(array.bytes().data(), values.data(), values.size() * sizeof(float));
+  return array;
+}
+
+Array StoreAs(const std::vector<float>& values, const graph::Tensor& tensor, const Shape& shape) {
+  if (tensor.dtype == DType::kFloat32) return FloatArray(values, shape);
+  Array array(tensor.dtype, shape);
+  ASSAY_CHECK(static_cast<size_t>(array.size()) == values.size());
+  const bool quantized = tensor.quantization.scale.size() == 1;
+  const float scale = quantized ? tensor.quantization.scale[0] : 1.0F;
+  const double zero =
+      quantized && !tensor.quantization.zero_point.empty() ? static_cast<double>(tensor.quantization.zero_point[0]) : 0;
+  const auto store = [&]<typename T>(T) {
+    constexpr auto kLow = static_cast<double>(std::numeric_limits<T>::lowest());
+    constexpr auto kHigh = static_cast<double>(std::numeric_limits<T>::max());
+    const auto out = array.values<T>();
+    for (size_t i = 0; i < out.size(); ++i) {
+      const double code = std::nearbyint(static_cast<double>(values[i] / scale)) + zero;
+      // The largest 64-bit code is no double: what rounds up to it would overflow.
+      out[i] = std::isnan(code) ? T{0}
+               : code <= kLow   ? std::numeric_limits<T>::lowest()
+               : code >= kHigh  ? std::numeric_limits<T>::max()
+                                : static_cast<T>(code);
+    }
+  };
+  switch (tensor.dtype) {
+    case DType::kInt8:
+      store(int8_t{});
+      break;
+    case DType::kUInt8:
+      store(uint8_t{});
+      break;
+    case DType::kInt16:
+      store(int16_t{});
+      break;
+    case DType::kInt32:
+      store(int32_t{});
+      break;
+    case DType::kInt64:
+      store(int64_t{});
+      break;
+    case DType::kBool:
+      for (size_t i = 0; i < values.size(); ++i) array.bytes()[i] = values[i] != 0 ? 1 : 0;
+      break;
+    default:
+      throw InputError("tensor '{}' is {}, which real values cannot be turned into", tensor.name,
+                       DTypeName(tensor.dtype));
+  }
+  return array;
+}
+
+bool Study::IsComparable(int32_t model_tensor) const {
+  const int32_t r = match_of(model_tensor);
+  if (r < 0 || traces.empty()) return false;
+  return std::all_of(traces.begin(), traces.end(), [&](const SampleTrace& trace) {
+    return trace.reference.Has(r) && trace.model.Has(model_tensor) &&
+           trace.reference.at(r).size() == trace.model.at(model_tensor).size();
+  });
+}
+
+void Study::CheckCancelled() const {
+  if (options.cancelled != nullptr && *options.cancelled) throw Error(ErrorCode::kInterrupted, "interrupted");
+}
+
+std::vector<int32_t> Producers(const graph::Subgraph& graph) {
+  std::vector<int32_t> producers(graph.tensors.size(), -1);
+  for (size_t op = 0; op < graph.operators.size(); ++op) {
+    for (const int32_t output : graph.operators[op].outputs) {
+      producers[static_cast<size_t>(output)] = static_cast<int32_t>(op);
+    }
+  }
+  return producers;
+}
+
+bool PassesValuesOn(BuiltinOp code) {
+  switch (code) {
+    case BuiltinOp::kReshape:
+    case BuiltinOp::kSqueeze:
+    case BuiltinOp::kExpandDims:
+    case BuiltinOp::kTranspose:
+    case BuiltinOp::kPad:
+    case BuiltinOp::kPadv2:
+    case BuiltinOp::kMirrorPad:
+    case BuiltinOp::kMaxPool2D:
+    case BuiltinOp::kAveragePool2D:
+    case BuiltinOp::kConcatenation:
+    case BuiltinOp::kSlice:
+    case BuiltinOp::kStridedSlice:
+    case BuiltinOp::kSplit:
+    case BuiltinOp::kSplitV:
+    case BuiltinOp::kGather:
+    case BuiltinOp::kGatherNd:
+    case BuiltinOp::kSpaceToBatchNd:
+    case BuiltinOp::kBatchToSpaceNd:
+    case BuiltinOp::kSpaceToDepth:
+    case BuiltinOp::kDepthToSpace:
+    case BuiltinOp::kResizeBilinear:
+    case BuiltinOp::kResizeNearestNeighbor:
+    case BuiltinOp::kReduceMax:
+    case BuiltinOp::kReduceMin:
+    case BuiltinOp::kMaximum:
+    case BuiltinOp::kMinimum:
+    case BuiltinOp::kPack:
+    case BuiltinOp::kUnpack:
+    case BuiltinOp::kTile:
+    case BuiltinOp::kReverseV2:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void PrepareStudy(Study& study, int64_t label_count) {
+  const auto float_form = [](const std::shared_ptr<const graph::Model>& model) {
+    return std::make_shared<const graph::Model>(passes::DequantizeGraph(*model));
+  };
+  try {
+    study.float_model = float_form(study.model);
+    study.float_reference = float_form(study.reference);
+  } catch (const Error& error) {
+    study.simulation_missing = error.what();
+    study.float_model = study.float_reference = nullptr;
+  }
+  const graph::Subgraph &m = study.model_graph(), &r = study.reference_graph();
+  std::vector<LossTerm> outputs;
+  for (const int32_t output : m.outputs) {
+    const int32_t match = study.match_of(output);
+    if (match >= 0 && HasRealValues(study.model_tensor(output).dtype)) outputs.push_back({match, output});
+  }
+  study.loss_terms.clear();
+  if (outputs.empty()) return;
+  // The output that holds class scores: as eval::FindScores chooses it.
+  std::optional<LossTerm> scores;
+  for (const LossTerm& term : outputs) {
+    const int64_t size = study.model_tensor(term.model).shape.NumElements();
+    if (!scores.has_value() && label_count > 0 && (size == label_count || size == label_count + 1)) scores = term;
+  }
+  const auto m_producers = Producers(m), r_producers = Producers(r);
+  if (!scores.has_value() && outputs.size() == 1 && LogitsBehind(m, m_producers, outputs[0].model) >= 0 &&
+      study.model_tensor(outputs[0].model).shape.NumElements() > 1) {
+    scores = outputs[0];
+  }
+  if (!scores.has_value()) {
+    study.loss_terms = outputs;
+    return;
+  }
+  study.has_answers = true;
+  const int32_t m_logits = LogitsBehind(m, m_producers, scores->model);
+  const int32_t r_logits = LogitsBehind(r, r_producers, scores->reference);
+  if (m_logits >= 0 && r_logits >= 0 && study.match_of(m_logits) == r_logits) {
+    study.loss_terms.push_back({r_logits, m_logits});
+  }
+  study.loss_terms.push_back(*scores);
+}
+
+void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill) {
+  struct Worker {
+    std::unique_ptr<runtime::Interpreter> reference, model, simulated;
+  };
+  runtime::InterpreterOptions options = study.options;
+  options.preserve_all_tensors = true;
+  std::vector<Worker> workers(static_cast<size_t>(std::max(1, study.threads)));
+  const auto run = [&](size_t i, size_t w) {
+    Worker& worker = workers[w];
+    if (worker.reference == nullptr) {
+      worker.reference = std::make_unique<runtime::Interpreter>(study.reference, options);
+      worker.model = std::make_unique<runtime::Interpreter>(study.model, options);
+      if (study.float_model != nullptr) {
+        worker.simulated = std::make_unique<runtime::Interpreter>(study.float_model, options);
+        worker.simulated->SetHook(FakeQuantizeOutputs(study.model));
+      }
+    }
+    study.CheckCancelled();
+    fill(i, *worker.reference, *worker.model);
+    SampleTrace trace;
+    for (runtime::Interpreter* side : {worker.reference.get(), worker.model.get()}) {
+      side->ResetVariables();
+      side->Invoke();
+    }
+    trace.reference = ReadAll(*worker.reference, study.reference_graph());
+    trace.model = ReadAll(*worker.model, study.model_graph());
+    if (worker.simulated != nullptr) {
+      runtime::Interpreter& simulated = *worker.simulated;
+      for (size_t k = 0; k < simulated.input_count(); ++k) {
+        const int32_t tensor = study.model_graph().inputs[k];
+        const Array& given = trace.model.at(tensor);
+        simulated.ResizeInput(k, given.shape());
+        const graph::Tensor& form = study.float_model->subgraphs[0].tensors[static_cast<size_t>(tensor)];
+        simulated.SetInput(k, form.dtype == given.dtype()
+                                  ? given
+                                  : FloatArray(RealValuesOf(given, study.model_tensor(tensor)), given.shape()));
+      }
+      simulated.ResetVariables();
+      simulated.Invoke();
+      trace.simulated = ReadAll(simulated, study.float_model->subgraphs[0]);
+    }
+    study.traces[i] = std::move(trace);
+  };
+  study.traces.clear();
+  study.traces.resize(samples);
+  if (samples == 0) return;
+  // The first sample shows whether the model's float form runs, and how much memory a sample takes.
+  try {
+    run(0, 0);
+  } catch (const Error& error) {
+    if (study.float_model == nullptr || error.code() != ErrorCode::kInput) throw;
+    workers[0] = {};
+    study.float_model = nullptr;
+    run(0, 0);  // throws again where the models themselves are at fault
+    study.simulation_missing = error.what();
+  }
+  const SampleTrace& first = study.traces[0];
+  const uint64_t bytes = first.reference.bytes() + first.model.bytes() + first.simulated.bytes();
+  samples = std::min<size_t>(samples, std::max<uint64_t>(1, memory_bytes / std::max<uint64_t>(1, bytes)));
+  study.traces.resize(samples);
+  ParallelFor(samples - 1, study.threads, [&](size_t i, int worker) { run(i + 1, static_cast<size_t>(worker)); });
+}
+
+double LossOf(const Study& study,
+              const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores) {
+  double loss = 0;
+  for (const LossTerm& term : study.loss_terms) {
+    double error = 0, power = 0;
+    for (size_t s = 0; s < study.traces.size(); ++s) {
+      const std::vector<float> wanted =
+          RealValuesOf(study.traces[s].reference.at(term.reference), study.reference_tensor(term.reference));
+      const std::vector<float> found = scores(s, term.model);
+      for (size_t i = 0; i < std::min(wanted.size(), found.size()); ++i) {
+        const double difference = static_cast<double>(found[i]) - static_cast<double>(wanted[i]);
+        if (!std::isfinite(difference)) continue;
+        error += difference * difference;
+        power += static_cast<double>(wanted[i]) * static_cast<double>(wanted[i]);
+      }
+    }
+    loss += power > 0 ? error / power : error;
+  }
+  return loss;
+}
+
+double AgreementOf(const Study& study,
+                   const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores) {
+  if (!study.has_answers || study.traces.empty()) return 1;
+  const LossTerm& term = study.loss_terms.back();
+  size_t same = 0;
+  for (size_t s = 0; s < study.traces.size(); ++s) {
+    const std::vector<float> wanted =
+        RealValuesOf(study.traces[s].reference.at(term.reference), study.reference_tensor(term.reference));
+    const std::vector<float> found = scores(s, term.model);
+    const auto best = [](const std::vector<float>& v) { return std::max_element(v.begin(), v.end()) - v.begin(); };
+    same += best(wanted) == best(found);
+  }
+  return static_cast<double>(same) / static_cast<double>(study.traces.size());
+}
+
+}  // namespace assay::compare

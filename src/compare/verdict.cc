@@ -1,0 +1,228 @@
+#include "compare/verdict.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compare/causes.h"
+#include "tensor/real_values.h"
+
+namespace assay::compare {
+namespace {
+
+constexpr double kLossBeyondIdeal = 3;      // times what faultless 8-bit quantization loses: then something is wrong
+constexpr double kLossWithoutIdeal = 0.02;  // relative squared error (17 dB) where no such yardstick exists
+constexpr double kNegligibleLoss = 1e-9;    // floats that differ in the last digits
+constexpr double kStandsOut = 0.5;          // of the loss must come back
+constexpr double kWorthListing = 0.15;
+
+std::string Percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
+
+std::string Place(const LayerResult& layer) {
+  return fmt::format("{} ({}, op {})", layer.short_name, layer.op, layer.op_index);
+}
+
+// The loss relative to what it needs to be.
+bool LosesTooMuch(const LossSummary& loss, double value) {
+  if (value <= kNegligibleLoss) return false;
+  return loss.has_ideal ? value > kLossBeyondIdeal * loss.ideal : value > kLossWithoutIdeal;
+}
+
+std::string LossText(const LossSummary& loss) {
+  const double value = loss.has_simulation ? loss.simulated : loss.model;
+  if (loss.has_ideal && loss.ideal > 0) {
+    return fmt::format("the scores' error is {:.1f} times what faultless 8-bit quantization needs", value / loss.ideal);
+  }
+  return fmt::format("the scores' error is {:.2g} of their power", value);
+}
+
+// A range that no calibration on such data gives: wrong even where the scores still stand it.
+bool RangeIsEvidentlyWrong(const LayerResult& layer, bool alone) {
+  if (!layer.range.has_value() || layer.excess_db() < 8 || layer.recovered.value_or(0) <= 0) return false;
+  const bool costs = layer.recovered.value_or(0) >= 0.25;
+  if (layer.cause == Cause::kRangeTooWide)
+    return layer.range->scale > 5 * layer.range->needed_scale && (costs || alone);
+  return costs && layer.cause == Cause::kRangeTooNarrow && layer.range->clipped_low + layer.range->clipped_high > 0.01;
+}
+
+// By layer: wrong whatever it costs.
+std::vector<bool> EvidentlyWrong(const std::vector<LayerResult>& layers) {
+  std::vector<bool> wrong(layers.size(), false);
+  for (const size_t i : LayersWithWrongConstants(layers)) wrong[i] = true;
+  // Networks trained with fixed ranges have many wide ones; a single one is an accident.
+  const auto wide = std::count_if(layers.begin(), layers.end(), [](const LayerResult& layer) {
+    return layer.range.has_value() && layer.excess_db() > 3 && layer.range->scale > 3 * layer.range->needed_scale;
+  });
+  for (size_t i = 0; i < layers.size(); ++i) wrong[i] = wrong[i] || RangeIsEvidentlyWrong(layers[i], wide == 1);
+  return wrong;
+}
+
+void AddInputFinding(const Evidence& evidence, CompareResult& result) {
+  const InputRelation& inputs = evidence.inputs;
+  if (inputs.change.cause == Cause::kNone) return;
+  Finding finding;
+  finding.cause = inputs.change.cause;
+  finding.sentence = inputs.sentence;
+  if (evidence.ablation != nullptr) {
+    if (const auto outcome = evidence.ablation->WithReferenceInputs()) {
+      finding.recovered = evidence.ablation->Recovered(*outcome);
+      finding.check = "the model was fed with the reference's inputs";
+    }
+  }
+  result.findings.push_back(std::move(finding));
+}
+
+void AddMappingFinding(const Evidence& evidence, CompareResult& result) {
+  if (!evidence.mapping.has_value() || evidence.mapping->cause == Cause::kNone) return;
+  const ClassMapping& mapping = *evidence.mapping;
+  Finding finding;
+  finding.cause = mapping.cause;
+  if (mapping.cause == Cause::kLabelShift) {
+    finding.sentence = fmt::format(
+        "the model's classes are shifted by {}: {} of its answers agree with the reference's as they stand, {} after "
+        "taking the shift back",
+        mapping.shift, Percent(mapping.agreement_before), Percent(mapping.agreement_after));
+  } else {
+    finding.sentence = fmt::format(
+        "the model's classes are numbered otherwise: {} of its answers agree with the reference's as they stand, {} "
+        "after renumbering",
+        Percent(mapping.agreement_before), Percent(mapping.agreement_after));
+  }
+  const Study& study = *evidence.study;
+  const auto scores = [&](bool simulated) {
+    return [&study, simulated](size_t s, int32_t tensor) {
+      const SampleTrace& trace = study.traces[s];
+      if (!simulated) return RealValuesOf(trace.model.at(tensor), study.model_tensor(tensor));
+      const Array& value = trace.simulated.at(tensor);
+      return StoredValues(value.dtype(), value.bytes(), value.size());
+    };
+  };
+  const bool simulated = evidence.ablation != nullptr;
+  const auto plain = scores(simulated);
+  const double before = LossOf(study, plain);
+  const double after = LossOf(study, [&](size_t s, int32_t tensor) {
+    const std::vector<float> found = plain(s, tensor);
+    if (found.size() != mapping.found_of.size()) return found;
+    std::vector<float> renumbered(found.size());
+    for (size_t c = 0; c < found.size(); ++c) renumbered[c] = found[static_cast<size_t>(mapping.found_of[c])];
+    return renumbered;
+  });
+  if (before > 0) {
+    finding.recovered = (before - after) / before;
+    finding.check = "the model's scores were renumbered";
+  }
+  result.findings.push_back(std::move(finding));
+}
+
+void AddLayerFindings(const std::vector<bool>& evident, CompareResult& result) {
+  for (size_t i = 0; i < result.layers.size(); ++i) {
+    const LayerResult& layer = result.layers[i];
+    if (layer.cause == Cause::kNone) continue;
+    if (!evident[i] && layer.recovered.value_or(0) < kWorthListing) continue;
+    Finding finding;
+    finding.cause = layer.cause;
+    finding.layer = static_cast<int32_t>(i);
+    finding.sentence = layer.sentence;
+    finding.recovered = layer.recovered;
+    if (layer.recovered.has_value()) finding.check = "this layer alone was computed in float";
+    result.findings.push_back(std::move(finding));
+  }
+}
+
+// Moves of inputs and renumbered classes explain in fewer words what a layer would have to be wrong in every weight
+// for.
+int Rank(Cause cause) {
+  if (cause == Cause::kLabelShift || cause == Cause::kLabelPermutation) return 0;
+  if (cause >= Cause::kInputRange && cause <= Cause::kInputDiffers) return 1;
+  return 2;
+}
+
+bool IsMoreImportant(const Finding& a, const Finding& b) {
+  const double x = a.recovered.value_or(0), y = b.recovered.value_or(0);
+  if (std::abs(x - y) > 0.08) return x > y;
+  if (Rank(a.cause) != Rank(b.cause)) return Rank(a.cause) < Rank(b.cause);
+  return x > y;
+}
+
+std::string Recovery(const Finding& finding) {
+  if (!finding.recovered.has_value()) return "";
+  const double share = std::min(1.0, *finding.recovered);
+  if (finding.layer >= 0) {
+    return fmt::format("; {} of the loss comes back when this layer alone is computed in float", Percent(share));
+  }
+  return fmt::format("; {} of the loss comes back when that is corrected", Percent(share));
+}
+
+}  // namespace
+
+void Judge(const Evidence& evidence, CompareResult& result) {
+  const LossSummary& loss = result.loss;
+  const double value = loss.has_simulation ? loss.simulated : loss.model;
+  const bool too_much = LosesTooMuch(loss, value) || LosesTooMuch(loss, loss.model);
+  AddMappingFinding(evidence, result);
+  AddInputFinding(evidence, result);
+  const std::vector<bool> evident = EvidentlyWrong(result.layers);
+  AddLayerFindings(evident, result);
+  std::stable_sort(result.findings.begin(), result.findings.end(), IsMoreImportant);
+  // What labels show of both sides together weighs more than what parts them.
+  result.findings.insert(result.findings.begin(), evidence.from_labels.begin(), evidence.from_labels.end());
+
+  Finding& verdict = result.verdict;
+  if (!evidence.from_labels.empty()) {
+    verdict = evidence.from_labels.front();
+    return;
+  }
+  for (const Finding& finding : result.findings) {
+    const bool is_evident = finding.layer >= 0 && evident[static_cast<size_t>(finding.layer)];
+    const bool unchecked = !finding.recovered.has_value();
+    const bool stands_out = too_much && (unchecked || *finding.recovered >= kStandsOut);
+    if (!stands_out && !is_evident) continue;
+    verdict = finding;
+    if (finding.layer >= 0) {
+      verdict.sentence = Place(result.layers[static_cast<size_t>(finding.layer)]) + ": " + finding.sentence;
+    }
+    verdict.sentence += Recovery(finding);
+    if (!too_much) verdict.sentence += fmt::format("; it costs little so far: {}", LossText(loss));
+    break;
+  }
+  if (verdict.cause != Cause::kNone) {
+    // A layer's name stays as it is.
+    if (verdict.layer < 0)
+      verdict.sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(verdict.sentence[0])));
+    return;
+  }
+  // Nothing explains it alone; name what costs most nevertheless.
+  const LayerResult* most = nullptr;
+  for (const LayerResult& layer : result.layers) {
+    if (!layer.recovered.has_value()) continue;
+    if (most == nullptr || *layer.recovered > *most->recovered) most = &layer;
+  }
+  if (too_much && loss.has_simulation && !result.layers.empty()) {
+    verdict.cause = Cause::kSpread;
+    verdict.sentence = fmt::format("No single layer explains the loss ({})", LossText(loss));
+    if (most != nullptr && *most->recovered > 0) {
+      verdict.layer = static_cast<int32_t>(most - result.layers.data());
+      verdict.recovered = most->recovered;
+      verdict.sentence += fmt::format("; the largest share, {}, comes back when {} alone is computed in float",
+                                      Percent(std::min(1.0, *most->recovered)), Place(*most));
+      if (!most->sentence.empty()) verdict.sentence += ": " + most->sentence;
+    }
+    const double rounding = (loss.simulated - loss.unquantized) / loss.simulated;
+    verdict.sentence +=
+        fmt::format("; all outputs' ranges and rounding together make {} of it, weights and biases the rest",
+                    Percent(std::clamp(rounding, 0.0, 1.0)));
+    result.findings.insert(result.findings.begin(), verdict);
+    return;
+  }
+  if (value <= kNegligibleLoss && loss.model <= kNegligibleLoss) {
+    verdict.sentence = loss.model == 0 ? "No layer stands out: both sides give the same scores to the bit"
+                                       : "No layer stands out: both sides give the same scores up to the last digits";
+    return;
+  }
+  verdict.sentence = fmt::format("No layer stands out: {}", LossText(loss));
+  if (most != nullptr && *most->recovered > kWorthListing) {
+    verdict.sentence += fmt::format("; of that little, {} comes back when {} alone is computed in float",
+                                    Percent(std::min(1.0, *most->recovered)), Place(*most));
+  }
+}
+
+}  // namespace assay::compare

@@ -1,0 +1,17 @@
+// What `assay compare` prints and writes: text and JSON.
+#pragma once
+
+#include <string>
+
+#include "compare/compare.h"
+
+namespace assay::report {
+
+struct CompareContext {
+  std::string reference, model, data, reference_preprocess, model_preprocess, profile;
+};
+
+std::string CompareText(const CompareContext& context, const compare::CompareResult& result);
+std::string CompareJson(const CompareContext& context, const compare::CompareResult& result);
+
+}  // namespace assay::report

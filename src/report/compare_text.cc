@@ -1,0 +1,136 @@
+#include <algorithm>
+#include <cmath>
+
+#include "report/compare_report.h"
+
+namespace assay::report {
+namespace {
+
+using compare::CompareResult;
+using compare::LayerResult;
+
+constexpr size_t kLayersInText = 12;
+
+std::string Decibels(double db) {
+  if (std::isinf(db)) return db > 0 ? "exact" : "-";
+  return fmt::format("{:.1f}", db);
+}
+
+std::string Share(const std::optional<double>& share) {
+  if (!share.has_value()) return "-";
+  return fmt::format("{:.0f} %", 100 * std::min(1.0, *share));
+}
+
+std::string Cut(const std::string& text, size_t width) {
+  return text.size() <= width ? text : "..." + text.substr(text.size() - (width - 3));
+}
+
+std::string AccuracyText(const CompareResult& result) {
+  if (!result.accuracy.has_value()) return fmt::format("\nno accuracy: {}\n", result.accuracy_missing);
+  const compare::AccuracyComparison& a = *result.accuracy;
+  const auto line = [](const char* name, const eval::Proportion& p) {
+    return fmt::format("{:<12}{:>7} of {:<7} {:.4f}   [{:.4f}, {:.4f}]\n", name, p.correct, p.total, p.accuracy, p.low,
+                       p.high);
+  };
+  std::string text =
+      "\ntop-1 with 95 % interval\n" + line("  reference", a.reference.top1) + line("  model", a.model.top1);
+  text += fmt::format("  difference  {:+.4f}                   [{:+.4f}, {:+.4f}]\n", a.difference.difference,
+                      a.difference.low, a.difference.high);
+  text += fmt::format(
+      "  same answer on {} of {} ({:.4f}); right on one side alone: {} reference, {} model; McNemar p = {:.3g}\n",
+      a.agreeing, a.samples, a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0,
+      a.only_reference, a.only_model, a.mcnemar_p);
+  if (a.reference.skipped + a.model.skipped > 0) {
+    text += fmt::format("  skipped     {} (reference), {} (model)\n", a.reference.skipped, a.model.skipped);
+  }
+  return text;
+}
+
+std::string LossText(const CompareResult& result) {
+  const compare::LossSummary& loss = result.loss;
+  std::string text =
+      fmt::format("\nerror of the final scores relative to their power, on {} samples\n", result.layer_samples);
+  const auto line = [&](const char* name, double value, double agreement) {
+    text += fmt::format("  {:<44}{:<12.3g}same answer {:.3f}\n", name, value, agreement);
+  };
+  line("model", loss.model, loss.agreement);
+  if (loss.has_simulation) {
+    line("its float form, every tensor rounded", loss.simulated, loss.simulated_agreement);
+    line("its float form, nothing rounded", loss.unquantized, loss.unquantized_agreement);
+  }
+  if (loss.has_ideal) line("faultless 8-bit quantization of the reference", loss.ideal, loss.ideal_agreement);
+  if (loss.has_simulation) {
+    text += fmt::format("  the float form reproduces the model's scores at {} dB\n", Decibels(loss.simulation_sqnr_db));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string CompareText(const CompareContext& context, const CompareResult& result) {
+  std::string text = result.verdict.sentence + ".\n\n";
+  text += fmt::format("  reference   {}\n  model       {}\n", context.reference, context.model);
+  if (!context.data.empty()) text += fmt::format("  data        {}\n", context.data);
+  if (context.reference_preprocess == context.model_preprocess) {
+    if (!context.data.empty()) {
+      text += fmt::format("  preprocess  {}\n", context.model_preprocess.empty() ? "none" : context.model_preprocess);
+    }
+  } else {
+    text += fmt::format("  preprocess  reference: {}\n              model: {}\n",
+                        context.reference_preprocess.empty() ? "none" : context.reference_preprocess,
+                        context.model_preprocess.empty() ? "none" : context.model_preprocess);
+  }
+  text += fmt::format("  numerics    {}\n", context.profile);
+  text += AccuracyText(result);
+  if (result.loss.model > 0 || result.loss.has_simulation) text += LossText(result);
+
+  size_t by_name = 0, by_structure = 0;
+  for (const LayerResult& layer : result.layers) {
+    by_name += layer.match == compare::MatchKind::kName || layer.match == compare::MatchKind::kNamePart;
+    by_structure += layer.match == compare::MatchKind::kStructure || layer.match == compare::MatchKind::kPosition;
+  }
+  text += fmt::format("\n{} layers, {} matched ({} by name, {} by structure), {} samples; ", result.layers.size(),
+                      result.matched, by_name, by_structure, result.layer_samples);
+  std::vector<size_t> shown = result.worst;
+  if (shown.empty()) {
+    for (size_t i = 0; i < result.layers.size(); ++i) {
+      if (result.layers[i].local.has_value() || result.layers[i].accumulated.has_value()) shown.push_back(i);
+    }
+    std::stable_sort(shown.begin(), shown.end(), [&](size_t a, size_t b) {
+      const auto db = [&](size_t i) {
+        const LayerResult& layer = result.layers[i];
+        return layer.local.has_value() ? layer.local->sqnr_db : layer.accumulated->sqnr_db;
+      };
+      return db(a) < db(b);
+    });
+  }
+  const size_t count = std::min(shown.size(), kLayersInText);
+  text += fmt::format("the worst {}:\n", count);
+  text += fmt::format("  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}\n", "op", "tensor", "kind",
+                      "SQNR all", "local", "8-bit", "clipped", "levels", "recovers");
+  for (size_t k = 0; k < count; ++k) {
+    const LayerResult& layer = result.layers[shown[k]];
+    text += fmt::format(
+        "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}\n", layer.op_index, Cut(layer.short_name, 36),
+        layer.op, layer.accumulated.has_value() ? Decibels(layer.accumulated->sqnr_db) : "-",
+        layer.local.has_value() ? Decibels(layer.local->sqnr_db) : "-",
+        layer.ideal_sqnr_db.has_value() ? Decibels(*layer.ideal_sqnr_db) : "-",
+        layer.range.has_value() ? fmt::format("{:.2f} %", 100 * (layer.range->clipped_low + layer.range->clipped_high))
+                                : "-",
+        layer.range.has_value() ? Share(layer.range->levels_used) : "-", Share(layer.recovered));
+    if (!layer.sentence.empty()) text += fmt::format("        {}\n", layer.sentence);
+  }
+  if (result.findings.size() > 1) {
+    text += "\nalso found\n";
+    for (size_t k = 1; k < result.findings.size(); ++k) {
+      const compare::Finding& finding = result.findings[k];
+      const std::string where =
+          finding.layer >= 0 ? result.layers[static_cast<size_t>(finding.layer)].short_name + ": " : "";
+      text += fmt::format("  {}{} ({} of the loss comes back)\n", where, finding.sentence, Share(finding.recovered));
+    }
+  }
+  for (const std::string& note : result.notes) text += fmt::format("note: {}\n", note);
+  return text;
+}
+
+}  // namespace assay::report
