@@ -48,7 +48,7 @@ inline void ForOutputs(const BatchMatMulGeometry& g, const X* x, const W* w, Row
                        Each&& each) {
   const int64_t batches = Batches(g);
   int64_t at = 0, packed = -1;
-  const W* wm = nullptr;
+  const W* wm = w;
   for (int64_t b = 0; b < batches; ++b) {
     const BatchPosition position = Locate(g, b, g.x_step, g.w_step);
     const X* xm = x + position.x_matrix * g.rows * g.depth;
@@ -141,7 +141,7 @@ void BatchMatMulHybrid(const BatchMatMulGeometry& g, const BatchMatMulHybridRule
   }
   const int64_t batches = Batches(g);
   int64_t at = 0, packed = -1;
-  const int8_t* columns = nullptr;
+  const int8_t* columns = w;
   for (int64_t b = 0; b < batches; ++b) {
     const BatchPosition position = Locate(g, b, g.x_step, g.w_step);
     const BatchPosition scales = Locate(g, b, rule.range_step, rule.sum_step);

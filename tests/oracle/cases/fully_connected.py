@@ -37,5 +37,5 @@ def draw(rng):
     model = one_op('FULLY_CONNECTED', [x.input, x.weights, x.bias, x.output], [0, 1, 2 if has_bias else -1], [3], options,
                    'FullyConnectedOptions',
                    version=10 if 'int4' in kind else 11 if options.get('quantized_bias_type') else 9)
-    # LiteRT sums in float: a single output may be small beside its terms.
-    return Case(kind, model, inputs, float_tolerance=1e-5 if count * outputs >= 1000 else 1e-4)
+    # LiteRT sums in float: an output that is small, alone or behind a clamp, may be off by more of the range.
+    return Case(kind, model, inputs, float_tolerance=max(1e-5, depth * 2 ** -24) if count * outputs >= 1000 else 1e-4)
