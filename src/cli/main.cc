@@ -78,6 +78,7 @@ int Main(int argc, char** argv) {
   AddPreprocess(app, action);
   AddEvaluate(app, action);
   AddCompare(app, action);
+  AddDemo(app, action);
   AddBench(app, action);
   const auto usage = [](const char* message) {
     fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", message);
