@@ -66,7 +66,52 @@ Fit FitChange(const InputChange& change, const std::vector<std::vector<float>>& 
   return sums.Solve();
 }
 
+// The usual ranges of pixels; feeding one where another was meant is the commonest fault of all.
+constexpr double kPixelRanges[][2] = {{0, 1}, {-1, 1}, {0, 255}, {-0.5, 0.5}, {-128, 127}, {0, 2}, {0, 0.5}};
+
+// A change from one usual range to another, followed by the clipping that the model's codes bring: where most values
+// clip, least squares cannot see it.
+std::optional<std::pair<InputChange, double>> ClippedRangeChange(const std::vector<std::vector<float>>& reference,
+                                                                 const std::vector<std::vector<float>>& model,
+                                                                 const RealRange& range) {
+  double sum = 0, squares = 0;
+  int64_t count = 0;
+  for (const std::vector<float>& values : model) {
+    for (const float y : values) {
+      sum += static_cast<double>(y), squares += static_cast<double>(y) * static_cast<double>(y);
+      ++count;
+    }
+  }
+  const double variance = squares - sum * sum / static_cast<double>(std::max<int64_t>(count, 1));
+  std::optional<std::pair<InputChange, double>> found;
+  double least = (1 - kExplained) * variance;
+  for (const auto& from : kPixelRanges) {
+    for (const auto& to : kPixelRanges) {
+      const double scale = (to[1] - to[0]) / (from[1] - from[0]), offset = to[0] - scale * from[0];
+      if (scale == 1 && offset == 0) continue;
+      double error = 0;
+      for (size_t s = 0; s < reference.size() && error < least; ++s) {
+        for (size_t i = 0; i < reference[s].size(); ++i) {
+          const double fed = std::clamp(scale * static_cast<double>(reference[s][i]) + offset, range.low, range.high);
+          error += (fed - static_cast<double>(model[s][i])) * (fed - static_cast<double>(model[s][i]));
+        }
+      }
+      if (error >= least) continue;
+      least = error;
+      found.emplace(InputChange{}, 1 - error / variance);
+      found->first.cause = Cause::kInputRange;
+      found->first.scale = scale, found->first.offset = offset;
+    }
+  }
+  return found;
+}
+
 std::string Number(double value) { return fmt::format("{:.4g}", value); }
+
+std::string OffsetText(double offset) {
+  if (offset == 0) return "";
+  return fmt::format(" {} {}", offset < 0 ? "minus" : "plus", Number(std::abs(offset)));
+}
 
 std::string RangeText(double low, double high) { return Number(low) + " to " + Number(high); }
 
@@ -116,9 +161,13 @@ void Describe(InputRelation& relation) {
             "the model's input clips: its codes hold {}, the reference gets {}, and {:.1f} % of the values lie outside",
             RangeText(relation.representable_low, relation.representable_high), wanted, 100 * relation.clipped);
       } else {
-        relation.sentence = fmt::format(
-            "the model's input arrives in {} where the reference gets {}: it is the reference's times {} plus {}",
-            arrives, wanted, Number(change.scale), Number(change.offset));
+        relation.sentence =
+            fmt::format("the model's input arrives in {} where the reference gets {}: it is the reference's times {}{}",
+                        arrives, wanted, Number(change.scale), OffsetText(change.offset));
+        if (change.scale * relation.reference_high + change.offset > 1.01 * relation.representable_high ||
+            change.scale * relation.reference_low + change.offset < 1.01 * relation.representable_low - 0.01) {
+          relation.sentence += ", cut off at what its codes hold";
+        }
       }
       break;
     case Cause::kInputDiffers:
@@ -241,6 +290,14 @@ InputRelation RelateInputs(const Study& study) {
       relation.change.cause = Cause::kInputRange;
       Describe(relation);
       return relation;
+    }
+    if (coded) {
+      if (const auto clipped = ClippedRangeChange(reference, model, range)) {
+        relation.change = clipped->first;
+        relation.explained = clipped->second;
+        Describe(relation);
+        return relation;
+      }
     }
     std::optional<InputChange> found;
     double best = 0;
