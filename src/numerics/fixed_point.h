@@ -33,6 +33,16 @@ Raw SaturatingShift(Raw x, int exponent) {
   return static_cast<Raw>(static_cast<int64_t>(x) * (int64_t{1} << std::min(exponent, Limits::digits)));
 }
 
+// TFLite's MultiplyByQuantizedMultiplierSmallerThanOneExp: SRDHM, then RoundingDivideByPOT, whatever the exponent.
+// Outside of [0, 31] that is wrong, but it is what TFLite computes on x86: all bits are remainder, the shift counts
+// modulo 32.
+inline int32_t MultiplySmallerThanOne(int32_t x, FixedPointScale s) {
+  const int32_t high = SaturatingRoundingDoublingHighMul(x, s.multiplier);
+  const int exponent = -s.shift;
+  if (exponent >= 0 && exponent <= 31) return RoundingShiftRightHalfAway(high, exponent);
+  return (high >> (exponent & 31)) + (high >= 0 ? 1 : 0);
+}
+
 template <typename Raw, int kIntegerBits>
 struct Fixed {
   static constexpr int kBits = 8 * sizeof(Raw);

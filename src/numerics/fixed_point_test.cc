@@ -62,9 +62,9 @@ TEST(LookupTable, InterpolatesBetweenEntries) {
   }
 }
 
-TEST(LookupTable, OverflowEndsWhereTheRuntimesPutIt) {
+TEST(LookupTable, OverflowSaturates) {
   const auto inf = [](float) { return 1e30F; };
-  EXPECT_EQ((MakeTable8<int8_t>({1, 0}, {1, 0}, TableRounding::kHalfAway, inf)[5]), -128);
+  EXPECT_EQ((MakeTable8<int8_t>({1, 0}, {1, 0}, TableRounding::kHalfAway, inf)[5]), 127);
   EXPECT_EQ((MakeTable8<int8_t>({1, 0}, {1, 0}, TableRounding::kHalfEven, inf)[5]), 127);
 }
 

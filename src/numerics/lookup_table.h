@@ -36,9 +36,8 @@ Table8 MakeTable8(const CodeScale& input, const CodeScale& output, TableRounding
     const float x = input.scale * static_cast<float>(code - input.zero_point);
     const float y = f(x) * inverse_scale;
     const auto zero_point = static_cast<float>(output.zero_point);
-    float rounded = rounding == TableRounding::kHalfAway ? std::round(y) + zero_point : std::nearbyint(y + zero_point);
-    // TFLite casts to int32 first: on x86 NaN and what lies beyond become the least integer.
-    if (rounding == TableRounding::kHalfAway && !(std::abs(rounded) < 2147483648.0F)) rounded = kLow;
+    const float rounded =
+        rounding == TableRounding::kHalfAway ? std::round(y) + zero_point : std::nearbyint(y + zero_point);
     table[static_cast<uint8_t>(code)] = static_cast<int16_t>(rounded >= kLow ? std::min(rounded, kHigh) : kLow);
   }
   return table;

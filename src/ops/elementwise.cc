@@ -18,6 +18,13 @@ BinaryOperands PrepareBinary(PrepareContext& context, bool fold_rank) {
   return {a, b, context.Output(0), PlanBroadcast<2>({&a.shape, &b.shape}, output)};
 }
 
+std::span<const uint8_t> Bytes(const TensorRef& tensor) { return {tensor.data, tensor.bytes}; }
+
+std::span<uint8_t> MutableBytes(const TensorRef& tensor) {
+  ASSAY_CHECK(!tensor.is_constant);
+  return {tensor.data, tensor.bytes};
+}
+
 UnaryOperands PrepareUnary(PrepareContext& context) {
   CheckArity(context, 1, 1, 1);
   const TensorRef& input = context.Input(0);

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -32,6 +33,10 @@ RunFn RunBinary(const BinaryOperands& operands, const F& f) {
     kernels::ref::BinaryElementwise(plan, run.In<T>(0).data(), run.In<T>(1).data(), run.Out<Out>(0).data(), f);
   };
 }
+
+// A tensor as bytes. Bools are read this way: a file may hold any byte for them.
+std::span<const uint8_t> Bytes(const TensorRef& tensor);
+std::span<uint8_t> MutableBytes(const TensorRef& tensor);
 
 struct UnaryOperands {
   const TensorRef& input;

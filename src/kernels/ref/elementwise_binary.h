@@ -3,11 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
+#include "kernels/ref/quantize.h"
+#include "numerics/fixed_point.h"
 #include "numerics/requantize.h"
 
 namespace assay::kernels::ref {
@@ -42,6 +45,84 @@ struct Multiply {
   }
 };
 
+struct Larger {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a > b ? a : b;
+  }
+};
+struct Smaller {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a < b ? a : b;
+  }
+};
+struct SquaredDifference {
+  template <typename T>
+  T operator()(T a, T b) const {
+    const T d = Subtract()(a, b);
+    return Multiply()(d, d);
+  }
+};
+struct Atan2 {
+  template <typename T>
+  T operator()(T y, T x) const {
+    return std::atan2(y, x);
+  }
+};
+struct BitwiseXor {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return static_cast<T>(a ^ b);
+  }
+};
+// Arithmetic; the distance is clamped to the type's width.
+struct RightShift {
+  template <typename T>
+  T operator()(T a, T b) const {
+    const int64_t distance = std::clamp<int64_t>(static_cast<int64_t>(b), 0, 8 * sizeof(T) - 1);
+    return static_cast<T>(a >> distance);
+  }
+};
+
+// Integer divisors must not be 0 in the following four. The least integer divided by -1 wraps.
+struct Divide {
+  template <typename T>
+  T operator()(T a, T b) const {
+    if constexpr (std::is_integral_v<T>) {
+      if (b == T(-1)) return Subtract()(T{0}, a);
+    }
+    return static_cast<T>(a / b);
+  }
+};
+// In double, as TFLite does; the quotient of two 32-bit integers is exact enough there.
+struct FloorDivide {
+  template <typename T>
+  T operator()(T a, T b) const {
+    if constexpr (std::is_integral_v<T>) {
+      if (b == T(-1)) return Subtract()(T{0}, a);
+    }
+    return static_cast<T>(std::floor(static_cast<double>(a) / static_cast<double>(b)));
+  }
+};
+struct FloorModulo {
+  template <typename T>
+  T operator()(T a, T b) const {
+    T remainder;
+    if constexpr (std::is_integral_v<T>) {
+      remainder = b == T(-1) ? T{0} : static_cast<T>(a % b);
+    } else {
+      remainder = std::fmod(a, b);
+    }
+    return remainder != 0 && ((b < 0) != (remainder < 0)) ? static_cast<T>(remainder + b) : remainder;
+  }
+};
+struct Power {
+  float operator()(float a, float b) const { return std::pow(a, b); }
+  int32_t operator()(int32_t a, int32_t b) const {
+    return CastToInt32(std::pow(static_cast<double>(a), static_cast<double>(b)));
+  }
+};
 // A value, then the clamp of a fused activation: min(max(x, low), high), NaN passing through.
 template <typename Op, typename T>
 struct Clamped {
@@ -53,6 +134,17 @@ struct Clamped {
     return high < raised ? high : raised;
   }
 };
+
+// x^exponent for exponent >= 1 by squaring, each product clamped to the finite range (floats) or wrapping (integers).
+template <typename T>
+T PowerBySquaring(T x, int32_t exponent) {
+  using Limits = std::numeric_limits<T>;
+  if (exponent == 1) return x;
+  const Clamped<Multiply, T> multiply{Limits::lowest(), Limits::max()};
+  const T half = PowerBySquaring(x, exponent / 2);
+  const T square = multiply(half, half);
+  return exponent % 2 == 1 ? multiply(x, square) : square;
+}
 
 // ADD and SUB of codes: both inputs scaled up by 2^left_shift and onto a common scale, added, scaled to the output.
 struct AddQuantized {
@@ -85,7 +177,7 @@ struct AddQuantized {
   int32_t Unclamped(int32_t code_a, int32_t code_b) const {
     const int32_t x = Scale<kShift>(code_a - a_zero_point, a);
     const int32_t y = Scale<kShift>(code_b - b_zero_point, b);
-    return numerics::MultiplyHalfAway(subtract ? Subtract()(x, y) : Add()(x, y), out);
+    return numerics::MultiplySmallerThanOne(subtract ? Subtract()(x, y) : Add()(x, y), out);
   }
 
   int32_t operator()(int32_t code_a, int32_t code_b) const {
@@ -150,6 +242,60 @@ struct MultiplyQuantized {
     const int32_t wide = numerics::MultiplyHalfAway(Product(code_a, code_b), scale.fixed);
     const auto narrow = static_cast<int16_t>(kSaturating ? std::clamp<int32_t>(wide, INT16_MIN, INT16_MAX) : wide);
     return std::clamp(static_cast<int32_t>(static_cast<int16_t>(narrow + stage.zero_point)), stage.low, stage.high);
+  }
+};
+
+// SQUARED_DIFFERENCE of codes: as ADD with 7 bits, then the square scaled to the output.
+struct SquaredDifferenceQuantized {
+  AddQuantized difference;  // its output side is that of the square
+  int32_t operator()(int32_t code_a, int32_t code_b) const {
+    using Shift = AddQuantized::InputShift;
+    const int32_t x = difference.Scale<Shift::kHalfAway>(code_a - difference.a_zero_point, difference.a);
+    const int32_t y = difference.Scale<Shift::kHalfAway>(code_b - difference.b_zero_point, difference.b);
+    const int32_t d = Subtract()(x, y);
+    const int64_t scaled = numerics::MultiplySmallerThanOne(Multiply()(d, d), difference.out);
+    return static_cast<int32_t>(std::clamp<int64_t>(scaled + difference.zero_point, difference.low, difference.high));
+  }
+};
+
+// DIV of codes: the reciprocal in fixed point, the dividend scaled up as far as it goes. b must not be its zero point.
+struct DivideQuantized {
+  int32_t a_zero_point = 0, b_zero_point = 0;
+  numerics::FixedPointScale scale;
+  int32_t zero_point = 0, low = 0, high = 0;
+  int32_t operator()(int32_t code_a, int32_t code_b) const {
+    int32_t x = code_a - a_zero_point, y = code_b - b_zero_point;
+    if (y < 0) x = -x, y = -y;
+    int bits_over_unit = 0;
+    const int32_t inverse = numerics::Reciprocal(y, 31, &bits_over_unit);
+    const int headroom = std::countl_zero(static_cast<uint32_t>(x < 0 ? ~x : x)) - 1;
+    const int32_t quotient =
+        numerics::SaturatingRoundingDoublingHighMul(numerics::WrappingShiftLeft(x, headroom), inverse);
+    const int64_t result =
+        numerics::MultiplySmallerThanOne(quotient, {scale.multiplier, scale.shift - bits_over_unit - headroom});
+    return static_cast<int32_t>(std::clamp<int64_t>(result + zero_point, low, high));
+  }
+};
+
+// PRELU of codes: rule D, one scale for what is not negative, one for products with the slope.
+struct PreluQuantized {
+  int32_t input_zero_point = 0, slope_zero_point = 0;
+  numerics::FixedPointScale positive, negative;
+  int32_t zero_point = 0, low = 0, high = 0;
+  int32_t operator()(int32_t code, int32_t slope) const {
+    const int32_t x = code - input_zero_point;
+    const int64_t y = x >= 0 ? numerics::MultiplyHalfAway(x, positive)
+                             : numerics::MultiplyHalfAway(x * (slope - slope_zero_point), negative);
+    return static_cast<int32_t>(std::clamp<int64_t>(y + zero_point, low, high));
+  }
+};
+
+// A code as a comparison sees it: 256 times its real value.
+struct ComparableCode {
+  int32_t zero_point = 0;
+  numerics::FixedPointScale scale;
+  int32_t operator()(int32_t code) const {
+    return numerics::MultiplySmallerThanOne(numerics::WrappingShiftLeft(code - zero_point, 8), scale);
   }
 };
 

@@ -1,0 +1,6 @@
+"""BITWISE_XOR: see binary_cases.py."""
+import binary_cases
+
+
+def draw(rng):
+    return binary_cases.draw(rng, 'BITWISE_XOR')

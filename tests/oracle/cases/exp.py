@@ -1,0 +1,6 @@
+"""EXP: see unary_math_cases.py."""
+import unary_math_cases
+
+
+def draw(rng):
+    return unary_math_cases.draw(rng, 'EXP')

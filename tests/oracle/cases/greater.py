@@ -1,0 +1,6 @@
+"""GREATER: see binary_cases.py."""
+import binary_cases
+
+
+def draw(rng):
+    return binary_cases.draw(rng, 'GREATER')

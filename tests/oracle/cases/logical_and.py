@@ -1,0 +1,6 @@
+"""LOGICAL_AND: see binary_cases.py."""
+import binary_cases
+
+
+def draw(rng):
+    return binary_cases.draw(rng, 'LOGICAL_AND')

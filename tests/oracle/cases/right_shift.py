@@ -1,0 +1,6 @@
+"""RIGHT_SHIFT: see binary_cases.py."""
+import binary_cases
+
+
+def draw(rng):
+    return binary_cases.draw(rng, 'RIGHT_SHIFT')
