@@ -112,28 +112,15 @@ RunFn PrepareHybrid(PrepareContext& context, Conv2DGeometry g, graph::Activation
   };
 }
 
-OutputStage MakeStage(const PrepareContext& context, const MatrixRule& rule, const Conv2DGeometry& g,
-                      graph::Activation activation) {
-  const TensorRef& output = context.Output(0);
-  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
-  return {.rounding = RoundingFor(rule, g), .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
-}
-
-void CheckEightBit(const PrepareContext& context) {
-  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kInt32});
-  CheckPerTensorQuantized(context.Input(0), "input");
-  CheckPerTensorQuantized(context.Output(0), "output");
-}
-
 RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage = MakeStage(context, rule, g, activation), has_bias, patch, x_zero = input.zero_point(),
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  return [g, stage = MakeOutputStage(context, RoundingFor(rule, g), activation), has_bias, patch,
+          x_zero = input.zero_point(), scales = CombineChannelScales(rule, input, filter, output, g.output_c),
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::Conv2DQuantized<int8_t, int8_t>(
         g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), 0, has_bias ? run.In<int32_t>(2).data() : nullptr,
@@ -144,13 +131,13 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
 RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckType(filter, "filter", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "filter");
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage = MakeStage(context, rule, g, activation), has_bias, patch, x_zero = input.zero_point(),
-          w_zero = filter.zero_point(),
+  return [g, stage = MakeOutputStage(context, RoundingFor(rule, g), activation), has_bias, patch,
+          x_zero = input.zero_point(), w_zero = filter.zero_point(),
           scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
         g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
@@ -169,7 +156,7 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2
   const bool narrow_bias =
       has_bias ? context.Input(2).dtype == DType::kInt32 : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
-  const OutputStage stage = MakeStage(context, rule, g, a.fused_activation_function);
+  const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), a.fused_activation_function);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return
       [g, stage, has_bias, narrow_bias, patch, scales = CombineChannelScales(rule, input, filter, output, g.output_c),

@@ -100,25 +100,13 @@ RunFn PrepareHybrid(PrepareContext& context, const Conv2DGeometry& g, graph::Act
   };
 }
 
-OutputStage MakeStage(const PrepareContext& context, const MatrixRule& rule, graph::Activation activation) {
-  const TensorRef& output = context.Output(0);
-  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
-  return {.rounding = rule.rounding, .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
-}
-
-void CheckEightBit(const PrepareContext& context) {
-  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kInt32});
-  CheckPerTensorQuantized(context.Input(0), "input");
-  CheckPerTensorQuantized(context.Output(0), "output");
-}
-
 RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "filter", kChannelDimension, /*symmetric=*/true);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
-  const OutputStage stage = MakeStage(context, rule, activation);
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   DepthwiseStages stages = {.stage = stage, .tail = stage, .blocked_channels = g.output_c};
   if (context.engine() == Engine::kBuiltin) {
     stages.tail.rounding = Rounding::kFixedHalfAway;
@@ -136,11 +124,11 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
 RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckType(filter, "filter", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "filter");
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
-  const OutputStage stage = MakeStage(context, rule, activation);
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const DepthwiseStages stages = {.stage = stage, .tail = stage, .blocked_channels = g.output_c};
   return [g, stages, has_bias, x_zero = input.zero_point(), w_zero = filter.zero_point(),
           sums = AddSums<uint32_t>(context, g),
@@ -160,7 +148,7 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   CheckQuantizedAlong(filter, "filter", kChannelDimension, /*symmetric=*/true);
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kInt64});
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
-  return [g, stage = MakeStage(context, rule, activation), has_bias, sums = AddSums<int64_t>(context, g),
+  return [g, stage = MakeOutputStage(context, rule.rounding, activation), has_bias, sums = AddSums<int64_t>(context, g),
           scales = CombineChannelScales(rule, input, filter, output, g.output_c),
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::DepthwiseConv2DInt16(g, run.In<int16_t>(0).data(), weights.Get(run),

@@ -21,7 +21,6 @@ using kernels::ref::FullyConnectedShape;
 using kernels::ref::HybridRule;
 using kernels::ref::HybridScaling;
 using numerics::Engine;
-using numerics::OutputStage;
 using numerics::Rounding;
 using numerics::ScaleProduct;
 
@@ -128,26 +127,14 @@ RunFn PrepareHybrid(PrepareContext& context, const FullyConnectedShape& shape, c
   };
 }
 
-OutputStage MakeStage(const PrepareContext& context, const MatrixRule& rule, graph::Activation activation) {
-  const TensorRef& output = context.Output(0);
-  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
-  return {.rounding = rule.rounding, .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
-}
-
-void CheckEightBit(const PrepareContext& context) {
-  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kInt32});
-  CheckPerTensorQuantized(context.Input(0), "input");
-  CheckPerTensorQuantized(context.Output(0), "output");
-}
-
 RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/filter.quantization().is_per_channel());
   const MatrixRule rule = FindRule(context, DType::kInt8, /*wide_bias=*/false);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeStage(context, rule, activation), has_bias, patch,
+  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, activation), has_bias, patch,
           x_zero = input.zero_point(), w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point(),
           scales = CombineChannelScales(rule, input, filter, output, shape.outputs),
           weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -160,12 +147,12 @@ RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, gra
 RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
   const bool has_bias = context.HasInput(2);
-  CheckEightBit(context);
+  CheckEightBit(context, input, 2);
   CheckType(filter, "weight matrix", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "weight matrix");
   const MatrixRule rule = FindRule(context, DType::kUInt8, /*wide_bias=*/false);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeStage(context, rule, activation), has_bias, patch,
+  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, activation), has_bias, patch,
           x_zero = input.zero_point(), w_zero = filter.zero_point(),
           scales = CombineChannelScales(rule, input, filter, output, shape.outputs)](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
@@ -188,8 +175,8 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
   const bool wide_bias = has_bias ? context.Input(2).dtype == DType::kInt64 : wide_without_bias;
   const MatrixRule rule = FindRule(context, DType::kInt16, wide_bias);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeStage(context, rule, a.fused_activation_function), has_bias, wide_bias,
-          patch, scales = CombineChannelScales(rule, input, filter, output, shape.outputs),
+  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, a.fused_activation_function),
+          has_bias, wide_bias, patch, scales = CombineChannelScales(rule, input, filter, output, shape.outputs),
           weights = Int8Weights(context, 1)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {
       kernels::ref::Conv2DInt16<Bias>(

@@ -43,6 +43,12 @@ void CheckHybrid(const PrepareContext& context, const TensorRef& filter, int bia
   CheckBiasSize(context, bias, channels);
 }
 
+void CheckEightBit(const PrepareContext& context, const TensorRef& input, int bias) {
+  if (context.HasInput(bias)) CheckType(context.Input(bias), "bias", {DType::kInt32});
+  CheckPerTensorQuantized(input, "input");
+  CheckPerTensorQuantized(context.Output(0), "output");
+}
+
 void CheckBiasSize(const PrepareContext& context, int bias, int64_t count) {
   if (context.HasInput(bias) && context.Input(bias).size() != count) {
     throw InputError("bias has {} values, expected {}", context.Input(bias).size(), count);

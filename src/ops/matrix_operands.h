@@ -30,6 +30,9 @@ std::vector<float> SpreadScales(const TensorRef& weights, int64_t channels);
 // `dimension`.
 void CheckHybrid(const PrepareContext& context, const TensorRef& filter, int bias, int64_t channels, int dimension);
 
+// 8-bit ops: input and output 0 are quantized per tensor, the bias is int32.
+void CheckEightBit(const PrepareContext& context, const TensorRef& input, int bias);
+
 // Throws where the bias is there and does not have `count` values.
 void CheckBiasSize(const PrepareContext& context, int bias, int64_t count);
 

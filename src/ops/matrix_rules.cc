@@ -11,6 +11,13 @@ const MatrixRule& FindMatrixRule(const PrepareContext& context, std::span<const 
   UnsupportedTypes(context);
 }
 
+numerics::OutputStage MakeOutputStage(const PrepareContext& context, numerics::Rounding rounding,
+                                      graph::Activation activation) {
+  const TensorRef& output = context.Output(0);
+  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
+  return {.rounding = rounding, .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
+}
+
 std::vector<numerics::ChannelScale> CombineChannelScales(const MatrixRule& rule, const TensorRef& input,
                                                          const TensorRef& weights, const TensorRef& output,
                                                          int64_t channels) {

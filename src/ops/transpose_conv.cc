@@ -119,15 +119,13 @@ RunFn PrepareHybrid(PrepareContext& context, const TransposeConvGeometry& g, gra
 TransposeConvStages MakeStages(const PrepareContext& context, const MatrixRule& rule, const TransposeConvGeometry& g,
                                graph::Activation activation) {
   constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
-  const TensorRef& output = context.Output(0);
-  const IntRange clamp = QuantizedActivationRange(activation, output, context.engine());
-  const OutputStage stage = {
-      .rounding = rule.rounding, .zero_point = output.zero_point(), .low = clamp.low, .high = clamp.high};
+  const DType type = context.Output(0).dtype;
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   TransposeConvStages stages = {.stage = stage, .tail = stage, .blocked_channels = kAll, .blocked_outputs = kAll};
   if (context.engine() == Engine::kBuiltin) {
     stages.tail.rounding = Rounding::kFixedHalfAway;
     const int64_t outputs = int64_t{g.batches} * g.output_h * g.output_w * g.output_c;
-    if (output.dtype == DType::kUInt8) {
+    if (type == DType::kUInt8) {
       stages.blocked_outputs = outputs / kOutputBlock * kOutputBlock;
     } else {
       stages.blocked_channels = g.output_c / kChannelBlock * kChannelBlock;
@@ -141,9 +139,7 @@ RunFn PrepareEightBit(PrepareContext& context, const TransposeConvGeometry& g, g
   const TensorRef &input = context.Input(kInput), &filter = context.Input(kFilter), &output = context.Output(0);
   const bool has_bias = context.HasInput(kBias);
   CheckType(filter, "filter", {DTypeOf<T>()});
-  if (has_bias) CheckType(context.Input(kBias), "bias", {DType::kInt32});
-  CheckPerTensorQuantized(input, "input");
-  CheckPerTensorQuantized(output, "output");
+  CheckEightBit(context, input, kBias);
   if (input.dtype == DType::kUInt8) {
     CheckPerTensorQuantized(filter, "filter");
   } else {

@@ -14,6 +14,7 @@ KINDS = {
     'int16x8 per-tensor': ('int16', 'int8', False, 'int64'),
     'int8xint4 per-channel': ('int8', 'int4', True, 'int32'),
     'int8xint4 per-tensor': ('int8', 'int4', False, 'int32'),
+    'int16xint4 per-channel': ('int16', 'int4', True, 'int64'),
     'hybrid per-channel': ('float32', 'int8', True, 'float32'),
     'hybrid per-tensor': ('float32', 'int8', False, 'float32'),
     'hybrid int4 per-channel': ('float32', 'int4', True, 'float32'),

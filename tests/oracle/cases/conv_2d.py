@@ -27,7 +27,7 @@ def draw(rng):
     x = Operands(rng, kind, (n, h, w, c), (oc, fh, fw, fc), oc, (n, oh, ow, oc), fh * fw * fc, axis=0)
     if not x.plausible:
         return Skip(kind, 'a scale beyond what XNNPACK loads')
-    if 'int16x8' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):  # LiteRT takes an undeclared int32 bias for int64
+    if 'int16x' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):  # LiteRT takes an undeclared int32 bias for int64
         options['quantized_bias_type'] = x.bias_type()
     has_bias = rng.random() < 0.97
     if has_bias and kind.startswith(('int8 ', 'uint8')) and rng.random() < 0.1:

@@ -24,7 +24,7 @@ def draw(rng):
             x.weights.data.reshape(-1)[:: int(rng.integers(2, 9))] = -128
             kind += ', -128'
     # LiteRT takes an undeclared int32 bias for int64.
-    if 'int16x8' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):
+    if 'int16x' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):
         options['quantized_bias_type'] = x.bias_type()
     if kind == 'int8 per-tensor' and rng.random() < 0.2:
         x.weights.zero_point = int(rng.integers(-20, 20))

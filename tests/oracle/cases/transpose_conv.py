@@ -20,7 +20,7 @@ def draw(rng):
         return Skip(kind, 'a scale beyond what XNNPACK loads')
     options = dict(padding=0 if same else 1, stride_h=sh, stride_w=sw, fused_activation_function=int(rng.choice([0, 0, 1, 2, 3])))
     # LiteRT takes an undeclared int32 bias for int64.
-    if 'int16x8' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):
+    if 'int16x' in kind and (x.bias.dtype == 'int32' or rng.random() < 0.5):
         options['quantized_bias_type'] = x.bias_type()
     if kind.startswith(('int8 ', 'uint8')) and rng.random() < 0.1:
         x.bias.scale = None
