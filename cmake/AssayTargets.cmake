@@ -1,3 +1,6 @@
+# Everything that `ctest -L unit` runs.
+add_custom_target(unit_tests)
+
 # assay_layer(NAME [DEPS layer...] [LIBS library...]): one folder of src/ as one library, its *_test.cc as one test program.
 function(assay_layer name)
   cmake_parse_arguments(A "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
@@ -23,6 +26,7 @@ function(assay_layer name)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE assay_flags assay_${target} ${A_TEST_LIBS} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${target}_test PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_dependencies(unit_tests ${target}_test)
     add_test(NAME unit.${target} COMMAND ${target}_test)
     set_tests_properties(unit.${target} PROPERTIES TIMEOUT 600 LABELS unit)
   endif()

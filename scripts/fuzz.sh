@@ -12,9 +12,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz -j "$(nproc)"
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(cd fuzz && ls fuzz_*.cc | sed 's/\.cc$//')
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz -j "$(nproc)" --target fuzz_seeds "${names[@]}"
 mkdir -p build/fuzz/crashes
 for name in "${names[@]}"; do
   corpus=build/fuzz/corpus/$name

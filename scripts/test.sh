@@ -17,7 +17,7 @@ scripts/setup.sh
 [ -z "${ASSAY_TEST_DATA:-}" ] || export ASSAY_TEST_DATA=$(realpath "$ASSAY_TEST_DATA")
 if [ "$sanitize" = yes ]; then
   cmake --preset asan-ubsan >/dev/null
-  cmake --build --preset asan-ubsan -j "$jobs"
+  cmake --build --preset asan-ubsan -j "$jobs" --target unit_tests
   ctest --preset asan-ubsan -L unit -j "$jobs"
 fi
 cmake --preset release >/dev/null
