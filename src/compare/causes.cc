@@ -47,29 +47,26 @@ bool HasPrescribedScale(const LayerResult& layer) {
 
 void ExplainRange(LayerResult& layer) {
   const RangeUse& use = *layer.range;
+  layer.detail = fmt::format("The codes hold {} to {}, the reference computes {} to {}.", Number(use.low),
+                             Number(use.high), Number(use.reference_min), Number(use.reference_max));
   if (ClipsRange(layer)) {
     const bool top = use.clipped_high >= use.clipped_low;
     layer.cause = Cause::kRangeTooNarrow;
-    layer.sentence = fmt::format(
-        "output range clips: {} of the values saturate at the {} (the codes hold {} to {}, the reference computes {} "
-        "to {})",
-        Percent(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom", Number(use.low), Number(use.high),
-        Number(use.reference_min), Number(use.reference_max));
+    layer.sentence = fmt::format("output range clips: {} of the values saturate at the {}",
+                                 Percent(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom");
     return;
   }
   layer.cause = Cause::kRangeTooWide;
-  const double wider = use.scale / use.needed_scale;
-  layer.sentence = fmt::format(
-      "output range is {:.1f} times wider than the data ({} to {}, the reference computes {} to {}): only {} of the "
-      "levels are used",
-      wider, Number(use.low), Number(use.high), Number(use.reference_min), Number(use.reference_max),
-      Percent(use.levels_used));
+  layer.sentence = fmt::format("output range is {:.1f} times wider than the data: only {} of the levels are used",
+                               use.scale / use.needed_scale, Percent(use.levels_used));
 }
 
 void ExplainWeights(LayerResult& layer) {
   const WeightComparison& w = *layer.weights;
   const double factor = w.worst_channel_factor;
   const bool few = w.bad_channels * 4 <= std::max(4, w.channels);
+  layer.detail = fmt::format("The weights keep {:.1f} dB of the reference's, 8 bits a channel would keep {:.1f}.",
+                             std::min(w.sqnr_db, 200.0), std::min(w.needed_sqnr_db, 200.0));
   if (WeightsAreWrong(w)) {
     if (few && w.bad_channels > 0 && std::abs(factor) > 0.02 && std::abs(std::log2(std::abs(factor))) > 0.3) {
       layer.cause = Cause::kWeightChannelScale;
@@ -86,11 +83,8 @@ void ExplainWeights(LayerResult& layer) {
   }
   if (!w.per_channel && w.channel_range_ratio > 4) {
     layer.cause = Cause::kWeightsPerTensor;
-    layer.sentence = fmt::format(
-        "weights share one scale while their channels' ranges are {:.0f}:1 apart: they keep {:.1f} dB where a scale "
-        "per "
-        "channel would keep {:.1f}",
-        w.channel_range_ratio, w.sqnr_db, w.needed_sqnr_db);
+    layer.sentence =
+        fmt::format("weights share one scale while their channels' ranges are {:.0f}:1 apart", w.channel_range_ratio);
     return;
   }
   layer.cause = Cause::kWeightsCoarse;
@@ -101,34 +95,18 @@ void ExplainWeights(LayerResult& layer) {
 void ExplainBias(LayerResult& layer) {
   const WeightComparison& w = *layer.weights;
   layer.cause = Cause::kBiasDiffers;
-  layer.sentence =
-      w.bias_is_zero
-          ? fmt::format("bias is zero, the reference's is not (up to {} in the output's units)",
-                        Number(w.bias_max_error))
-          : fmt::format(
-                "bias differs from the reference's by up to {} in the output's units (root mean square {}, the "
-                "bias itself {})",
-                Number(w.bias_max_error), Number(w.bias_error_rms), Number(w.bias_rms));
-}
-
-}  // namespace
-
-bool WeightsAreWrong(const WeightComparison& weights) {
-  if (weights.bad_channels > 0) return true;
-  return weights.max_quanta > kWrongQuanta && weights.sqnr_db < weights.needed_sqnr_db - kWrongWeightsDb;
-}
-
-// Rounding a bias to the accumulator's units costs next to nothing.
-bool BiasIsWrong(const LayerResult& layer) {
-  if (!layer.weights.has_value() || !layer.weights->has_bias) return false;
-  const WeightComparison& w = *layer.weights;
-  const double step = layer.range.has_value() ? layer.range->scale : 0;
-  return w.bias_error_rms > 0.05 * w.bias_rms && w.bias_max_error > std::max(step, 1e-6);
+  layer.sentence = w.bias_is_zero
+                       ? "bias is zero, the reference's is not"
+                       : fmt::format("bias differs from the reference's by up to {}", Number(w.bias_max_error));
+  layer.detail = fmt::format(
+      "In the output's units the biases differ by up to {}, root mean square {}; the reference's bias itself has {}.",
+      Number(w.bias_max_error), Number(w.bias_error_rms), Number(w.bias_rms));
 }
 
 void ExplainLayer(const Study& study, LayerResult& layer) {
   layer.cause = Cause::kNone;
   layer.sentence.clear();
+  layer.detail.clear();
   if (layer.reference_tensor < 0) return;
   const double recovered = layer.recovered.value_or(0);
   const bool loses = layer.excess_db() > kWorthSayingDb || recovered > 0.25;
@@ -148,8 +126,13 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
       ExplainBias(layer);
     } else {
       ExplainWeights(layer);
-      if (wrong_bias) layer.sentence += "; its bias differs too";
+      if (wrong_bias) layer.detail += " Its bias differs too.";
     }
+    return;
+  }
+  if (!layer.extra_ops.empty()) {
+    layer.cause = Cause::kGraphDiffers;
+    layer.sentence = fmt::format("ops stand before it that the reference does not have: {}", layer.extra_ops);
     return;
   }
   const int32_t reference_op = MatchingOp(study, layer.op_index);
@@ -179,13 +162,52 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
   if (!loses) return;
   if (layer.range.has_value() && layer.excess_db() <= kWorthSayingDb) {
     layer.cause = Cause::kNone;
-    layer.sentence = fmt::format("plain 8-bit rounding: a step of {} where the values need {}",
-                                 Number(layer.range->scale), Number(layer.range->needed_scale));
+    layer.sentence = fmt::format("plain 8-bit rounding, a step of {}", Number(layer.range->scale));
+    layer.detail = fmt::format("The values on these samples need a step of {}.", Number(layer.range->needed_scale));
     return;
   }
   layer.cause = Cause::kUnexplained;
   layer.sentence = fmt::format("loses {:.0f} dB more than 8 bits must, though weights, bias and range look right",
                                layer.excess_db());
+}
+
+// What the values that a layer reads have already lost where they are stored is no fault of the layer's own.
+void ExplainByInputs(const Study& study, std::vector<LayerResult>& layers, LayerResult& layer) {
+  const graph::Operator& op = study.model_graph().operators[static_cast<size_t>(layer.op_index)];
+  for (const int32_t input : op.inputs) {
+    const auto source = std::find_if(layers.begin(), layers.end(),
+                                     [&](const LayerResult& other) { return other.model_tensor == input; });
+    if (source == layers.end() || !source->range.has_value()) continue;
+    const bool through = source->cause == Cause::kRangeTooNarrow || source->cause == Cause::kRangeTooWide ||
+                         ClipsRange(*source) || RangeIsWide(*source);
+    if (!through) continue;
+    layer.cause = Cause::kNone;
+    layer.sentence = fmt::format("loses through its input: the range of {} {}", source->short_name,
+                                 ClipsRange(*source) ? "clips" : "is too wide");
+    return;
+  }
+}
+
+}  // namespace
+
+void ExplainLayers(const Study& study, std::vector<LayerResult>& layers) {
+  for (LayerResult& layer : layers) ExplainLayer(study, layer);
+  for (LayerResult& layer : layers) {
+    if (layer.cause == Cause::kUnexplained) ExplainByInputs(study, layers, layer);
+  }
+}
+
+bool WeightsAreWrong(const WeightComparison& weights) {
+  if (weights.bad_channels > 0) return true;
+  return weights.max_quanta > kWrongQuanta && weights.sqnr_db < weights.needed_sqnr_db - kWrongWeightsDb;
+}
+
+// Rounding a bias to the accumulator's units costs next to nothing.
+bool BiasIsWrong(const LayerResult& layer) {
+  if (!layer.weights.has_value() || !layer.weights->has_bias) return false;
+  const WeightComparison& w = *layer.weights;
+  const double step = layer.range.has_value() ? layer.range->scale : 0;
+  return w.bias_error_rms > 0.05 * w.bias_rms && w.bias_max_error > std::max(step, 1e-6);
 }
 
 std::vector<size_t> LayersWithWrongConstants(const std::vector<LayerResult>& layers) {

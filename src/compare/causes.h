@@ -6,9 +6,9 @@
 
 namespace assay::compare {
 
-// Sets `cause` and `sentence` of a layer; none where it loses no more than 8 bits must. Uses the recovered shares where
-// they are known.
-void ExplainLayer(const Study& study, LayerResult& layer);
+// Sets `cause`, `sentence` and `detail` of every layer; none where it loses no more than 8 bits must. Uses the
+// recovered shares where they are known.
+void ExplainLayers(const Study& study, std::vector<LayerResult>& layers);
 
 // The layers that the weights and biases alone prove wrong, whatever they cost: those that differ from the reference
 // while (nearly) all others agree with it.

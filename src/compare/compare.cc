@@ -9,6 +9,7 @@
 #include "compare/ablation.h"
 #include "compare/causes.h"
 #include "compare/dump.h"
+#include "compare/hypotheses.h"
 #include "compare/inputs.h"
 #include "compare/labels.h"
 #include "compare/layer_errors.h"
@@ -54,6 +55,15 @@ AccuracyComparison CompareAccuracy(const CompareRequest& request) {
   accuracy.mcnemar_p = eval::McNemarExact(accuracy.only_reference, accuracy.only_model);
   accuracy.difference = eval::PairedDifference(accuracy.only_reference, accuracy.only_model, accuracy.samples);
   return accuracy;
+}
+
+// Elements of the model's largest output.
+int64_t MostScores(const graph::Model& model) {
+  int64_t most = 0;
+  for (const int32_t output : model.subgraphs[0].outputs) {
+    most = std::max(most, model.subgraphs[0].tensors[static_cast<size_t>(output)].shape.NumElements());
+  }
+  return most;
 }
 
 // Which samples the layers are compared on: spread evenly, bad ones left out.
@@ -244,7 +254,7 @@ void Analyse(const CompareRequest& request, Study& study, CompareResult& result,
   }
   SummarizeLosses(study, ablation, ideal, result.loss);
   if (ablation.has_value() && ablation->simulated().loss > 0) ExchangeLayers(study, *ablation, result, request);
-  for (LayerResult& layer : result.layers) ExplainLayer(study, layer);
+  ExplainLayers(study, result.layers);
   evidence.study = &study;
   evidence.ablation = ablation.has_value() ? &*ablation : nullptr;
 }
@@ -303,21 +313,19 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   Finding& verdict = result.verdict;
   verdict = inner.verdict;
   verdict.cause = Cause::kTrainedApart;
-  const std::string drop =
-      result.accuracy.has_value()
-          ? fmt::format("; top-1 differs by {:+.1f} points ({:+.1f} to {:+.1f})",
-                        100 * result.accuracy->difference.difference, 100 * result.accuracy->difference.low,
-                        100 * result.accuracy->difference.high)
-          : "";
   std::string inside = inner.verdict.sentence;
-  if (!inside.empty()) inside[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(inside[0])));
+  if (inner.verdict.layer < 0 && !inside.empty()) {
+    inside[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(inside[0])));
+  }
   verdict.sentence = fmt::format(
-      "The two were trained apart, so no layer's quantization parts them: the weights of {} of {} layers differ far "
-      "beyond "
-      "quantization (median {:.0f} dB){}; against its own float form: {}",
-      census.far, census.compared, census.median_sqnr_db, drop, inside);
+      "The two were trained apart (the weights of {} of {} layers differ far beyond quantization); of the model's own "
+      "quantization: {}",
+      census.far, census.compared, inside);
+  verdict.detail = fmt::format(
+      "The weights agree to {:.0f} dB in the median layer, so what parts the two is their training, and the layers are "
+      "compared with the model's own float form. {}",
+      census.median_sqnr_db, verdict.detail);
   result.findings = inner.findings;
-  result.findings.insert(result.findings.begin(), verdict);
   result.notes.emplace_back(
       "the two models were trained apart: the layer errors below compare the model with its own float form; the "
       "distance "
@@ -332,13 +340,13 @@ double LayerResult::excess_db() const {
 }
 
 std::string_view CauseName(Cause cause) {
-  constexpr std::array<std::string_view, 23> kNames = {
-      "none",           "input range",        "input inverted",       "input transposed",
-      "input flipped",  "input rotated",      "input shifted",        "input channel order",
-      "input differs",  "label shift",        "label permutation",    "range too narrow",
-      "range too wide", "weights differ",     "weight channel scale", "weights per tensor",
-      "weights coarse", "bias differs",       "activation differs",   "kernel differs",
-      "trained apart",  "spread over layers", "unexplained"};
+  constexpr std::array<std::string_view, 24> kNames = {
+      "none",           "input range",    "input inverted",       "input transposed",
+      "input flipped",  "input rotated",  "input shifted",        "input channel order",
+      "input differs",  "label shift",    "label permutation",    "range too narrow",
+      "range too wide", "weights differ", "weight channel scale", "weights per tensor",
+      "weights coarse", "bias differs",   "activation differs",   "graph differs",
+      "kernel differs", "trained apart",  "spread over layers",   "unexplained"};
   return kNames[static_cast<size_t>(cause)];
 }
 
@@ -353,6 +361,9 @@ CompareResult Compare(const CompareRequest& request) {
     result.accuracy_missing = "there are no data";
   } else if (!request.dataset->has_labels()) {
     result.accuracy_missing = "the data have no labels";
+  } else if (const int64_t scores = MostScores(*request.model.model); scores < request.dataset->label_count()) {
+    result.accuracy_missing =
+        fmt::format("the data have {} classes, the model gives {} scores", request.dataset->label_count(), scores);
   } else {
     result.accuracy = CompareAccuracy(request);
   }
@@ -425,6 +436,7 @@ CompareResult Compare(const CompareRequest& request) {
       evidence.mapping = FindClassMapping(Answers(study, true), Answers(study, false), classes);
     }
   }
+  if (result.accuracy.has_value()) evidence.from_labels = FindSharedFaults(request, *result.accuracy);
   Judge(evidence, result);
   OrderWorst(result);
   return result;

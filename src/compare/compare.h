@@ -122,6 +122,7 @@ enum class Cause : uint8_t {
   kWeightsCoarse,       // the step of the weights is far too large
   kBiasDiffers,
   kActivationDiffers,  // a clamp of the reference is missing, or one was added
+  kGraphDiffers,       // ops stand before the layer that the reference does not have
   kKernelDiffers,      // the integer op does not compute what its float form does
   kTrainedApart,       // another network of the same shape
   kSpread,             // many layers lose a little each
@@ -141,6 +142,7 @@ struct LayerResult {
   std::optional<TensorError> accumulated;  // both sides run on the sample
   std::optional<TensorError> local;        // this layer of the model fed with the reference's values
   std::string local_missing;               // why there is none
+  std::string extra_ops;                   // ops without a match that `local` runs with it: "TRANSPOSE, PAD"
   // Where the two were trained apart: both sides run on the sample, against the reference's tensor. `accumulated` and
   // `local` then compare with the model's own float form.
   std::optional<TensorError> versus_reference;
@@ -155,6 +157,7 @@ struct LayerResult {
   std::optional<double> recovered_agreement;  // share of samples with the reference's top-1 answer then
   Cause cause = Cause::kNone;
   std::string sentence;  // "" where there is nothing to say
+  std::string detail;    // the numbers behind it, whole sentences
 
   // How many dB the layer loses that 8 bits need not lose.
   double excess_db() const;
@@ -165,6 +168,7 @@ struct Finding {
   Cause cause = Cause::kNone;
   int32_t layer = -1;  // index into `layers`, -1: not about one layer
   std::string sentence;
+  std::string detail;               // whole sentences that follow it
   std::optional<double> recovered;  // share of the loss that the correction brings back
   std::string check;                // what was done to find `recovered` out
 };

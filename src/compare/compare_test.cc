@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "compare/test_networks.h"
+#include "runtime/run_model.h"
 
 namespace assay::compare {
 namespace {
@@ -154,6 +155,97 @@ TEST_P(CompareTest, MatchesByStructureWhereNamesDiffer) {
   EXPECT_EQ(result.matched, 7);
   EXPECT_EQ(result.layers[0].match, MatchKind::kStructure);
   EXPECT_EQ(result.verdict.cause, Cause::kNone) << result.verdict.sentence;
+}
+
+TEST_P(CompareTest, FindsWhatTheLabelsSayOfInputsThatBothShare) {
+  CompareRequest request;
+  request.reference = {
+      .path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = ParsePreprocess("scale=-1,offset=1")};
+  request.model = {
+      .path = "int8", .model = BuildModel(net_, &clean_), .dump = {}, .pipeline = request.reference.pipeline};
+  request.dataset = data_.get();
+  request.label_offset = 0;
+  const CompareResult result = Compare(request);
+  EXPECT_EQ(result.verdict.cause, Cause::kInputInverted) << result.verdict.sentence;
+  EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("Both sides get wrong inputs: with the input inverted"));
+}
+
+TEST_P(CompareTest, FindsLabelsThatAreShiftedForBoth) {
+  CompareRequest request;
+  request.reference = {.path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = {}};
+  request.model = {.path = "int8", .model = BuildModel(net_, &clean_), .dump = {}, .pipeline = {}};
+  NamedArrays arrays = ReadNpz(path_);
+  for (auto& [name, array] : arrays) {
+    if (name != "y") continue;
+    for (int64_t& label : array.values<int64_t>()) label = (label + 1) % testing::kClasses;
+  }
+  WriteNpz(path_, arrays);
+  const auto shifted = data::OpenNpz(path_);
+  request.dataset = shifted.get();
+  request.label_offset = 0;
+  const CompareResult result = Compare(request);
+  EXPECT_EQ(result.verdict.cause, Cause::kLabelShift) << result.verdict.sentence;
+  EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("shifted for both sides"));
+}
+
+TEST_P(CompareTest, ADumpOfTheSameModelIsEqualToTheBit) {
+  const auto model = BuildModel(net_, &clean_);
+  runtime::RunRequest run;
+  run.all_tensors = true;
+  CompareRequest request;
+  request.reference = {
+      .path = "dump.npz", .model = nullptr, .dump = runtime::RunModel(model, run).arrays, .pipeline = {}};
+  request.model = {.path = "int8", .model = model, .dump = {}, .pipeline = {}};
+  EXPECT_THAT(Compare(request).verdict.sentence, ::testing::HasSubstr("equal to the bit"));
+
+  // One value of one tensor changes: the op behind it is named, wherever the dump stands.
+  const graph::Subgraph& graph = model->subgraphs[0];
+  const int32_t changed = graph.operators[2].outputs[0];
+  for (auto& [key, array] : request.reference.dump) {
+    if (key == fmt::format("tensor/{}", changed)) array.values<int8_t>()[5] ^= 0x40;
+  }
+  for (int turn = 0; turn < 2; ++turn) {
+    const CompareResult result = Compare(request);
+    EXPECT_EQ(result.verdict.cause, Cause::kKernelDiffers) << result.verdict.sentence;
+    EXPECT_EQ(Layer(result), "block/pointwise");
+    std::swap(request.reference, request.model);
+  }
+}
+
+TEST_P(CompareTest, ResultsDoNotDependOnThreads) {
+  Quantizer q = clean_;
+  q.stretch["top/Relu"] = 0.4;
+  CompareRequest request;
+  request.reference = {.path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = {}};
+  request.model = {.path = "int8", .model = BuildModel(net_, &q), .dump = {}, .pipeline = {}};
+  request.dataset = data_.get();
+  const CompareResult one = Compare(request);
+  request.threads = 3;
+  const CompareResult three = Compare(request);
+  EXPECT_EQ(one.verdict.sentence, three.verdict.sentence);
+  ASSERT_EQ(one.layers.size(), three.layers.size());
+  for (size_t i = 0; i < one.layers.size(); ++i) {
+    EXPECT_EQ(one.layers[i].accumulated->sqnr_db, three.layers[i].accumulated->sqnr_db);
+    EXPECT_EQ(one.layers[i].local->sqnr_db, three.layers[i].local->sqnr_db);
+    EXPECT_EQ(one.layers[i].recovered, three.layers[i].recovered);
+  }
+}
+
+TEST_P(CompareTest, RandomInputsAndInterruption) {
+  CompareRequest request;
+  request.reference = {.path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = {}};
+  request.model = {.path = "int8", .model = BuildModel(net_, &clean_), .dump = {}, .pipeline = {}};
+  const CompareResult result = Compare(request);
+  EXPECT_TRUE(result.inputs_are_random);
+  EXPECT_FALSE(result.accuracy.has_value());
+  std::atomic<bool> cancelled = true;
+  request.options.cancelled = &cancelled;
+  try {
+    Compare(request);
+    FAIL() << "not interrupted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInterrupted);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CompareTest, ::testing::Values(1, 2, 3));

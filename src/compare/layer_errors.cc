@@ -65,10 +65,13 @@ class LayerMeasurement {
       : study_(study), ranges_(ranges), ideal_reference_(ideal_reference) {
     given_.assign(study.matches.size(), false);
     reference_given_.assign(study.reference_graph().tensors.size(), false);
+    coded_of_.assign(reference_given_.size(), -1);
     for (size_t t = 0; t < given_.size(); ++t) {
       if (!study.IsComparable(static_cast<int32_t>(t))) continue;
       given_[t] = true;
-      reference_given_[static_cast<size_t>(study.matches[t].reference)] = true;
+      const auto r = static_cast<size_t>(study.matches[t].reference);
+      reference_given_[r] = true;
+      if (HasCodes(study.model_graph().tensors[t])) coded_of_[r] = static_cast<int32_t>(t);
     }
   }
 
@@ -158,9 +161,14 @@ class LayerMeasurement {
   void Local(LayerResult& layer) const {
     try {
       const int32_t wanted[] = {layer.model_tensor};
-      std::vector<bool> given = given_;
-      // What follows from the layer's own input by rounding alone is computed, not given.
-      SegmentRunner segment(passes::ExtractSegment(*study_.model, wanted, given), study_.options);
+      passes::Segment cut = passes::ExtractSegment(*study_.model, wanted, given_);
+      for (const int32_t other : cut.ops) {
+        const Operator& op = study_.model_graph().operators[static_cast<size_t>(other)];
+        const bool rounds = op.code == BuiltinOp::kQuantize || op.code == BuiltinOp::kDequantize;
+        if (other == layer.op_index || rounds || op.code == BuiltinOp::kShape) continue;
+        layer.extra_ops += fmt::format("{}{}", layer.extra_ops.empty() ? "" : ", ", op.Name());
+      }
+      SegmentRunner segment(std::move(cut), study_.options);
       const Tensor& tensor = study_.model_tensor(layer.model_tensor);
       ErrorMeter meter;
       for (const SampleTrace& trace : study_.traces) {
@@ -199,14 +207,18 @@ class LayerMeasurement {
             continue;
           }
           std::vector<float> reals = RealValuesOf(given, study_.reference_tensor(r));
-          round(reals, QuantizationFor(ranges_[static_cast<size_t>(r)], codes));
+          const int32_t m = coded_of_[static_cast<size_t>(r)];
+          if (m >= 0) {
+            round(reals, FaultlessQuantization(ranges_[static_cast<size_t>(r)], study_.model_tensor(m)));
+          }
           values.push_back(FloatArray(reals, given.shape()));
         }
         const std::vector<Array> results = segment.Run(values);
         std::vector<float> found = StoredValues(results[0].dtype(), results[0].bytes(), results[0].size());
         round(found, HasPrescribedRange(op.code) && prescribed.zero_point.size() == 1
                          ? prescribed
-                         : QuantizationFor(ranges_[static_cast<size_t>(layer.reference_tensor)], codes));
+                         : FaultlessQuantization(ranges_[static_cast<size_t>(layer.reference_tensor)],
+                                                 study_.model_tensor(layer.model_tensor)));
         meter.Add(Reference(layer, trace), found);
       }
       layer.ideal_sqnr_db = meter.sqnr_db();
@@ -219,6 +231,7 @@ class LayerMeasurement {
   const std::vector<ObservedRange>& ranges_;
   const graph::Model* ideal_reference_;
   std::vector<bool> given_, reference_given_;
+  std::vector<int32_t> coded_of_;  // the model's tensor that keeps a tensor of the reference as codes, or -1
 };
 
 }  // namespace
@@ -241,6 +254,16 @@ Quantization QuantizationFor(const ObservedRange& range, DType dtype) {
   q.zero_point = {
       static_cast<int64_t>(std::clamp(zero, static_cast<double>(codes.low), static_cast<double>(codes.high)))};
   return q;
+}
+
+Quantization FaultlessQuantization(const ObservedRange& range, const Tensor& tensor) {
+  Quantization needed = QuantizationFor(range, tensor.dtype);
+  if (needed.scale.empty() || tensor.quantization.scale.size() != 1) return needed;
+  const double wider = static_cast<double>(tensor.quantization.scale[0]) / static_cast<double>(needed.scale[0]);
+  if (wider <= 1) return needed;
+  const ObservedRange stretched = {true, static_cast<float>(static_cast<double>(range.min) * std::min(wider, 2.0)),
+                                   static_cast<float>(static_cast<double>(range.max) * std::min(wider, 2.0))};
+  return QuantizationFor(stretched, tensor.dtype);
 }
 
 std::vector<ObservedRange> ObserveReference(const Study& study) {
@@ -346,7 +369,7 @@ std::vector<TensorValues> RunIdeal(const Study& study, const std::vector<Observe
     Tensor& target = rounded->subgraphs[0].tensors[static_cast<size_t>(r)];
     const Quantization needed = op != nullptr && HasPrescribedRange(op->code)
                                     ? tensor.quantization
-                                    : QuantizationFor(ranges[static_cast<size_t>(r)], tensor.dtype);
+                                    : FaultlessQuantization(ranges[static_cast<size_t>(r)], tensor);
     if (needed.scale.empty()) continue;
     target.dtype = tensor.dtype;
     target.quantization = needed;

@@ -17,6 +17,10 @@ struct ObservedRange {
 // The least range of an integer type's codes that holds an observed range and 0, as a converter would choose it.
 Quantization QuantizationFor(const ObservedRange& range, DType dtype);
 
+// The same for a tensor whose own range may be somewhat wider: a converter sees other samples than these few, so up to
+// twice the step that they need is no fault.
+Quantization FaultlessQuantization(const ObservedRange& range, const graph::Tensor& tensor);
+
 // One entry per tensor of the reference: what it holds, or, where the model's op must keep its input's codes (pooling,
 // reshaping), what that input holds.
 std::vector<ObservedRange> ObserveReference(const Study& study);

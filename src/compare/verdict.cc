@@ -122,6 +122,7 @@ void AddLayerFindings(const std::vector<bool>& evident, CompareResult& result) {
     finding.cause = layer.cause;
     finding.layer = static_cast<int32_t>(i);
     finding.sentence = layer.sentence;
+    finding.detail = layer.detail;
     finding.recovered = layer.recovered;
     if (layer.recovered.has_value()) finding.check = "this layer alone was computed in float";
     result.findings.push_back(std::move(finding));
@@ -152,6 +153,83 @@ std::string Recovery(const Finding& finding) {
   return fmt::format("; {} of the loss comes back when that is corrected", Percent(share));
 }
 
+std::string Capitalized(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
+void AddDetail(const std::string& sentence, Finding& finding) {
+  finding.detail += fmt::format("{}{}.", finding.detail.empty() ? "" : " ", Capitalized(sentence));
+}
+
+// The layer whose exchange brings back most, or null.
+const LayerResult* CostliestLayer(const CompareResult& result) {
+  const LayerResult* most = nullptr;
+  for (const LayerResult& layer : result.layers) {
+    if (!layer.recovered.has_value() || *layer.recovered <= 0) continue;
+    if (most == nullptr || *layer.recovered > *most->recovered) most = &layer;
+  }
+  return most;
+}
+
+// Something is lost, and no finding explains it alone.
+Finding SpreadVerdict(const CompareResult& result) {
+  const LossSummary& loss = result.loss;
+  Finding verdict;
+  verdict.cause = Cause::kSpread;
+  verdict.sentence = "No single layer explains the loss";
+  if (const LayerResult* most = CostliestLayer(result)) {
+    verdict.layer = static_cast<int32_t>(most - result.layers.data());
+    verdict.recovered = most->recovered;
+    verdict.check = "each suspicious layer alone was computed in float";
+    verdict.sentence += fmt::format("; the largest share, {}, comes back when {} alone is computed in float",
+                                    Percent(std::min(1.0, *most->recovered)), Place(*most));
+    if (!most->sentence.empty()) verdict.sentence += ": " + most->sentence;
+  }
+  const auto clipping = std::count_if(result.layers.begin(), result.layers.end(), [](const LayerResult& layer) {
+    return layer.range.has_value() && layer.range->clipped_low + layer.range->clipped_high > 0.001;
+  });
+  const auto coded = std::count_if(result.layers.begin(), result.layers.end(),
+                                   [](const LayerResult& layer) { return layer.range.has_value(); });
+  if (clipping >= 3 && clipping * 4 >= coded) {
+    AddDetail(
+        fmt::format(
+            "the ranges of {} of {} layers clip on these {}inputs, which are not what the model was calibrated on",
+            clipping, coded, result.inputs_are_random ? "random " : ""),
+        verdict);
+  }
+  AddDetail(LossText(loss), verdict);
+  const double rounding = (loss.simulated - loss.unquantized) / loss.simulated;
+  AddDetail(fmt::format("all outputs' ranges and rounding together make {} of it, weights and biases the rest",
+                        Percent(std::clamp(rounding, 0.0, 1.0))),
+            verdict);
+  return verdict;
+}
+
+Finding QuietVerdict(const CompareResult& result) {
+  const LossSummary& loss = result.loss;
+  Finding verdict;
+  if (std::max(loss.model, loss.simulated) <= kNegligibleLoss) {
+    verdict.sentence = loss.model == 0 ? "No layer stands out: both sides give the same scores to the bit"
+                                       : "No layer stands out: both sides give the same scores up to the last digits";
+    return verdict;
+  }
+  verdict.sentence = "No layer stands out: " + LossText(loss);
+  const LayerResult* most = CostliestLayer(result);
+  if (most != nullptr && *most->recovered > kWorthListing) {
+    AddDetail(fmt::format("of that little, {} comes back when {} alone is computed in float",
+                          Percent(std::min(1.0, *most->recovered)), Place(*most)),
+              verdict);
+  }
+  return verdict;
+}
+
+// A drop in accuracy that chance does not explain, or not enough answers to tell.
+bool AccuracyMayHaveDropped(const CompareResult& result) {
+  if (!result.accuracy.has_value() || result.accuracy->samples < 100) return true;
+  return result.accuracy->mcnemar_p < 0.05 && result.accuracy->only_reference > result.accuracy->only_model;
+}
+
 }  // namespace
 
 void Judge(const Evidence& evidence, CompareResult& result) {
@@ -165,64 +243,30 @@ void Judge(const Evidence& evidence, CompareResult& result) {
   std::stable_sort(result.findings.begin(), result.findings.end(), IsMoreImportant);
   // What labels show of both sides together weighs more than what parts them.
   result.findings.insert(result.findings.begin(), evidence.from_labels.begin(), evidence.from_labels.end());
-
-  Finding& verdict = result.verdict;
   if (!evidence.from_labels.empty()) {
-    verdict = evidence.from_labels.front();
+    result.verdict = evidence.from_labels.front();
     return;
   }
   for (const Finding& finding : result.findings) {
     const bool is_evident = finding.layer >= 0 && evident[static_cast<size_t>(finding.layer)];
-    const bool unchecked = !finding.recovered.has_value();
-    const bool stands_out = too_much && (unchecked || *finding.recovered >= kStandsOut);
+    const bool stands_out = too_much && (!finding.recovered.has_value() || *finding.recovered >= kStandsOut);
     if (!stands_out && !is_evident) continue;
-    verdict = finding;
-    if (finding.layer >= 0) {
-      verdict.sentence = Place(result.layers[static_cast<size_t>(finding.layer)]) + ": " + finding.sentence;
-    }
+    Finding verdict = finding;
+    verdict.sentence = finding.layer >= 0
+                           ? Place(result.layers[static_cast<size_t>(finding.layer)]) + ": " + finding.sentence
+                           : Capitalized(finding.sentence);
     verdict.sentence += Recovery(finding);
-    if (!too_much) verdict.sentence += fmt::format("; it costs little so far: {}", LossText(loss));
-    break;
-  }
-  if (verdict.cause != Cause::kNone) {
-    // A layer's name stays as it is.
-    if (verdict.layer < 0)
-      verdict.sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(verdict.sentence[0])));
+    AddDetail((too_much ? "" : "it costs little so far: ") + LossText(loss), verdict);
+    result.verdict = std::move(verdict);
     return;
   }
-  // Nothing explains it alone; name what costs most nevertheless.
-  const LayerResult* most = nullptr;
-  for (const LayerResult& layer : result.layers) {
-    if (!layer.recovered.has_value()) continue;
-    if (most == nullptr || *layer.recovered > *most->recovered) most = &layer;
-  }
-  if (too_much && loss.has_simulation && !result.layers.empty()) {
-    verdict.cause = Cause::kSpread;
-    verdict.sentence = fmt::format("No single layer explains the loss ({})", LossText(loss));
-    if (most != nullptr && *most->recovered > 0) {
-      verdict.layer = static_cast<int32_t>(most - result.layers.data());
-      verdict.recovered = most->recovered;
-      verdict.sentence += fmt::format("; the largest share, {}, comes back when {} alone is computed in float",
-                                      Percent(std::min(1.0, *most->recovered)), Place(*most));
-      if (!most->sentence.empty()) verdict.sentence += ": " + most->sentence;
-    }
-    const double rounding = (loss.simulated - loss.unquantized) / loss.simulated;
-    verdict.sentence +=
-        fmt::format("; all outputs' ranges and rounding together make {} of it, weights and biases the rest",
-                    Percent(std::clamp(rounding, 0.0, 1.0)));
-    result.findings.insert(result.findings.begin(), verdict);
+  // Losses that many layers share show in the scores long before they change an answer.
+  if (too_much && loss.has_simulation && AccuracyMayHaveDropped(result)) {
+    result.verdict = SpreadVerdict(result);
+    result.findings.insert(result.findings.begin(), result.verdict);
     return;
   }
-  if (value <= kNegligibleLoss && loss.model <= kNegligibleLoss) {
-    verdict.sentence = loss.model == 0 ? "No layer stands out: both sides give the same scores to the bit"
-                                       : "No layer stands out: both sides give the same scores up to the last digits";
-    return;
-  }
-  verdict.sentence = fmt::format("No layer stands out: {}", LossText(loss));
-  if (most != nullptr && *most->recovered > kWorthListing) {
-    verdict.sentence += fmt::format("; of that little, {} comes back when {} alone is computed in float",
-                                    Percent(std::min(1.0, *most->recovered)), Place(*most));
-  }
+  result.verdict = QuietVerdict(result);
 }
 
 }  // namespace assay::compare

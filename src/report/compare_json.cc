@@ -76,7 +76,8 @@ ordered_json Json(const std::optional<compare::WeightComparison>& w) {
 }
 
 ordered_json Json(const compare::Finding& finding, const CompareResult& result) {
-  ordered_json json = {{"cause", compare::CauseName(finding.cause)}, {"sentence", finding.sentence}};
+  ordered_json json = {
+      {"cause", compare::CauseName(finding.cause)}, {"sentence", finding.sentence}, {"detail", finding.detail}};
   if (finding.layer >= 0) {
     const LayerResult& layer = result.layers[static_cast<size_t>(finding.layer)];
     json["layer"] = {{"op_index", layer.op_index}, {"op", layer.op}, {"tensor", layer.name}};
@@ -115,6 +116,7 @@ ordered_json Json(const LayerResult& layer) {
   json["recovered_agreement"] = Optional(layer.recovered_agreement);
   json["cause"] = compare::CauseName(layer.cause);
   json["sentence"] = layer.sentence;
+  json["detail"] = layer.detail;
   return json;
 }
 

@@ -1,4 +1,4 @@
-// What `assay compare` prints and writes: text and JSON.
+// What `assay compare` prints and writes: text, JSON and a self-contained HTML page.
 #pragma once
 
 #include <string>
@@ -13,5 +13,6 @@ struct CompareContext {
 
 std::string CompareText(const CompareContext& context, const compare::CompareResult& result);
 std::string CompareJson(const CompareContext& context, const compare::CompareResult& result);
+std::string CompareHtml(const CompareContext& context, const compare::CompareResult& result);
 
 }  // namespace assay::report

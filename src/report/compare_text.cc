@@ -18,7 +18,7 @@ std::string Decibels(double db) {
 
 std::string Share(const std::optional<double>& share) {
   if (!share.has_value()) return "-";
-  return fmt::format("{:.0f} %", 100 * std::min(1.0, *share));
+  return fmt::format("{:.0f} %", std::round(100 * std::min(1.0, *share)) + 0.0);
 }
 
 std::string Cut(const std::string& text, size_t width) {
@@ -68,7 +68,9 @@ std::string LossText(const CompareResult& result) {
 }  // namespace
 
 std::string CompareText(const CompareContext& context, const CompareResult& result) {
-  std::string text = result.verdict.sentence + ".\n\n";
+  std::string text = result.verdict.sentence + ".\n";
+  if (!result.verdict.detail.empty()) text += result.verdict.detail + "\n";
+  text += "\n";
   text += fmt::format("  reference   {}\n  model       {}\n", context.reference, context.model);
   if (!context.data.empty()) text += fmt::format("  data        {}\n", context.data);
   if (context.reference_preprocess == context.model_preprocess) {
@@ -118,7 +120,9 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
         layer.range.has_value() ? fmt::format("{:.2f} %", 100 * (layer.range->clipped_low + layer.range->clipped_high))
                                 : "-",
         layer.range.has_value() ? Share(layer.range->levels_used) : "-", Share(layer.recovered));
-    if (!layer.sentence.empty()) text += fmt::format("        {}\n", layer.sentence);
+    if (!layer.sentence.empty()) {
+      text += fmt::format("        {}{}\n", layer.sentence, layer.detail.empty() ? "" : ". " + layer.detail);
+    }
   }
   if (result.findings.size() > 1) {
     text += "\nalso found\n";

@@ -14,7 +14,7 @@ namespace assay::cli {
 namespace {
 
 struct CompareFlags {
-  std::string reference, model;
+  std::string reference, model, html;
   std::string reference_preprocess;
   bool has_reference_preprocess = false;  // an empty one counts
   DataFlags data;
@@ -86,6 +86,7 @@ int Compare(const CompareFlags& flags) {
   const report::CompareContext context = {flags.reference,          flags.model,
                                           flags.data.spec,          reference_pipeline.ToString(),
                                           data.pipeline.ToString(), std::string(data.profile->id)};
+  if (!flags.html.empty()) WriteFileAtomically(flags.html, report::CompareHtml(context, result));
   Print(flags.json ? report::CompareJson(context, result) : report::CompareText(context, result));
   if (flags.max_drop < 0) return 0;
   if (!result.accuracy.has_value())
@@ -115,6 +116,7 @@ void AddCompare(CLI::App& app, Action& action) {
   verb->add_option("--seed", flags->seed, "Seed of random inputs, where there are no data")->capture_default_str();
   verb->add_option("--max-drop", flags->max_drop, "Exit code 1 when top-1 drops by more than this fraction")
       ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--html", flags->html, "Also write a self-contained HTML report");
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, reference_preprocess, &action] {
     flags->has_reference_preprocess = reference_preprocess->count() > 0;
