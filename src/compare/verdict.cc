@@ -9,7 +9,7 @@
 namespace assay::compare {
 namespace {
 
-constexpr double kLossBeyondIdeal = 3;      // times what faultless 8-bit quantization loses: then something is wrong
+constexpr double kLossBeyondIdeal = 2.5;    // times what faultless 8-bit quantization loses: then something is wrong
 constexpr double kLossWithoutIdeal = 0.02;  // relative squared error (17 dB) where no such yardstick exists
 constexpr double kNegligibleLoss = 1e-9;    // floats that differ in the last digits
 constexpr double kStandsOut = 0.5;          // of the loss must come back
@@ -21,10 +21,11 @@ std::string Place(const LayerResult& layer) {
   return fmt::format("{} ({}, op {})", layer.short_name, layer.op, layer.op_index);
 }
 
-// The loss relative to what it needs to be.
-bool LosesTooMuch(const LossSummary& loss, double value) {
+// The loss relative to what it needs to be; on few samples it varies a good deal.
+bool LosesTooMuch(const LossSummary& loss, double value, size_t samples) {
   if (value <= kNegligibleLoss) return false;
-  return loss.has_ideal ? value > kLossBeyondIdeal * loss.ideal : value > kLossWithoutIdeal;
+  const double spread = 1 + 2 / std::sqrt(static_cast<double>(std::max<size_t>(1, samples)));
+  return loss.has_ideal ? value > kLossBeyondIdeal * spread * loss.ideal : value > kLossWithoutIdeal;
 }
 
 std::string LossText(const LossSummary& loss) {
@@ -235,7 +236,8 @@ bool AccuracyMayHaveDropped(const CompareResult& result) {
 void Judge(const Evidence& evidence, CompareResult& result) {
   const LossSummary& loss = result.loss;
   const double value = loss.has_simulation ? loss.simulated : loss.model;
-  const bool too_much = LosesTooMuch(loss, value) || LosesTooMuch(loss, loss.model);
+  const bool too_much =
+      LosesTooMuch(loss, value, result.layer_samples) || LosesTooMuch(loss, loss.model, result.layer_samples);
   AddMappingFinding(evidence, result);
   AddInputFinding(evidence, result);
   const std::vector<bool> evident = EvidentlyWrong(result.layers);
