@@ -71,6 +71,16 @@ std::vector<InputChange> Shifts() {
   return shifts;
 }
 
+// True where the samples hold enough classes that a network which always answers the same cannot look good.
+bool IsMixed(const eval::EvaluateResult& result, int64_t label_count) {
+  int64_t present = 0, most = 0;
+  for (const eval::Proportion& one : result.per_class) {
+    present += one.total > 0;
+    most = std::max(most, one.total);
+  }
+  return present >= std::min<int64_t>(3, label_count) && most * 5 <= result.samples * 3;
+}
+
 // Right answers of the reference on some samples, its first input changed.
 class Trial {
  public:
@@ -191,6 +201,7 @@ std::optional<Finding> SharedLabelShift(const CompareRequest& request, const Acc
 std::vector<Finding> FindSharedFaults(const CompareRequest& request, const AccuracyComparison& accuracy) {
   std::vector<Finding> findings;
   if (accuracy.reference.top1.accuracy > kRoomForMore || accuracy.samples < 20) return findings;
+  if (!IsMixed(accuracy.reference, request.dataset->label_count())) return findings;
   if (auto shift = SharedLabelShift(request, accuracy)) {
     findings.push_back(std::move(*shift));
     return findings;
