@@ -181,5 +181,7 @@ RunFn PrepareStablehloComposite(PrepareContext& context);
 RunFn PrepareVarHandle(PrepareContext& context);
 RunFn PrepareReadVariable(PrepareContext& context);
 RunFn PrepareAssignVariable(PrepareContext& context);
+RunFn PrepareUnidirectionalSequenceLstm(PrepareContext& context);
+RunFn PrepareLstm(PrepareContext& context);
 
 }  // namespace assay::ops

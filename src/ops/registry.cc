@@ -166,6 +166,8 @@ constexpr OpRow kRows[] = {
     {Op::kVarHandle, "", PrepareVarHandle, nullptr, 1, "any"},
     {Op::kReadVariable, "", PrepareReadVariable, nullptr, 1, "any"},
     {Op::kAssignVariable, "", PrepareAssignVariable, nullptr, 1, "any"},
+    {Op::kUnidirectionalSequenceLstm, "", PrepareUnidirectionalSequenceLstm, nullptr, 4, "float32 int8 hybrid"},
+    {Op::kLstm, "", PrepareLstm, nullptr, 4, "float32 int8 hybrid"},
 
 
 };
