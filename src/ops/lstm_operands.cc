@@ -89,21 +89,6 @@ void CheckAbsent(const PrepareContext& context, int operand, const char* what) {
   if (Has(context, operand)) throw InputError("{} is given, but the LSTM has no input gate of its own", what);
 }
 
-RecurrentActivation ActivationOf(graph::Activation activation) {
-  switch (activation) {
-    case graph::Activation::kNone:
-      return RecurrentActivation::kNone;
-    case graph::Activation::kRelu:
-      return RecurrentActivation::kRelu;
-    case graph::Activation::kRelu6:
-      return RecurrentActivation::kRelu6;
-    case graph::Activation::kTanh:
-      return RecurrentActivation::kTanh;
-    default:
-      throw InputError("fused activation {} has no kernel", graph::ActivationName(activation));
-  }
-}
-
 template <typename T>
 const T* Data(const RunContext& run, int operand) {
   return operand != kNoOperand && run.HasInput(operand) ? run.In<T>(operand).data() : nullptr;
@@ -143,7 +128,7 @@ RunFn MakeFloat(PrepareContext& context, const LstmOperands& o, const LstmSizes&
   kernels::ref::LstmFloat fixed;
   fixed.sizes = n;
   fixed.cell_clip = options.cell_clip, fixed.projection_clip = options.projection_clip;
-  fixed.activation = ActivationOf(options.activation);
+  fixed.activation = RecurrentActivationOf(options.activation);
   for (int gate = 0; gate < kLstmGates; ++gate) {
     fixed.gates[gate].recurrent_is_diagonal =
         Has(context, o.recurrent_weights[gate]) && context.Input(o.recurrent_weights[gate]).shape.rank() == 1;
@@ -174,7 +159,7 @@ RunFn MakeHybrid(PrepareContext& context, const LstmOperands& o, const LstmSizes
   kernels::ref::LstmHybrid fixed;
   fixed.sizes = n;
   fixed.cell_clip = options.cell_clip, fixed.projection_clip = options.projection_clip;
-  fixed.activation = ActivationOf(options.activation);
+  fixed.activation = RecurrentActivationOf(options.activation);
   fixed.quantizer = options.asymmetric_quantize_inputs ? kernels::ref::DynamicQuantizer::kAsymmetric
                                                        : kernels::ref::DynamicQuantizer::kSymmetric;
   bool diagonal[kLstmGates] = {};
@@ -229,7 +214,8 @@ int ExponentOf(float x, const char* what) {
 }
 
 numerics::FixedPointScale FixedOf(double scale, const char* what, int gate, int spare_bits = 0) {
-  const numerics::FixedPointScale fixed = numerics::ToFixedPoint(scale);
+  const numerics::FixedPointScale fixed =
+      std::isfinite(scale) ? numerics::ToFixedPoint(scale) : numerics::FixedPointScale{};
   if (!std::isfinite(scale) || fixed.shift + spare_bits > 30) {
     throw InputError("the {} of the {} gate has the scale {}", what, kGateNames[gate], scale);
   }
@@ -339,6 +325,21 @@ RunFn MakeInteger(PrepareContext& context, const LstmOperands& o, const LstmSize
 }
 
 }  // namespace
+
+RecurrentActivation RecurrentActivationOf(graph::Activation activation) {
+  switch (activation) {
+    case graph::Activation::kNone:
+      return RecurrentActivation::kNone;
+    case graph::Activation::kRelu:
+      return RecurrentActivation::kRelu;
+    case graph::Activation::kRelu6:
+      return RecurrentActivation::kRelu6;
+    case graph::Activation::kTanh:
+      return RecurrentActivation::kTanh;
+    default:
+      throw InputError("fused activation {} has no kernel", graph::ActivationName(activation));
+  }
+}
 
 LstmOperands FullLstmOperands(bool with_layer_norm) {
   LstmOperands o = {.input = 0,

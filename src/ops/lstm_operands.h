@@ -40,6 +40,9 @@ struct LstmSequence {
   int32_t output_offset = 0, output_stride = 0;  // in a row of that output
 };
 
+// NONE, RELU, RELU6 and TANH; throws InputError for what else there is.
+kernels::ref::RecurrentActivation RecurrentActivationOf(graph::Activation activation);
+
 // Checks all operands against each other and throws InputError; the sizes follow from the weights. The operands' types
 // decide between float, hybrid and integer.
 kernels::ref::LstmSizes CheckLstm(const PrepareContext& context, const LstmOperands& operands);

@@ -183,5 +183,7 @@ RunFn PrepareReadVariable(PrepareContext& context);
 RunFn PrepareAssignVariable(PrepareContext& context);
 RunFn PrepareUnidirectionalSequenceLstm(PrepareContext& context);
 RunFn PrepareLstm(PrepareContext& context);
+RunFn PrepareBidirectionalSequenceLstm(PrepareContext& context);
+RunFn PrepareSvdf(PrepareContext& context);
 
 }  // namespace assay::ops

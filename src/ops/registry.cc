@@ -168,6 +168,8 @@ constexpr OpRow kRows[] = {
     {Op::kAssignVariable, "", PrepareAssignVariable, nullptr, 1, "any"},
     {Op::kUnidirectionalSequenceLstm, "", PrepareUnidirectionalSequenceLstm, nullptr, 4, "float32 int8 hybrid"},
     {Op::kLstm, "", PrepareLstm, nullptr, 4, "float32 int8 hybrid"},
+    {Op::kBidirectionalSequenceLstm, "", PrepareBidirectionalSequenceLstm, nullptr, 3, "float32 hybrid"},
+    {Op::kSvdf, "", PrepareSvdf, nullptr, 4, "float32 int8 hybrid"},
 
 
 };

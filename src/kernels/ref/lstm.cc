@@ -72,40 +72,17 @@ void FloatGate(const LstmFloat& lstm, LstmGate which, const float* input, const 
   for (int32_t c = 0; c < n.cells; ++c) gate[c] = Activate(activation, gate[c]);
 }
 
-// A quantized vector.
-struct Codes {
-  const int8_t* codes = nullptr;
-  DynamicRange range;
-};
-
-// to += (matrix . (codes - zero point)) * (scale of the matrix * scale of the codes).
-void AddProduct(const LstmHybridMatrix& matrix, int32_t rows, int32_t columns, const Codes& x, float* to) {
-  const float scale = x.range.scale * matrix.scale;
-  for (int32_t r = 0; r < rows; ++r) {
-    const int8_t* w = matrix.weights + int64_t{r} * columns;
-    uint32_t sum = 0;  // wraps
-    for (int32_t i = 0; i < columns; ++i) {
-      sum += static_cast<uint32_t>(int32_t{w[i]} * (int32_t{x.codes[i]} - x.range.zero_point));
-    }
-    to[r] += static_cast<float>(static_cast<int32_t>(sum)) * scale;
-  }
-}
-
-bool IsZero(const float* values, int32_t count) {
-  return std::all_of(values, values + count, [](float x) { return x == 0; });
-}
-
-void HybridGate(const LstmHybrid& lstm, LstmGate which, const Codes& input, const Codes& aux, const Codes& state,
-                const float* output_state, const float* cell_state, float* gate) {
+void HybridGate(const LstmHybrid& lstm, LstmGate which, const HybridVector& input, const HybridVector& aux,
+                const HybridVector& state, const float* output_state, const float* cell_state, float* gate) {
   const LstmHybridGate& g = lstm.gates[which];
   const LstmSizes& n = lstm.sizes;
   for (int32_t c = 0; c < n.cells; ++c) gate[c] = g.layer_norm == nullptr ? g.bias[c] : 0.0F;
-  if (input.codes != nullptr) AddProduct(g.input, n.cells, n.inputs, input, gate);
-  if (aux.codes != nullptr) AddProduct(g.aux, n.cells, n.aux_inputs, aux, gate);
-  if (state.codes != nullptr && g.recurrent_diagonal != nullptr) {
-    for (int32_t c = 0; c < n.cells; ++c) gate[c] += g.recurrent_diagonal[c] * output_state[c];
-  } else if (state.codes != nullptr) {
+  AddProduct(g.input, n.cells, n.inputs, input, gate);
+  AddProduct(g.aux, n.cells, n.aux_inputs, aux, gate);
+  if (g.recurrent_diagonal == nullptr) {
     AddProduct(g.recurrent, n.cells, n.outputs, state, gate);
+  } else if (state.codes != nullptr) {
+    for (int32_t c = 0; c < n.cells; ++c) gate[c] += g.recurrent_diagonal[c] * output_state[c];
   }
   if (g.peephole.weights != nullptr) {
     for (int32_t c = 0; c < n.cells; ++c) {
@@ -118,22 +95,6 @@ void HybridGate(const LstmHybrid& lstm, LstmGate which, const Codes& input, cons
 }
 
 }  // namespace
-
-float Activate(RecurrentActivation activation, float x) noexcept {
-  switch (activation) {
-    case RecurrentActivation::kNone:
-      return x;
-    case RecurrentActivation::kRelu:
-      return std::max(x, 0.0F);
-    case RecurrentActivation::kRelu6:
-      return std::min(std::max(x, 0.0F), 6.0F);
-    case RecurrentActivation::kTanh:
-      return std::tanh(x);
-    case RecurrentActivation::kLogistic:
-      return 1.0F / (1.0F + std::exp(-x));
-  }
-  return x;
-}
 
 void LstmStepFloat(const LstmFloat& lstm, const float* input, const float* aux, float* output_state, float* cell_state,
                    float* gates) noexcept {
@@ -162,13 +123,12 @@ void LstmStepHybrid(const LstmHybrid& lstm, const float* input, const float* aux
                     float* cell_state, const LstmHybridMemory& memory) noexcept {
   const LstmSizes& n = lstm.sizes;
   const bool cifg = lstm.gates[kInputGate].input.weights == nullptr;
-  const auto quantize = [&](const float* values, int32_t count, int8_t* codes) -> Codes {
-    if (values == nullptr || IsZero(values, count)) return {};
-    return {codes, QuantizeDynamically(lstm.quantizer, {values, static_cast<size_t>(count)}, codes)};
+  const auto quantize = [&](const float* values, int32_t count, int8_t* codes) {
+    return QuantizeHybridVector(lstm.quantizer, values, count, codes);
   };
-  const Codes input_codes = quantize(input, n.inputs, memory.input);
-  const Codes aux_codes = quantize(aux, n.aux_inputs, memory.aux);
-  const Codes state_codes = quantize(output_state, n.outputs, memory.state);
+  const HybridVector input_codes = quantize(input, n.inputs, memory.input);
+  const HybridVector aux_codes = quantize(aux, n.aux_inputs, memory.aux);
+  const HybridVector state_codes = quantize(output_state, n.outputs, memory.state);
   for (const LstmGate gate : {kInputGate, kForgetGate, kCellGate}) {
     if (gate == kInputGate && cifg) continue;
     HybridGate(lstm, gate, input_codes, aux_codes, state_codes, output_state, cell_state,
@@ -186,8 +146,8 @@ void LstmStepHybrid(const LstmHybrid& lstm, const float* input, const float* aux
   for (int32_t o = 0; o < n.outputs; ++o) {
     output_state[o] = lstm.projection_bias == nullptr ? 0.0F : lstm.projection_bias[o];
   }
-  const Codes cell_codes = quantize(output, n.cells, memory.cell);
-  if (cell_codes.codes != nullptr) AddProduct(lstm.projection, n.outputs, n.cells, cell_codes, output_state);
+  const HybridVector cell_codes = quantize(output, n.cells, memory.cell);
+  AddProduct(lstm.projection, n.outputs, n.cells, cell_codes, output_state);
   for (int32_t o = 0; o < n.outputs; ++o) output_state[o] = Clipped(output_state[o], lstm.projection_clip);
 }
 

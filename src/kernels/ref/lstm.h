@@ -9,12 +9,10 @@
 
 #include <cstdint>
 
-#include "kernels/ref/dynamic_range.h"
+#include "kernels/ref/hybrid_vector.h"
+#include "kernels/ref/recurrent_activation.h"
 
 namespace assay::kernels::ref {
-
-enum class RecurrentActivation : uint8_t { kNone, kRelu, kRelu6, kTanh, kLogistic };
-float Activate(RecurrentActivation activation, float x) noexcept;
 
 struct LstmSizes {
   int32_t inputs = 0, aux_inputs = 0, cells = 0, outputs = 0;
@@ -43,21 +41,17 @@ struct LstmFloat {
 void LstmStepFloat(const LstmFloat& lstm, const float* input, const float* aux, float* output_state, float* cell_state,
                    float* gates) noexcept;
 
-struct LstmHybridMatrix {
-  const int8_t* weights = nullptr;
-  float scale = 0;
-};
 struct LstmHybridGate {
-  LstmHybridMatrix input, aux, recurrent;
+  HybridMatrix input, aux, recurrent;
   const float* recurrent_diagonal = nullptr;  // in place of `recurrent`
-  LstmHybridMatrix peephole;
+  HybridMatrix peephole;
   const float* layer_norm = nullptr;
   const float* bias = nullptr;
 };
 struct LstmHybrid {
   LstmSizes sizes;
   LstmHybridGate gates[kLstmGates];
-  LstmHybridMatrix projection;
+  HybridMatrix projection;
   const float* projection_bias = nullptr;
   float cell_clip = 0, projection_clip = 0;
   RecurrentActivation activation = RecurrentActivation::kTanh;
