@@ -46,6 +46,11 @@ class OneOpModel {
         builder_.Variable(Name("variable", inputs_.size()), dtype, std::move(shape), std::move(quantization)));
     return *this;
   }
+  OneOpModel& Intermediate(DType dtype, Quantization quantization = {}) {
+    intermediates_.push_back(
+        builder_.Tensor(Name("intermediate", intermediates_.size()), dtype, {}, std::move(quantization)));
+    return *this;
+  }
   OneOpModel& Output(DType dtype, Quantization quantization = {}) {
     outputs_.push_back(builder_.Tensor(Name("out", outputs_.size()), dtype, {}, std::move(quantization)));
     return *this;
@@ -67,6 +72,7 @@ class OneOpModel {
     op.custom_code = custom_name_;
     op.custom_options = custom_options_;
     op.version = version_;
+    op.intermediates = intermediates_;
     for (const int32_t output : outputs_) builder.Output(output);
     InterpreterOptions options;
     options.profile = &numerics::FindProfile(profile);
@@ -104,7 +110,7 @@ class OneOpModel {
   std::vector<uint8_t> custom_options_;
   int32_t version_ = 1;
   graph::ModelBuilder builder_;
-  std::vector<int32_t> inputs_, outputs_;
+  std::vector<int32_t> inputs_, outputs_, intermediates_;
   std::vector<Array> arrays_;
   std::vector<graph::ModelBuilder::Option> options_;
 };
