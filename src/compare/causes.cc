@@ -12,7 +12,7 @@ namespace {
 constexpr double kWorthSayingDb = 6;       // beyond what faultless 8-bit quantization loses
 constexpr double kWideRange = 3;           // times the step that the values need
 constexpr double kClips = 0.0005;          // share of the values
-constexpr double kFarWeightsDb = 10;       // weights that differ by more than quantization ever does
+constexpr double kFarWeightsDb = 8;        // below what 8 bits keep: no quantization of these weights
 constexpr double kWrongWeightsDb = 12;     // below what 8 bits keep, and not by coarse steps
 constexpr double kMeaningfulShare = 0.02;  // of the loss
 
@@ -136,9 +136,11 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
     return;
   }
   const int32_t reference_op = MatchingOp(study, layer.op_index);
-  if (constants && reference_op >= 0) {
-    const auto ours = FusedActivation(study.model_graph().operators[static_cast<size_t>(layer.op_index)]);
-    const auto theirs = FusedActivation(study.reference_graph().operators[static_cast<size_t>(reference_op)]);
+  if (constants && reference_op >= 0 && study.float_model != nullptr && study.float_reference != nullptr) {
+    // The float forms say activations that only a range makes.
+    const auto ours = FusedActivation(study.float_model->subgraphs[0].operators[static_cast<size_t>(layer.op_index)]);
+    const auto theirs =
+        FusedActivation(study.float_reference->subgraphs[0].operators[static_cast<size_t>(reference_op)]);
     if (ours != theirs) {
       layer.cause = Cause::kActivationDiffers;
       layer.sentence = fmt::format("activation differs: the reference's layer ends in {}, the model's in {}",
@@ -228,7 +230,8 @@ WeightCensus CountWeights(const std::vector<LayerResult>& layers) {
   for (const LayerResult& layer : layers) {
     if (!layer.weights.has_value()) continue;
     ++census.compared;
-    census.far += layer.weights->sqnr_db < kFarWeightsDb;
+    census.far += layer.weights->max_quanta > kWrongQuanta &&
+                  layer.weights->sqnr_db < layer.weights->needed_sqnr_db - kFarWeightsDb;
     decibels.push_back(layer.weights->sqnr_db);
   }
   std::sort(decibels.begin(), decibels.end());

@@ -21,7 +21,7 @@ struct WeightCensus {
 };
 WeightCensus CountWeights(const std::vector<LayerResult>& layers);
 
-// True where the two have the same shape but were trained apart.
+// True where the weights of most layers are no quantization of the reference's: another training, or a longer one.
 bool WereTrainedApart(const WeightCensus& census);
 
 bool WeightsAreWrong(const WeightComparison& weights);

@@ -24,6 +24,8 @@ namespace {
 
 constexpr uint64_t kTraceMemory = uint64_t{1536} << 20;
 constexpr size_t kMaxExchangedLayers = 24;
+constexpr double kSameFunctionDb = 20;    // weights may be folded or equalized otherwise and yet compute the same
+constexpr double kUnrelatedDb = 10;       // weights of another training
 constexpr double kWorthSplitting = 0.02;  // recovered share from which on a layer's halves are looked at apart
 
 AccuracyComparison CompareAccuracy(const CompareRequest& request) {
@@ -237,7 +239,7 @@ bool FunctionsDiffer(const std::vector<LayerResult>& layers) {
   }
   if (decibels.empty()) return false;
   std::sort(decibels.begin(), decibels.end());
-  return decibels[decibels.size() / 2] < 10;
+  return decibels[decibels.size() / 2] < kSameFunctionDb;
 }
 
 // Everything that is done with a study once its samples have run. Where the two were trained apart, `apart` holds the
@@ -268,6 +270,7 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   own.matches = MatchByIndex(*study.model);
   own.options = study.options;
   own.threads = study.threads;
+  own.weights_need_rounding = false;
   own.progress = study.progress;
   PrepareStudy(own, 0);
   if (study.has_answers && !own.has_answers && !study.loss_terms.empty()) {
@@ -317,17 +320,18 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   if (inner.verdict.layer < 0 && !inside.empty()) {
     inside[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(inside[0])));
   }
-  verdict.sentence = fmt::format(
-      "The two were trained apart (the weights of {} of {} layers differ far beyond quantization); of the model's own "
-      "quantization: {}",
-      census.far, census.compared, inside);
+  const bool unrelated = census.median_sqnr_db < kUnrelatedDb;
+  verdict.sentence =
+      fmt::format("{} (the weights of {} of {} layers {}); of the model's own quantization: {}",
+                  unrelated ? "The two were trained apart" : "The model was trained on after the reference", census.far,
+                  census.compared, unrelated ? "are others" : "lie farther off than rounding moves them", inside);
   verdict.detail = fmt::format(
       "The weights agree to {:.0f} dB in the median layer, so what parts the two is their training, and the layers are "
       "compared with the model's own float form. {}",
       census.median_sqnr_db, verdict.detail);
   result.findings = inner.findings;
   result.notes.emplace_back(
-      "the two models were trained apart: the layer errors below compare the model with its own float form; the "
+      "the two models differ by training: the layer errors below compare the model with its own float form; the "
       "distance "
       "to the reference's tensors is not a quantization error");
 }

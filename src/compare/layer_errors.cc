@@ -59,6 +59,10 @@ std::vector<Array> ReferenceInputs(const Study& study, const SegmentRunner& segm
   return values;
 }
 
+std::shared_ptr<const graph::Model> IdealReference(const Study& study) {
+  return study.weights_need_rounding ? WithEightBitWeights(*study.float_reference) : study.float_reference;
+}
+
 class LayerMeasurement {
  public:
   LayerMeasurement(const Study& study, const std::vector<ObservedRange>& ranges, const graph::Model* ideal_reference)
@@ -341,7 +345,7 @@ std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<Obs
     }
   }
   std::shared_ptr<const graph::Model> ideal;
-  if (study.float_reference != nullptr) ideal = WithEightBitWeights(*study.float_reference);
+  if (study.float_reference != nullptr) ideal = IdealReference(study);
   const LayerMeasurement measurement(study, ranges, ideal.get());
   std::mutex mutex;
   size_t done = 0;
@@ -379,7 +383,7 @@ std::vector<TensorValues> RunIdeal(const Study& study, const std::vector<Observe
   for (size_t t = 0; t < kept.size(); ++t) {
     if (!kept[t]) rounded->subgraphs[0].tensors[t].quantization = {};
   }
-  const auto ideal = WithEightBitWeights(*study.float_reference);
+  const auto ideal = IdealReference(study);
   std::vector<std::unique_ptr<runtime::Interpreter>> workers(static_cast<size_t>(std::max(1, study.threads)));
   runtime::InterpreterOptions options = study.options;
   options.preserve_all_tensors = true;

@@ -76,7 +76,9 @@ struct Study {
   std::string simulation_missing;
   std::vector<TensorMatch> matches;  // by the model's tensors
   std::vector<LossTerm> loss_terms;  // the last one is the output that answers are read from
-  bool has_answers = false;          // the last term's greatest score is an answer
+  bool weights_need_rounding =
+      true;                  // false: the reference's weights are codes already, faultless quantization keeps them
+  bool has_answers = false;  // the last term's greatest score is an answer
   runtime::InterpreterOptions options;
   int threads = 1;
   std::function<void(size_t done, size_t total)> progress;

@@ -1,5 +1,6 @@
 #include "passes/dequantize_graph.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -85,6 +86,30 @@ Tensor FloatBias(const Subgraph& before, const Operator& op, const Tensor& bias)
   return out;
 }
 
+// Codes that begin at 0 cut off what is negative, and codes that end at 6 what is above: models trained with
+// quantization leave their activations to that. In float they need to be said.
+void SayImpliedActivation(const Tensor& output, Operator& op) {
+  if (output.quantization.scale.size() != 1 || op.options_table.empty()) return;
+  switch (op.code) {
+    case BuiltinOp::kConv2D:
+    case BuiltinOp::kDepthwiseConv2D:
+    case BuiltinOp::kFullyConnected:
+    case BuiltinOp::kAdd:
+    case BuiltinOp::kSub:
+    case BuiltinOp::kMul:
+      break;
+    default:
+      return;
+  }
+  const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
+  if (value != nullptr && *value != graph::AttributeValue(int64_t{0})) return;
+  const RealRange range = RangeOf(output.dtype, output.quantization);
+  if (range.low != 0) return;
+  const bool ends_at_six = std::abs(range.high - 6) < 0.03;
+  op.attributes.Set("fused_activation_function",
+                    static_cast<int64_t>(ends_at_six ? graph::Activation::kRelu6 : graph::Activation::kRelu));
+}
+
 // Ops whose integer operands are biases with scales of their own.
 bool TakesScaledBiases(BuiltinOp code) {
   return code == BuiltinOp::kLstm || code == BuiltinOp::kUnidirectionalSequenceLstm ||
@@ -132,6 +157,7 @@ void Convert(const Subgraph& before, Subgraph& after) {
         break;
     }
     op.intermediates.clear();
+    if (!op.outputs.empty()) SayImpliedActivation(before.tensors[static_cast<size_t>(op.outputs[0])], op);
     const int bias_operand = BiasOperand(op.code);
     for (size_t k = 0; k < op.inputs.size(); ++k) {
       const Tensor* tensor = Operand(before, op, static_cast<int>(k));

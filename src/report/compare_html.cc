@@ -42,7 +42,8 @@ std::string Ideal(const LayerResult& layer) {
 std::string Recovered(const LayerResult& layer) {
   if (!layer.recovered.has_value()) return "&ndash;";
   const double share = std::min(1.0, *layer.recovered);
-  return fmt::format("{:.0f} %<span class=\"meter\"><i style=\"width:{:.0f}%\"></i></span>", 100 * share,
+  return fmt::format("{:.0f} %<span class=\"meter\"><i style=\"width:{:.0f}%\"></i></span>",
+                     std::round(100 * share) + 0.0,  // no minus before a zero
                      100 * std::clamp(share, 0.0, 1.0));
 }
 

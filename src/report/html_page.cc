@@ -31,7 +31,9 @@ white-space:nowrap}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;box-shadow:var(--shadow)}
 .tile b{display:block;font-size:25px;font-weight:650;line-height:1.25}
 .tile .what{color:var(--soft);font-size:13px}
-.split{display:grid;grid-template-columns:1fr 1fr;gap:16px}.split>.card{margin:0}
+.split{display:grid;grid-template-columns:1fr 1fr;gap:16px}.split>.card{margin:0}.split svg{max-width:560px}
+.split>.card:last-child:nth-child(odd){grid-column:1/-1}
+a{color:var(--reference);text-underline-offset:2px}
 @media(max-width:820px){.split{grid-template-columns:1fr}}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{fill:var(--soft);font-size:11.5px}svg .strong{fill:var(--ink);font-weight:600}
