@@ -103,6 +103,7 @@ int Demo(const DemoFlags& flags) {
   };
   const std::string report = file("report.html"), fault_report = file("fault.html");
   const compare::CompareResult healthy = demo::CompareFiles(files);
+  WriteFileAtomically(report, report::CompareHtml(context(), healthy));
   const std::string first_command = command(report.c_str()), first_json = report::CompareJson(context(), healthy);
   const std::string first_text = report::CompareText(context(), healthy);
 
@@ -111,6 +112,7 @@ int Demo(const DemoFlags& flags) {
   files.model_preprocess = fault.preprocess;
   tflite::WriteModel(*fault.model, files.model_path);
   const compare::CompareResult sick = demo::CompareFiles(files);
+  WriteFileAtomically(fault_report, report::CompareHtml(context(), sick));
   const bool named = demo::IsNamed(fault, sick);
   if (flags.json) {
     const nlohmann::ordered_json json = {{"out", flags.out},
