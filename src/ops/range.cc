@@ -28,7 +28,8 @@ int64_t CountSteps(T start, T limit, T delta) {
     return static_cast<int64_t>(steps);
   } else {
     const T steps = std::ceil(std::abs((limit - start) / delta));
-    if (!(steps < T{1} * std::numeric_limits<int32_t>::max())) throw InputError("the range has {} values", steps);
+    constexpr T kLimit = 2147483648;  // 2^31
+    if (!(steps < kLimit)) throw InputError("the range has {} values", steps);
     return static_cast<int64_t>(steps);
   }
 }
