@@ -94,8 +94,7 @@ RunFn PrepareGather(PrepareContext& context) {
                        indices.shape.ToString(), d);
     }
   }
-  std::vector<int32_t> dims;
-  for (int d = 0; d < axis; ++d) dims.push_back(input.shape[d]);
+  std::vector<int32_t> dims(input.shape.dims().begin(), input.shape.dims().begin() + axis);
   for (int d = batch_dims; d < indices.shape.rank(); ++d) dims.push_back(indices.shape[d]);
   for (int d = axis + 1; d < rank; ++d) dims.push_back(input.shape[d]);
   context.SetOutputShape(0, Shape(std::move(dims)));

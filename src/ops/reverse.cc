@@ -17,6 +17,7 @@ RunFn PrepareReverseV2(PrepareContext& context) {
   context.SetOutputShape(0, input.shape);
   const std::vector<int64_t> strides = RowMajorStrides(input.shape);
   std::vector<CopyAxis> axes;
+  axes.reserve(strides.size());
   for (int d = 0; d < rank; ++d) {
     axes.push_back({input.shape[d], strides[static_cast<size_t>(d)], strides[static_cast<size_t>(d)]});
   }

@@ -38,8 +38,9 @@ RunFn PrepareTopkV2(PrepareContext& context) {
   context.SetOutputShape(1, shape);
   const int64_t rows = Product(input.shape, 0, input.shape.rank() - 1);
   const int scratch = context.AddScratch(static_cast<uint64_t>(row) * sizeof(int32_t));
-  const auto with = [&]<typename T>(T) {
-    return narrow ? RunTopK<T, int16_t>(rows, row, k, scratch) : RunTopK<T, int32_t>(rows, row, k, scratch);
+  const auto with = [&]<typename T>(T) -> RunFn {
+    if (narrow) return RunTopK<T, int16_t>(rows, row, k, scratch);
+    return RunTopK<T, int32_t>(rows, row, k, scratch);
   };
   switch (input.dtype) {
     case DType::kFloat32:
