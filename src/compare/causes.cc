@@ -169,8 +169,8 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
     return;
   }
   layer.cause = Cause::kUnexplained;
-  layer.sentence = fmt::format("loses {:.0f} dB more than 8 bits must, though weights, bias and range look right",
-                               layer.excess_db());
+  layer.sentence = fmt::format("loses {:.0f} dB more than 8 bits must{}", layer.excess_db(),
+                               layer.weights.has_value() ? ", though its weights and its range look right" : "");
 }
 
 // What the values that a layer reads have already lost where they are stored is no fault of the layer's own.

@@ -40,6 +40,24 @@ std::optional<std::vector<float>> ConstantOperand(const Subgraph& graph, const O
   return RealValues(tensor->dtype, tensor->data->bytes(), tensor->shape, tensor->quantization);
 }
 
+// The operands of a recurrent op (or of a product of matrices) that are weights with a scale each.
+std::vector<size_t> MatrixOperands(BuiltinOp code) {
+  switch (code) {
+    case BuiltinOp::kLstm:
+    case BuiltinOp::kUnidirectionalSequenceLstm:
+      return {1, 2, 3, 4, 5, 6, 7, 8, 16};
+    case BuiltinOp::kBidirectionalSequenceLstm:
+      return {1, 2, 3, 4, 5, 6, 7, 8, 16, 18, 19, 20, 21, 22, 23, 24, 25, 33};
+    case BuiltinOp::kSvdf:
+    case BuiltinOp::kUnidirectionalSequenceRnn:
+      return {1, 2};
+    case BuiltinOp::kBatchMatmul:
+      return {1};
+    default:
+      return {};
+  }
+}
+
 size_t BiasOperand(BuiltinOp code) { return code == BuiltinOp::kTransposeConv ? 3 : 2; }
 
 // Which channel each element belongs to.
@@ -109,6 +127,39 @@ void CompareBiases(const Study& study, const Operator& reference, const Operator
   result.bias_is_zero = zero && power > 0;
 }
 
+// Several matrices as one: each is rounded by a scale of its own.
+std::optional<WeightComparison> CompareMatrices(const Study& study, const Operator& r_op, const Operator& m_op,
+                                                const Operator& quantized) {
+  WeightComparison result;
+  double error = 0, power = 0, rounding = 0, quanta = 0;
+  int64_t count = 0;
+  for (const size_t operand : MatrixOperands(m_op.code)) {
+    Shape r_shape, m_shape;
+    const auto r = ConstantOperand(study.float_reference->subgraphs[0], r_op, operand, &r_shape);
+    const auto m = ConstantOperand(study.float_model->subgraphs[0], m_op, operand, &m_shape);
+    if (!r.has_value() || !m.has_value() || r_shape != m_shape) continue;
+    const std::vector<float> rounded = RoundedPerChannel(*r, ChannelsOf(r_shape, -1));
+    const Quantization& codes = study.model_tensor(quantized.inputs[operand]).quantization;
+    const double scale = codes.scale.size() == 1 ? static_cast<double>(codes.scale[0]) : 0;
+    for (size_t i = 0; i < r->size(); ++i) {
+      const auto a = static_cast<double>((*r)[i]), b = static_cast<double>((*m)[i]);
+      error += (b - a) * (b - a), power += a * a;
+      rounding += (static_cast<double>(rounded[i]) - a) * (static_cast<double>(rounded[i]) - a);
+      if (scale > 0) {
+        quanta += std::abs(b - a) / scale;
+        result.max_quanta = std::max(result.max_quanta, std::abs(b - a) / scale);
+      }
+      ++count;
+    }
+    ++result.channels;
+  }
+  if (count == 0) return std::nullopt;
+  result.sqnr_db = result.worst_channel_sqnr_db = Decibels(power, error);
+  result.needed_sqnr_db = Decibels(power, rounding);
+  result.mean_quanta = quanta / static_cast<double>(count);
+  return result;
+}
+
 }  // namespace
 
 int ChannelDimension(BuiltinOp code) {
@@ -147,9 +198,10 @@ std::optional<WeightComparison> CompareWeights(const Study& study, int32_t model
   const Operator& quantized = study.model_graph().operators[static_cast<size_t>(model_op)];
   const int dimension = ChannelDimension(quantized.code);
   const int32_t reference_op = MatchingOp(study, model_op);
-  if (dimension < 0 || reference_op < 0) return std::nullopt;
+  if (reference_op < 0) return std::nullopt;
   const Operator& r_op = study.float_reference->subgraphs[0].operators[static_cast<size_t>(reference_op)];
   const Operator& m_op = study.float_model->subgraphs[0].operators[static_cast<size_t>(model_op)];
+  if (dimension < 0) return CompareMatrices(study, r_op, m_op, quantized);
   Shape r_shape, m_shape;
   const auto r = ConstantOperand(study.float_reference->subgraphs[0], r_op, 1, &r_shape);
   const auto m = ConstantOperand(study.float_model->subgraphs[0], m_op, 1, &m_shape);
@@ -212,18 +264,21 @@ std::shared_ptr<const graph::Model> WithEightBitWeights(const graph::Model& mode
   std::vector<bool> done(graph.tensors.size(), false);
   for (const Operator& op : graph.operators) {
     const int dimension = ChannelDimension(op.code);
-    if (dimension < 0 || op.inputs.size() < 2 || op.inputs[1] == graph::kNoTensor) continue;
-    const auto index = static_cast<size_t>(op.inputs[1]);
-    Tensor& tensor = graph.tensors[index];
-    if (done[index] || tensor.dtype != DType::kFloat32 || !tensor.data.has_value() || tensor.sparsity.has_value()) {
-      continue;
+    std::vector<size_t> operands = MatrixOperands(op.code);
+    if (dimension >= 0) operands = {1};
+    for (const size_t operand : operands) {
+      if (operand >= op.inputs.size() || op.inputs[operand] == graph::kNoTensor) continue;
+      const auto index = static_cast<size_t>(op.inputs[operand]);
+      Tensor& tensor = graph.tensors[index];
+      const bool dense = tensor.dtype == DType::kFloat32 && tensor.data.has_value() && !tensor.sparsity.has_value();
+      if (done[index] || !dense) continue;
+      done[index] = true;
+      const std::vector<float> weights = StoredValues(tensor.dtype, tensor.data->bytes(), tensor.shape.NumElements());
+      const std::vector<float> rounded = RoundedPerChannel(weights, ChannelsOf(tensor.shape, dimension));
+      std::vector<uint8_t> bytes(rounded.size() * sizeof(float));
+      if (!bytes.empty()) std::memcpy(bytes.data(), rounded.data(), bytes.size());
+      tensor.data = graph::Constant::Own(std::move(bytes));
     }
-    done[index] = true;
-    const std::vector<float> weights = StoredValues(tensor.dtype, tensor.data->bytes(), tensor.shape.NumElements());
-    const std::vector<float> rounded = RoundedPerChannel(weights, ChannelsOf(tensor.shape, dimension));
-    std::vector<uint8_t> bytes(rounded.size() * sizeof(float));
-    if (!bytes.empty()) std::memcpy(bytes.data(), rounded.data(), bytes.size());
-    tensor.data = graph::Constant::Own(std::move(bytes));
   }
   return out;
 }

@@ -25,6 +25,10 @@ std::string Cut(const std::string& text, size_t width) {
   return text.size() <= width ? text : "..." + text.substr(text.size() - (width - 3));
 }
 
+std::string Head(const std::string& text, size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 3) + "...";
+}
+
 std::string AccuracyText(const CompareResult& result) {
   if (!result.accuracy.has_value()) return fmt::format("\nno accuracy: {}\n", result.accuracy_missing);
   const compare::AccuracyComparison& a = *result.accuracy;
@@ -51,7 +55,7 @@ std::string LossText(const CompareResult& result) {
   std::string text =
       fmt::format("\nerror of the final scores relative to their power, on {} samples\n", result.layer_samples);
   const auto line = [&](const char* name, double value, double agreement) {
-    text += fmt::format("  {:<44}{:<12.3g}same answer {:.3f}\n", name, value, agreement);
+    text += fmt::format("  {:<48}{:<12.3g}same answer {:.3f}\n", name, value, agreement);
   };
   line("model", loss.model, loss.agreement);
   if (loss.has_simulation) {
@@ -114,7 +118,7 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
     const LayerResult& layer = result.layers[shown[k]];
     text += fmt::format(
         "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}\n", layer.op_index, Cut(layer.short_name, 36),
-        layer.op, layer.accumulated.has_value() ? Decibels(layer.accumulated->sqnr_db) : "-",
+        Head(layer.op, 20), layer.accumulated.has_value() ? Decibels(layer.accumulated->sqnr_db) : "-",
         layer.local.has_value() ? Decibels(layer.local->sqnr_db) : "-",
         layer.ideal_sqnr_db.has_value() ? Decibels(*layer.ideal_sqnr_db) : "-",
         layer.range.has_value() ? fmt::format("{:.2f} %", 100 * (layer.range->clipped_low + layer.range->clipped_high))
