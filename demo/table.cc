@@ -88,8 +88,8 @@ Table MakeTable(const TableRequest& request) {
   const auto int8_model = ReadEmbedded("digits", true);
   for (int i = 0; i < request.seeds; ++i) {
     const uint64_t seed = request.first_seed + static_cast<uint64_t>(i);
-    WriteIdx(GenerateDigits(kDigitSeed + seed, kTableDigits), files.images_path, files.labels_path);
     const PlantedFault fault = PlantFault(seed, int8_model);
+    WriteIdx(fault.Apply(GenerateDigits(kDigitSeed + seed, kTableDigits)), files.images_path, files.labels_path);
     tflite::WriteModel(*fault.model, files.model_path);
     files.model_preprocess = fault.preprocess;
     const compare::CompareResult result = CompareFiles(files);

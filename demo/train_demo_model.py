@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the models of the embedded default on generated digits and writes each as float and as int8 .tflite.
 
-usage: train_demo_model.py --make-digits build/release/demo/make_digits --out demo/models [--variants] [--only NAME]
+usage: train_demo_model.py --make-digits build/release/demo/make_digits --out demo/models [--variants [--only N]]
 
 Needs TensorFlow 2.21 (demo/README.md says how the shipped files were made). Without --variants it makes digits_float.tflite
 and digits_int8.tflite; with it, the twenty small pairs of variants/, the clean models of the false-alarm table. Everything
@@ -22,7 +22,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 import flatbuffers
 from ai_edge_litert.interpreter import Interpreter
 
-TRAIN_SEED, TRAIN_COUNT = 1001, 30000
+TRAIN_SEED = 1001
+TRAIN_COUNT, VARIANTS_TRAIN_COUNT = 150000, 60000
 CALIBRATION_COUNT = 300  # of the training digits
 TEST_SEED, TEST_COUNT = 2, 10000
 
@@ -107,44 +108,54 @@ def demo_net(batch):
 
 
 def variant_net(index, batch):
-    """Five small architectures; the index chooses one and its widths."""
+    """Five small architectures of about 2000 parameters; the index chooses one and its widths."""
     net, kind, w = Net(batch), index % 5, index // 5  # w: 0..3
-    if kind == 0:  # plain strided convolutions
-        net.conv("conv1", 6 + w, 3, 2)
-        net.conv("conv2", 8 + w, 3, 2)
-        net.conv("conv3", 10 + w, 3, 2)
+    if kind == 0:  # plain convolutions and max pools
+        net.conv("conv1", 8)
+        net.maxpool("pool1")
+        net.conv("conv2", 11 + w % 2)
+        net.maxpool("pool2")
+        net.conv("conv3", 10 + w)
         net.mean()
-    elif kind == 1:  # depthwise separable
-        net.conv("stem", 8 + w, 3, 2, "relu6")
-        net.depthwise("depthwise1", 3, 2, "relu6")
-        net.conv("pointwise1", 14 + w, 1, 1, "relu6")
+    elif kind == 1:  # depthwise separable, RELU6
+        net.conv("stem", 9 + w % 2, 5, 2, "relu6")
+        net.depthwise("depthwise1", relu="relu6")
+        net.conv("pointwise1", 16, 1, 1, "relu6")
         net.depthwise("depthwise2", 3, 2, "relu6")
-        net.conv("pointwise2", 24 + 2 * w, 1, 1, "relu6")
+        net.conv("pointwise2", 20 + w, 1, 1, "relu6")
+        net.depthwise("depthwise3", relu="relu6")
+        net.conv("pointwise3", 20 + w, 1, 1, "relu6")
         net.mean()
     elif kind == 2:  # a residual block behind a max pool
-        net.conv("stem", 7 + w % 2, 5, 2)
-        net.maxpool("pool")
+        net.conv("stem", 8)
+        net.maxpool("pool1")
         skip = net.x
-        net.conv("inner", 7 + w % 2, 3)
-        net.conv("outer", 7 + w % 2, 3, relu=None)
+        net.conv("inner", 7 + w % 2)
+        net.conv("outer", 8, relu=None)
         net.add("sum", skip)
-        net.conv("head", 18 + w, 1)
+        net.maxpool("pool2")
+        net.conv("head", 9 + w)
         net.mean()
     elif kind == 3:  # average pools and a dense layer over the flattened map, no batch normalization
-        net.conv("conv1", 6 + w, 5, 2, norm=False)
+        net.conv("conv1", 6 + w % 2, 5, norm=False)
         net.avgpool("pool1")
-        net.conv("conv2", 8 + w % 2, 3, 2, norm=False)
+        net.conv("conv2", 9 + w // 2, norm=False)
+        net.avgpool("pool2")
+        net.conv("conv3", 10, norm=False)
+        net.avgpool("pool3")
         net.flatten()
-        net.dense("hidden", 10)
-    else:  # bottleneck with a linear projection, as in MobileNetV2
-        net.conv("stem", 6 + w % 2, 3, 2)
-        net.conv("project1", 6 + w % 2, 3, 2, None)
+        net.dense("hidden", 9)
+    else:  # bottlenecks with linear projections, as in MobileNetV2
+        net.conv("stem", 8, 3, 2)
         skip = net.x
-        net.conv("expand", 20 + 2 * w, 1, 1, "relu6")
-        net.depthwise("spatial", 3, 1, "relu6")
-        net.conv("project2", 6 + w % 2, 1, 1, None)
+        net.conv("expand1", 20 + w, 1, 1, "relu6")
+        net.depthwise("spatial1", relu="relu6")
+        net.conv("project1", 8, 1, relu=None)
         net.add("sum", skip, None)
-        net.conv("head", 24 + w, 1, 2)
+        net.conv("expand2", 20 + w, 1, 1, "relu6")
+        net.depthwise("spatial2", 3, 2, "relu6")
+        net.conv("project2", 12, 1, relu=None)
+        net.conv("head", 24, 1)
         net.mean()
     return net.finish()
 
@@ -259,16 +270,17 @@ def main():
     parser.add_argument("--epochs", type=int)
     args = parser.parse_args()
     tf.config.experimental.enable_op_determinism()
-    data = make_digits(args.make_digits, TRAIN_SEED, TRAIN_COUNT) + make_digits(args.make_digits, TEST_SEED, TEST_COUNT)
+    count = VARIANTS_TRAIN_COUNT if args.variants else TRAIN_COUNT
+    data = make_digits(args.make_digits, TRAIN_SEED, count) + make_digits(args.make_digits, TEST_SEED, TEST_COUNT)
     if not args.variants:
         args.out.mkdir(parents=True, exist_ok=True)
-        write_pair(args.out, "digits", demo_net, 1, data, args.epochs or 12, 3e-3)
+        write_pair(args.out, "digits", demo_net, 1, data, args.epochs or 6, 3e-3)
         return
     folder = args.out / "variants"
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(20) if args.only is None else [args.only]:
         write_pair(folder, f"variant{index:02d}", lambda batch, i=index: variant_net(i, batch), 100 + index, data,
-                   args.epochs or 8, 5e-3)
+                   args.epochs or 5, 4e-3 if index % 5 == 3 else 1e-2)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kMaxShift = 8;
 constexpr size_t kShiftSamples = 4;
+constexpr double kFewCodes = 43;     // a sixth of 8 bits: an input that fills no more was calibrated on something else
 constexpr double kExplained = 0.97;  // of the variance: then the relation counts as found
 
 struct Picture {
@@ -250,6 +251,7 @@ std::vector<InputChange> PictureMoves(const Shape& shape) {
 
 InputRelation RelateInputs(const Study& study) {
   InputRelation relation;
+  std::optional<InputRelation> coarse;
   for (const int32_t input : study.model_graph().inputs) {
     if (!study.IsComparable(input)) continue;
     const graph::Tensor& tensor = study.model_tensor(input);
@@ -285,7 +287,19 @@ InputRelation RelateInputs(const Study& study) {
     relation.clipped = static_cast<double>(outside) / n;
     // Rounding alone gives step^2 / 12; floats may differ in the last digits.
     const double allowed = std::max(step * step / 3, 1e-6 * power / n);
-    if (error / n <= allowed) continue;
+    if (error / n <= allowed) {
+      const double codes = (relation.reference_high - relation.reference_low) / std::max(step, 1e-300) + 1;
+      if (coded && codes < kFewCodes && !coarse.has_value()) {
+        coarse = relation;
+        coarse->change.cause = Cause::kInputRange;
+        coarse->sentence = fmt::format(
+            "the model's input is far too coarse: its codes hold {}, the reference gets {}, which is {:.0f} "
+            "of them",
+            RangeText(range.low, range.high), RangeText(relation.reference_low, relation.reference_high),
+            std::ceil(codes));
+      }
+      continue;
+    }
     if (relation.clipped > 0.005 && error_inside / n <= allowed) {
       relation.change.cause = Cause::kInputRange;
       Describe(relation);
@@ -332,6 +346,7 @@ InputRelation RelateInputs(const Study& study) {
     Describe(relation);
     return relation;
   }
+  if (coarse.has_value()) return *coarse;
   relation.change = {};
   return relation;
 }

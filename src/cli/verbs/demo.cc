@@ -89,7 +89,8 @@ int Demo(const DemoFlags& flags) {
   const auto int8_model = demo::ReadEmbedded("digits", true);
   tflite::WriteModel(*demo::ReadEmbedded("digits", false), files.reference_path);
   tflite::WriteModel(*int8_model, files.model_path);
-  demo::WriteIdx(demo::GenerateDigits(kDigitSeed, kDigits), files.images_path, files.labels_path);
+  const demo::DigitSet digits = demo::GenerateDigits(kDigitSeed, kDigits);
+  demo::WriteIdx(digits, files.images_path, files.labels_path);
 
   const auto context = [&] {
     return report::CompareContext{
@@ -111,6 +112,11 @@ int Demo(const DemoFlags& flags) {
   files.model_path = file("digits_faulty.tflite");
   files.model_preprocess = fault.preprocess;
   tflite::WriteModel(*fault.model, files.model_path);
+  if (fault.place == demo::FaultPlace::kData) {
+    files.images_path = file("faulty_images.idx");
+    files.labels_path = file("faulty_labels.idx");
+    demo::WriteIdx(fault.Apply(digits), files.images_path, files.labels_path);
+  }
   const compare::CompareResult sick = demo::CompareFiles(files);
   WriteFileAtomically(fault_report, report::CompareHtml(context(), sick));
   const bool named = demo::IsNamed(fault, sick);
