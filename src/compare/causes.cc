@@ -63,16 +63,22 @@ void ExplainRange(LayerResult& layer) {
 
 void ExplainWeights(LayerResult& layer) {
   const WeightComparison& w = *layer.weights;
-  const double factor = w.worst_channel_factor;
-  const bool few = w.bad_channels * 4 <= std::max(4, w.channels);
   layer.detail = fmt::format("The weights keep {:.1f} dB of the reference's, 8 bits a channel would keep {:.1f}.",
                              std::min(w.sqnr_db, 200.0), std::min(w.needed_sqnr_db, 200.0));
   if (WeightsAreWrong(w)) {
-    if (few && w.bad_channels > 0 && std::abs(factor) > 0.02 && std::abs(std::log2(std::abs(factor))) > 0.3) {
+    if (w.scaled_channels > 0 && w.scaled_channels * 10 >= w.bad_channels * 9) {
       layer.cause = Cause::kWeightChannelScale;
-      layer.sentence = fmt::format("weights of channel {} are {} times the reference's{}: the channel's scale is wrong",
-                                   w.worst_channel, Number(factor),
-                                   w.bad_channels > 1 ? fmt::format(" ({} channels differ)", w.bad_channels) : "");
+      const std::string times = w.scaled_high - w.scaled_low > 0.05 * std::abs(w.scaled_high)
+                                    ? fmt::format("{} to {}", Number(w.scaled_low), Number(w.scaled_high))
+                                    : Number(w.scaled_low);
+      layer.sentence =
+          w.bad_channels == 1
+              ? fmt::format("weights of channel {} are {} times the reference's: the channel's scale is wrong",
+                            w.worst_channel, times)
+              : fmt::format(
+                    "weights of {} of {} channels are {} times the reference's (most off in channel {}): the "
+                    "channels' scales are wrong",
+                    w.bad_channels, w.channels, times, w.worst_channel);
       return;
     }
     layer.cause = Cause::kWeightsDiffer;

@@ -96,6 +96,8 @@ struct WeightComparison {
   double worst_channel_sqnr_db = 0;
   double worst_channel_factor = 1;         // least squares: model = factor * reference in that channel
   int32_t channels = 0, bad_channels = 0;  // bad: farther off than rounding can be
+  int32_t scaled_channels = 0;             // the bad ones that one factor a channel explains
+  double scaled_low = 1, scaled_high = 1;  // their factors
   bool has_bias = false;
   double bias_max_error = 0;  // in the output's units
   double bias_error_rms = 0, bias_rms = 0;

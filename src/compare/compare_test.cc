@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "compare/test_networks.h"
 #include "runtime/run_model.h"
@@ -107,6 +108,18 @@ TEST_P(CompareTest, NamesScaledChannel) {
   EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("weights of channel 3 are "));
 }
 
+TEST_P(CompareTest, NamesManyScaledChannels) {
+  Quantizer q = clean_;
+  q.change_weights = [](const testing::Layer& layer, std::vector<float>& w) {
+    if (layer.name != "top/Relu") return;
+    for (size_t i = 0; i < w.size(); ++i) w[i] *= i / (9 * 16) % 2 == 0 ? 2.6F : 1.0F;
+  };
+  const CompareResult result = Run(q);
+  EXPECT_EQ(result.verdict.cause, Cause::kWeightChannelScale) << result.verdict.sentence;
+  EXPECT_EQ(Layer(result), "top/Relu");
+  EXPECT_THAT(result.verdict.sentence, ::testing::ContainsRegex("weights of 8 of 16 channels are 2\\.[56]"));
+}
+
 TEST_P(CompareTest, NamesChangedWeights) {
   Quantizer q = clean_;
   q.change_weights = [](const testing::Layer& layer, std::vector<float>& w) {
@@ -168,6 +181,36 @@ TEST_P(CompareTest, FindsWhatTheLabelsSayOfInputsThatBothShare) {
   const CompareResult result = Compare(request);
   EXPECT_EQ(result.verdict.cause, Cause::kInputInverted) << result.verdict.sentence;
   EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("Both sides get wrong inputs: with the input inverted"));
+}
+
+TEST_P(CompareTest, FindsPicturesThatAreTurnedForBoth) {
+  CompareRequest request;
+  request.reference = {.path = "float", .model = BuildModel(net_), .dump = {}, .pipeline = {}};
+  request.model = {.path = "int8", .model = BuildModel(net_, &clean_), .dump = {}, .pipeline = {}};
+  request.label_offset = 0;
+  const NamedArrays arrays = ReadNpz(path_);
+  constexpr int kSide = testing::kSide;
+  const auto run = [&](const std::function<int(int, int)>& from) {  // (y, x) to the old pixel; -1: none
+    NamedArrays changed = arrays;
+    for (auto& [name, array] : changed) {
+      if (name != "x") continue;
+      const auto values = array.values<float>();
+      const std::vector<float> old(values.begin(), values.end());
+      for (size_t i = 0; i < old.size(); ++i) {
+        const int pixel = static_cast<int>(i % (kSide * kSide));
+        const int source = from(pixel / kSide, pixel % kSide);
+        values[i] = source < 0 ? 0.0F : old[i - static_cast<size_t>(pixel) + static_cast<size_t>(source)];
+      }
+    }
+    WriteNpz(path_, changed);
+    const auto dataset = data::OpenNpz(path_);
+    request.dataset = dataset.get();
+    return Compare(request);
+  };
+  CompareResult result = run([](int y, int x) { return x * kSide + y; });
+  EXPECT_EQ(result.verdict.cause, Cause::kInputTransposed) << result.verdict.sentence;
+  result = run([](int y, int x) { return (kSide - 1 - y) * kSide + x; });
+  EXPECT_EQ(result.verdict.cause, Cause::kInputFlipped) << result.verdict.sentence;
 }
 
 TEST_P(CompareTest, FindsLabelsThatAreShiftedForBoth) {

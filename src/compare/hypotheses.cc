@@ -19,7 +19,7 @@ constexpr double kRoomForMore = 0.85;  // a reference that answers better leaves
 constexpr double kGain = 0.15;         // of all samples, that a change must bring
 constexpr double kChance = 1e-4;       // McNemar's p
 constexpr size_t kFirstSamples = 32, kAllSamples = 160;
-constexpr double kSecondsForAll = 20;  // on one thread
+constexpr int64_t kSmallPicture = 64;  // pixels of a side; in larger ones a wrong place hardly matters
 
 // The changes of value that a wrong --preprocess makes, as their inverses.
 std::vector<InputChange> ValueChanges(double low, double high) {
@@ -54,31 +54,29 @@ std::vector<InputChange> ValueChanges(double low, double high) {
   return changes;
 }
 
-std::vector<InputChange> Shifts() {
+// The grid's distances in pixels.
+struct Steps {
+  int x = 1, y = 1;
+};
+
+InputChange Shift(int right, int down) {
+  InputChange change;
+  change.cause = Cause::kInputShifted;
+  change.shift_x = right, change.shift_y = down;
+  change.name = fmt::format("moved by {} {} and {} {}", std::abs(right), right < 0 ? "left" : "right", std::abs(down),
+                            down < 0 ? "up" : "down");
+  return change;
+}
+
+// A coarse grid of shifts by up to two sevenths of the picture: what stands farther off has left it.
+std::vector<InputChange> Shifts(const Steps& step) {
   std::vector<InputChange> shifts;
-  for (const int reach : {2, 4, 6}) {
-    for (int dy = -1; dy <= 1; ++dy) {
-      for (int dx = -1; dx <= 1; ++dx) {
-        if (dx == 0 && dy == 0) continue;
-        InputChange change;
-        change.cause = Cause::kInputShifted;
-        change.shift_x = dx * reach, change.shift_y = dy * reach;
-        change.name = fmt::format("moved by {} right and {} down", change.shift_x, change.shift_y);
-        shifts.push_back(std::move(change));
-      }
+  for (int dy = -2; dy <= 2; ++dy) {
+    for (int dx = -2; dx <= 2; ++dx) {
+      if (dx != 0 || dy != 0) shifts.push_back(Shift(dx * step.x, dy * step.y));
     }
   }
   return shifts;
-}
-
-// True where the samples hold enough classes that a network which always answers the same cannot look good.
-bool IsMixed(const eval::EvaluateResult& result, int64_t label_count) {
-  int64_t present = 0, most = 0;
-  for (const eval::Proportion& one : result.per_class) {
-    present += one.total > 0;
-    most = std::max(most, one.total);
-  }
-  return present >= std::min<int64_t>(3, label_count) && most * 5 <= result.samples * 3;
 }
 
 // Right answers of the reference on some samples, its first input changed.
@@ -165,12 +163,10 @@ class Trial {
 
 std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
-// Labels that both sides' answers are shifted from.
-struct SharedMapping {
-  Finding finding;
-  double right = 0;  // share of the samples, after renumbering
-};
-std::optional<SharedMapping> SharedLabelShift(const CompareRequest& request, const AccuracyComparison& accuracy) {
+// Labels that both sides' answers are shifted from, or numbered otherwise than. `right_share` is that after
+// renumbering.
+std::optional<Finding> SharedLabelShift(const CompareRequest& request, const AccuracyComparison& accuracy,
+                                        double* right_share) {
   std::vector<int32_t> labels, answers;
   const eval::EvaluateResult& r = accuracy.reference;
   for (size_t c = 0; c < r.per_class.size(); ++c) {
@@ -183,6 +179,7 @@ std::optional<SharedMapping> SharedLabelShift(const CompareRequest& request, con
   }
   const ClassMapping mapping = FindClassMapping(labels, answers, std::max(r.classes, request.dataset->label_count()));
   if (mapping.cause == Cause::kNone) return std::nullopt;
+  *right_share = mapping.agreement_after;
   Finding finding;
   finding.cause = mapping.cause;
   if (mapping.cause == Cause::kLabelShift) {
@@ -197,8 +194,105 @@ std::optional<SharedMapping> SharedLabelShift(const CompareRequest& request, con
         Percent(mapping.agreement_before), Percent(mapping.agreement_after));
   }
   finding.check = "the labels were renumbered and the reference's answers counted again";
-  return SharedMapping{std::move(finding), mapping.agreement_after};
+  return finding;
 }
+
+// True where the samples hold enough classes that a network which always answers the same cannot look good.
+bool IsMixed(const eval::EvaluateResult& result, int64_t label_count) {
+  int64_t present = 0, most = 0;
+  for (const eval::Proportion& one : result.per_class) {
+    present += one.total > 0;
+    most = std::max(most, one.total);
+  }
+  return present >= std::min<int64_t>(3, label_count) && most * 5 <= result.samples * 3;
+}
+
+// What helps on the first samples.
+struct Promising {
+  InputChange change;
+  int64_t right = 0;
+  std::vector<bool> answers;
+};
+
+class Search {
+ public:
+  Search(const CompareRequest& request, Trial& trial) : request_(request), trial_(trial) {
+    first_ = std::min(kFirstSamples, trial.size());
+    for (size_t k = 0; k < first_; ++k) base_ += trial.WasRight(k);
+  }
+
+  void Expect(size_t trials) { expected_ += trials; }
+
+  // None where the change does not fit the input.
+  std::optional<Promising> Try(const InputChange& change) {
+    Promising one{change, 0, trial_.Run(change, 0, first_)};
+    if (request_.progress) request_.progress("inputs", std::min(++done_, expected_), expected_);
+    if (one.answers.empty()) return std::nullopt;
+    one.right = std::count(one.answers.begin(), one.answers.end(), true);
+    return one;
+  }
+
+  // From the best of a grid of shifts on to better ones: its eight neighbours at half the distance, and so on down to a
+  // pixel.
+  std::optional<Promising> BestShift(Steps step) {
+    std::optional<Promising> best;
+    const auto consider = [&](const InputChange& change) {
+      std::optional<Promising> one = Try(change);
+      if (one.has_value() && (!best.has_value() || one->right > best->right)) best = std::move(one);
+    };
+    for (const InputChange& shift : Shifts(step)) consider(shift);
+    while (best.has_value() && (step.x > 1 || step.y > 1)) {
+      step = {(step.x + 1) / 2, (step.y + 1) / 2};
+      const InputChange middle = best->change;
+      for (int dy = -1; dy <= 1; ++dy) {
+        for (int dx = -1; dx <= 1; ++dx) {
+          if (dx == 0 && dy == 0) continue;
+          consider(Shift(middle.shift_x + dx * step.x, middle.shift_y + dy * step.y));
+        }
+      }
+    }
+    return best;
+  }
+
+  bool Helps(const Promising& one) const {
+    return static_cast<double>(one.right - base_) >= 0.66 * kGain * static_cast<double>(first_);
+  }
+
+  // All samples decide. `right_share` is that of the changed inputs.
+  std::optional<Finding> Prove(Promising one, double* right_share) {
+    if (trial_.size() > first_) {
+      const std::vector<bool> more = trial_.Run(one.change, first_, trial_.size() - first_);
+      one.answers.insert(one.answers.end(), more.begin(), more.end());
+    }
+    int64_t only_before = 0, only_after = 0, before = 0, after = 0;
+    for (size_t k = 0; k < one.answers.size(); ++k) {
+      const bool was = trial_.WasRight(k), is = one.answers[k];
+      before += was, after += is;
+      only_before += was && !is, only_after += is && !was;
+    }
+    const auto n = static_cast<double>(one.answers.size());
+    if (static_cast<double>(after - before) < kGain * n) return std::nullopt;
+    if (eval::McNemarExact(only_before, only_after) > kChance) return std::nullopt;
+    *right_share = static_cast<double>(after) / n;
+    Finding finding;
+    finding.cause = one.change.cause;
+    finding.sentence = fmt::format(
+        "Both sides get wrong inputs: with the input {} the reference is right on {} of {} samples "
+        "instead of {}",
+        one.change.name, after, one.answers.size(), before);
+    if (one.change.scale != 1 || one.change.offset != 0) {
+      finding.detail = fmt::format("The change is x * {:.6g} + {:.6g}.", one.change.scale, one.change.offset);
+    }
+    finding.check = "the reference was evaluated with the inputs so changed";
+    return finding;
+  }
+
+ private:
+  const CompareRequest& request_;
+  Trial& trial_;
+  size_t first_ = 0, done_ = 0, expected_ = 0;
+  int64_t base_ = 0;
+};
 
 }  // namespace
 
@@ -206,85 +300,44 @@ std::vector<Finding> FindSharedFaults(const CompareRequest& request, const Accur
   std::vector<Finding> findings;
   if (accuracy.reference.top1.accuracy > kRoomForMore || accuracy.samples < 20) return findings;
   if (!IsMixed(accuracy.reference, request.dataset->label_count())) return findings;
-  // Distorted inputs confuse some classes with others, which a renumbering repairs in part: then inputs are tried too.
-  std::optional<SharedMapping> mapping = SharedLabelShift(request, accuracy);
-  if (mapping.has_value()) {
-    findings.push_back(mapping->finding);
-    if (mapping->right > kRoomForMore) return findings;
-  }
+  double renumbered_share = 0;
+  std::optional<Finding> renumbered = SharedLabelShift(request, accuracy, &renumbered_share);
+  if (renumbered.has_value() && renumbered->cause == Cause::kLabelShift) return {*renumbered};
   Trial trial(request, accuracy);
   double low = 0, high = 0;
   Shape shape;
-  if (!trial.ObservedRange(&low, &high, &shape)) return findings;
-  std::vector<InputChange> changes = ValueChanges(low, high);
-  std::vector<InputChange> moves = PictureMoves(shape);
-  changes.insert(changes.end(), moves.begin() + 1, moves.end());
-  // Time decides how much is tried: small models can afford shifts as well.
-  const double seconds_each = accuracy.reference.samples > 0 ? accuracy.reference.seconds * request.threads /
-                                                                   static_cast<double>(accuracy.reference.samples)
-                                                             : 0;
-  if (shape.rank() >= 3 && seconds_each * kFirstSamples * 40 < kSecondsForAll) {
-    const std::vector<InputChange> shifts = Shifts();
-    changes.insert(changes.end(), shifts.begin(), shifts.end());
+  if (!trial.ObservedRange(&low, &high, &shape)) {
+    if (renumbered.has_value()) findings.push_back(std::move(*renumbered));
+    return findings;
   }
-  const size_t first = std::min(kFirstSamples, trial.size());
-  int64_t base = 0;
-  for (size_t k = 0; k < first; ++k) base += trial.WasRight(k);
-  struct Promising {
-    InputChange change;
-    int64_t right;
-    std::vector<bool> answers;
-  };
+  std::vector<InputChange> changes = ValueChanges(low, high);
+  const std::vector<InputChange> moves = PictureMoves(shape);
+  changes.insert(changes.end(), moves.begin() + 1, moves.end());
+  Search search(request, trial);
+  search.Expect(changes.size());
+  const bool small = shape.rank() >= 3 && std::max(shape[1], shape[2]) <= kSmallPicture;
+  if (small) search.Expect(40);
   std::vector<Promising> promising;
-  size_t done = 0;
-  for (const InputChange& change : changes) {
-    std::vector<bool> answers = trial.Run(change, 0, first);
-    if (request.progress) request.progress("inputs", ++done, changes.size());
-    if (answers.empty()) continue;
-    const int64_t right = std::count(answers.begin(), answers.end(), true);
-    if (static_cast<double>(right - base) < 0.66 * kGain * static_cast<double>(first)) continue;
-    promising.push_back({change, right, std::move(answers)});
+  const auto keep = [&](std::optional<Promising> one) {
+    if (one.has_value() && search.Helps(*one)) promising.push_back(std::move(*one));
+  };
+  for (const InputChange& change : changes) keep(search.Try(change));
+  if (small) {
+    const auto seventh = [](int64_t side) { return static_cast<int>(std::max<int64_t>(1, (side + 3) / 7)); };
+    keep(search.BestShift({seventh(shape[2]), seventh(shape[1])}));
   }
   std::stable_sort(promising.begin(), promising.end(),
                    [](const Promising& a, const Promising& b) { return a.right > b.right; });
   if (promising.size() > 4) promising.resize(4);
-  struct Proven {
-    Finding finding;
-    int64_t right;
-  };
-  std::vector<Proven> proven;
+  std::vector<std::pair<double, Finding>> proven;
   for (Promising& one : promising) {
-    if (trial.size() > first) {
-      const std::vector<bool> more = trial.Run(one.change, first, trial.size() - first);
-      one.answers.insert(one.answers.end(), more.begin(), more.end());
-    }
-    int64_t only_before = 0, only_after = 0, before = 0, after = 0;
-    for (size_t k = 0; k < one.answers.size(); ++k) {
-      const bool was = trial.WasRight(k), is = one.answers[k];
-      before += was, after += is;
-      only_before += was && !is, only_after += is && !was;
-    }
-    const auto n = static_cast<double>(one.answers.size());
-    if (static_cast<double>(after - before) < kGain * n || eval::McNemarExact(only_before, only_after) > kChance)
-      continue;
-    Finding finding;
-    finding.cause = one.change.cause;
-    finding.sentence = fmt::format(
-        "Both sides get wrong inputs: with the input {} the reference is right on {} of {} samples "
-        "instead of {}",
-        one.change.name, after, one.answers.size(), before);
-    finding.detail = one.change.scale != 1 || one.change.offset != 0
-                         ? fmt::format("The change is x * {:.6g} + {:.6g}.", one.change.scale, one.change.offset)
-                         : "";
-    finding.check = "the reference was evaluated with the inputs so changed";
-    proven.push_back({std::move(finding), after});
+    double right_share = 0;
+    if (auto finding = search.Prove(std::move(one), &right_share)) proven.emplace_back(right_share, *finding);
   }
-  std::stable_sort(proven.begin(), proven.end(), [](const Proven& a, const Proven& b) { return a.right > b.right; });
-  if (mapping.has_value() && !proven.empty() &&
-      static_cast<double>(proven.front().right) > mapping->right * static_cast<double>(trial.size())) {
-    findings.clear();
-  }
-  for (Proven& one : proven) findings.push_back(std::move(one.finding));
+  // A turned picture confuses classes with each other, as if they were numbered otherwise.
+  if (renumbered.has_value()) proven.insert(proven.begin(), {renumbered_share, *renumbered});
+  std::stable_sort(proven.begin(), proven.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (auto& [share, finding] : proven) findings.push_back(std::move(finding));
   return findings;
 }
 

@@ -77,6 +77,9 @@ Channels ChannelsOf(const Shape& shape, int dimension) {
   return channels;
 }
 
+// A channel's scale is wrong where its weights are the reference's times a factor that is not about 1.
+constexpr double kLeastFactor = 0.02, kFactorOctaves = 0.2;
+
 std::vector<float> LargestPerChannel(const std::vector<float>& weights, const Channels& channels) {
   std::vector<float> largest(channels.count, 0);
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -216,12 +219,12 @@ std::optional<WeightComparison> CompareWeights(const Study& study, int32_t model
     return static_cast<double>(quantization.scale[quantization.scale.size() == channels.count ? channel : 0]);
   };
   std::vector<double> error(channels.count, 0), power(channels.count, 0), product(channels.count, 0),
-      worst(channels.count, 0);
+      model_power(channels.count, 0), worst(channels.count, 0);
   double total_quanta = 0;
   for (size_t i = 0; i < r->size(); ++i) {
     const size_t c = channels.Of(i);
     const auto a = static_cast<double>((*r)[i]), b = static_cast<double>((*m)[i]);
-    error[c] += (b - a) * (b - a), power[c] += a * a, product[c] += a * b;
+    error[c] += (b - a) * (b - a), power[c] += a * a, product[c] += a * b, model_power[c] += b * b;
     const double quanta = scale_of(c) > 0 ? std::abs(b - a) / scale_of(c) : 0;
     worst[c] = std::max(worst[c], quanta);
     total_quanta += quanta;
@@ -231,7 +234,18 @@ std::optional<WeightComparison> CompareWeights(const Study& study, int32_t model
   for (size_t c = 0; c < channels.count; ++c) {
     error_sum += error[c], power_sum += power[c];
     result.max_quanta = std::max(result.max_quanta, worst[c]);
-    result.bad_channels += worst[c] > kWrongQuanta && Decibels(power[c], error[c]) < kWrongChannelDb;
+    if (worst[c] > kWrongQuanta && Decibels(power[c], error[c]) < kWrongChannelDb) {
+      ++result.bad_channels;
+      // What least squares leave of model - factor * reference.
+      const double factor = power[c] > 0 ? product[c] / power[c] : 1;
+      const double left = model_power[c] - factor * product[c];
+      if (std::abs(factor) > kLeastFactor && std::abs(std::log2(std::abs(factor))) > kFactorOctaves &&
+          Decibels(model_power[c], left) > kWrongChannelDb) {
+        result.scaled_low = result.scaled_channels > 0 ? std::min(result.scaled_low, factor) : factor;
+        result.scaled_high = result.scaled_channels > 0 ? std::max(result.scaled_high, factor) : factor;
+        ++result.scaled_channels;
+      }
+    }
     if (error[c] > worst_share) {
       worst_share = error[c];
       result.worst_channel = static_cast<int32_t>(c);
