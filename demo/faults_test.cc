@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "demo/embedded.h"
 #include "demo/table.h"
 #include "format/tflite/writer.h"
@@ -31,14 +33,40 @@ TEST(Faults, EverySeedPlantsTheSameFaultTwiceAndAModelThatStillVerifies) {
     EXPECT_NO_THROW(graph::Verify(*a.model)) << a.truth;
     EXPECT_EQ(tflite::SerializeModel(*a.model), tflite::SerializeModel(*b.model));
     const bool in_the_model = tflite::SerializeModel(*a.model) != tflite::SerializeModel(*model);
-    EXPECT_EQ(in_the_model, a.preprocess == "scale=1/255") << a.truth;
+    EXPECT_EQ(a.data, b.data);
+    EXPECT_EQ(in_the_model + (a.preprocess != "scale=1/255") + (a.data != DataFault()), 1) << a.truth;
+    EXPECT_EQ(a.layer.empty(), !in_the_model || a.kind == FaultKind::kLabelShift || a.kind == FaultKind::kInputRange)
+        << a.truth;
+    EXPECT_FALSE(a.causes.empty()) << a.truth;
   }
+}
+
+TEST(Faults, PicturesAreTransposedThenFlippedThenMovedAndLabelsWrapAround) {
+  DigitSet digits;
+  digits.labels = {3, 9};
+  digits.images.assign(2 * kDigitPixels, 7);
+  digits.images[kDigitPixels + 2] = 200;  // the second digit's row 0, column 2
+  const DigitSet spoiled =
+      Spoil({.transpose = true, .flip_vertical = true, .move_right = 5, .move_down = -1, .label_shift = 2}, digits);
+  EXPECT_EQ(spoiled.labels, (std::vector<uint8_t>{5, 1}));
+  const auto pixel = [&](int64_t digit, int y, int x) {
+    return spoiled.images[static_cast<size_t>(digit * kDigitPixels + y * kDigitSide + x)];
+  };
+  // Transposed to row 2, column 0; flipped to row 25; moved to row 24, column 5.
+  EXPECT_EQ(pixel(1, 24, 5), 200);
+  EXPECT_EQ(std::count(spoiled.images.begin(), spoiled.images.end(), 200), 1);
+  EXPECT_EQ(pixel(0, 10, 4), 0);
+  EXPECT_EQ(pixel(0, 10, 5), 7);
+  EXPECT_EQ(pixel(0, 26, 10), 7);
+  EXPECT_EQ(pixel(0, 27, 10), 0);
+  EXPECT_EQ(Spoil({}, digits).images, digits.images);
 }
 
 TEST(Faults, ADiagnosisIsRightOnlyWithTheLayerOrTheKind) {
   PlantedFault fault;
   fault.kind = FaultKind::kBiasZeroed;
   fault.layer = "stem";
+  fault.causes = {compare::Cause::kBiasDiffers};
   compare::CompareResult result;
   result.layers.resize(1);
   result.layers[0].name = "stem";

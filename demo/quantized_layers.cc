@@ -44,10 +44,6 @@ bool PassesCodesOn(BuiltinOp code) {
     case BuiltinOp::kTranspose:
     case BuiltinOp::kReverseV2:
     case BuiltinOp::kPad:
-    case BuiltinOp::kSlice:
-    case BuiltinOp::kStridedSlice:
-    case BuiltinOp::kSqueeze:
-    case BuiltinOp::kExpandDims:
       return true;
     default:
       return false;
@@ -214,51 +210,22 @@ std::vector<int32_t> RangedTensors(const graph::Model& model) {
   return tensors;
 }
 
-void PrependPictureOp(graph::Model& model, const PictureOp& picture) {
+void PrependPictureOp(graph::Model& model, PictureOp picture) {
   const int32_t input = Main(model).inputs[0];
-  const std::string name = At(model, input).name;
-  const Shape shape = At(model, input).shape;
-  const DType dtype = At(model, input).dtype;
-  const Quantization quantization = At(model, input).quantization;
-  ASSAY_CHECK(shape.rank() == 4 && picture.right >= 0 && picture.down >= 0);
-  const auto derived = [&](const char* suffix, Shape derived_shape) {
-    return AddTensor(model, name + suffix, dtype, std::move(derived_shape), quantization);
-  };
-
-  std::vector<graph::Operator> ops;
-  int32_t changed = -1;
-  switch (picture.kind) {
-    case PictureOp::Kind::kTranspose: {
-      ASSAY_CHECK(shape[1] == shape[2]);
-      changed = derived("/transposed", shape);
-      const int32_t order = AddConstant(model, name + "/order", {4}, {0, 2, 1, 3});
-      ops.push_back(MakeOp(BuiltinOp::kTranspose, {input, order}, changed, 2));
-      break;
-    }
-    case PictureOp::Kind::kFlipVertical:
-    case PictureOp::Kind::kFlipHorizontal: {
-      changed = derived("/reversed", shape);
-      const int32_t axis =
-          AddConstant(model, name + "/axis", {1}, {picture.kind == PictureOp::Kind::kFlipVertical ? 1 : 2});
-      ops.push_back(MakeOp(BuiltinOp::kReverseV2, {input, axis}, changed, 3));
-      break;
-    }
-    case PictureOp::Kind::kShift: {
-      const Shape padded_shape = {shape[0], shape[1] + picture.down, shape[2] + picture.right, shape[3]};
-      const int32_t padded = derived("/padded", padded_shape);
-      changed = derived("/cropped", shape);
-      const int32_t paddings =
-          AddConstant(model, name + "/paddings", {4, 2}, {0, 0, picture.down, 0, picture.right, 0, 0, 0});
-      const int32_t begin = AddConstant(model, name + "/begin", {4}, {0, 0, 0, 0});
-      const int32_t size = AddConstant(model, name + "/size", {4}, {shape[0], shape[1], shape[2], shape[3]});
-      ops.push_back(MakeOp(BuiltinOp::kPad, {input, paddings}, padded, 2));
-      ops.push_back(MakeOp(BuiltinOp::kSlice, {padded, begin, size}, changed, 2));
-      break;
-    }
+  const graph::Tensor image = At(model, input);
+  ASSAY_CHECK(image.shape.rank() == 4 && image.shape[1] == image.shape[2]);
+  const int32_t changed = AddTensor(model, image.name + "/changed", image.dtype, image.shape, image.quantization);
+  graph::Operator op;
+  if (picture == PictureOp::kTranspose) {
+    const int32_t order = AddConstant(model, image.name + "/order", {4}, {0, 2, 1, 3});
+    op = MakeOp(BuiltinOp::kTranspose, {input, order}, changed, 2);
+  } else {
+    const int32_t axis = AddConstant(model, image.name + "/axis", {1}, {picture == PictureOp::kFlipVertical ? 1 : 2});
+    op = MakeOp(BuiltinOp::kReverseV2, {input, axis}, changed, 3);
   }
   auto& operators = Main(model).operators;
-  for (graph::Operator& op : operators) std::replace(op.inputs.begin(), op.inputs.end(), input, changed);
-  operators.insert(operators.begin(), ops.begin(), ops.end());
+  for (graph::Operator& reader : operators) std::replace(reader.inputs.begin(), reader.inputs.end(), input, changed);
+  operators.insert(operators.begin(), std::move(op));
 }
 
 }  // namespace assay::demo

@@ -45,12 +45,8 @@ void SetActivationQuantization(graph::Model& model, int32_t tensor, float scale,
 // LOGISTIC, whose scales are fixed, and ops that pass codes on are not among them.
 std::vector<int32_t> RangedTensors(const graph::Model& model);
 
-// The picture is changed before the model sees it: `kind` and its numbers say how.
-struct PictureOp {
-  enum class Kind : uint8_t { kTranspose, kFlipVertical, kFlipHorizontal, kShift } kind = Kind::kTranspose;
-  int32_t right = 0, down = 0;  // kShift: pixels, both >= 0; what comes in is the input's zero
-};
-// Puts ops that do so between the model's only input, [1, side, side, channels], and everything that read it.
-void PrependPictureOp(graph::Model& model, const PictureOp& picture);
+enum class PictureOp : uint8_t { kTranspose, kFlipVertical, kFlipHorizontal };
+// Puts an op that does so between the model's only input, [1, side, side, channels], and everything that read it.
+void PrependPictureOp(graph::Model& model, PictureOp picture);
 
 }  // namespace assay::demo

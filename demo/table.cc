@@ -89,8 +89,9 @@ Table MakeTable(const TableRequest& request) {
   for (int i = 0; i < request.seeds; ++i) {
     const uint64_t seed = request.first_seed + static_cast<uint64_t>(i);
     const PlantedFault fault = PlantFault(seed, int8_model);
-    WriteIdx(fault.Apply(GenerateDigits(kDigitSeed + seed, kTableDigits)), files.images_path, files.labels_path);
+    WriteIdx(Spoil(fault.data, GenerateDigits(kDigitSeed + seed, kTableDigits)), files.images_path, files.labels_path);
     tflite::WriteModel(*fault.model, files.model_path);
+    files.reference_preprocess = fault.reference_preprocess;
     files.model_preprocess = fault.preprocess;
     const compare::CompareResult result = CompareFiles(files);
     TableRow row = {.clean = false,
@@ -98,13 +99,16 @@ Table MakeTable(const TableRequest& request) {
                     .subject = std::string(FaultName(fault.kind)),
                     .truth = fault.truth,
                     .found = result.verdict.sentence,
-                    .right = IsNamed(fault, result)};
+                    .right = IsNamed(fault, result),
+                    .has_layer = !fault.layer.empty(),
+                    .layer_named = NamesLayer(fault, result),
+                    .kind_named = NamesKind(fault, result)};
     ++table.planted;
     table.named += row.right;
     table.rows.push_back(std::move(row));
     report();
   }
-  files.model_preprocess = files.reference_preprocess;
+  files.model_preprocess = files.reference_preprocess = DemoComparison().reference_preprocess;
   for (size_t i = 0; i < clean.size(); ++i) {
     WriteIdx(GenerateDigits(kDigitSeed + 1000 + i, kTableDigits), files.images_path, files.labels_path);
     tflite::WriteModel(*ReadEmbedded(clean[i], false), files.reference_path);
@@ -117,7 +121,10 @@ Table MakeTable(const TableRequest& request) {
                           .subject = std::string(clean[i]),
                           .truth = "nothing is wrong",
                           .found = result.verdict.sentence,
-                          .right = silent});
+                          .right = silent,
+                          .has_layer = false,
+                          .layer_named = false,
+                          .kind_named = false});
     ++table.clean;
     table.false_alarms += !silent;
     report();

@@ -25,6 +25,8 @@ struct TableRow {
   std::string subject;       // the kind of fault, or the clean pair's name
   std::string truth, found;  // sentences
   bool right = false;        // named, or no alarm
+  bool has_layer = false;    // a layer is at fault
+  bool layer_named = false, kind_named = false;
 };
 
 struct Table {

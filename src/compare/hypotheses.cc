@@ -59,21 +59,12 @@ struct Steps {
   int x = 1, y = 1;
 };
 
-InputChange Shift(int right, int down) {
-  InputChange change;
-  change.cause = Cause::kInputShifted;
-  change.shift_x = right, change.shift_y = down;
-  change.name = fmt::format("moved by {} {} and {} {}", std::abs(right), right < 0 ? "left" : "right", std::abs(down),
-                            down < 0 ? "up" : "down");
-  return change;
-}
-
 // A coarse grid of shifts by up to two sevenths of the picture: what stands farther off has left it.
 std::vector<InputChange> Shifts(const Steps& step) {
   std::vector<InputChange> shifts;
   for (int dy = -2; dy <= 2; ++dy) {
     for (int dx = -2; dx <= 2; ++dx) {
-      if (dx != 0 || dy != 0) shifts.push_back(Shift(dx * step.x, dy * step.y));
+      if (dx != 0 || dy != 0) shifts.push_back(PictureShift(dx * step.x, dy * step.y));
     }
   }
   return shifts;
@@ -247,7 +238,7 @@ class Search {
       for (int dy = -1; dy <= 1; ++dy) {
         for (int dx = -1; dx <= 1; ++dx) {
           if (dx == 0 && dy == 0) continue;
-          consider(Shift(middle.shift_x + dx * step.x, middle.shift_y + dy * step.y));
+          consider(PictureShift(middle.shift_x + dx * step.x, middle.shift_y + dy * step.y));
         }
       }
     }

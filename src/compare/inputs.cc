@@ -129,21 +129,13 @@ InputChange BestShift(const std::vector<std::vector<float>>& reference, const st
   for (int dy = -reach_y; dy <= reach_y; ++dy) {
     for (int dx = -reach_x; dx <= reach_x; ++dx) {
       if (dx == 0 && dy == 0) continue;
-      InputChange change;
-      change.cause = Cause::kInputShifted;
-      change.shift_x = dx, change.shift_y = dy;
+      InputChange change = PictureShift(dx, dy);
       const double share = FitChange(change, reference, model, shape, kShiftSamples).explained;
       if (share <= *explained) continue;
       *explained = share;
-      best = change;
+      best = std::move(change);
     }
   }
-  std::string way;
-  if (best.shift_x != 0) way = fmt::format("{} {}", std::abs(best.shift_x), best.shift_x > 0 ? "right" : "left");
-  if (best.shift_y != 0) {
-    way += fmt::format("{}{} {}", way.empty() ? "" : " and ", std::abs(best.shift_y), best.shift_y > 0 ? "down" : "up");
-  }
-  best.name = "moved by " + way;
   return best;
 }
 
@@ -221,6 +213,19 @@ std::optional<std::vector<float>> ApplyChange(const InputChange& change, const s
     for (float& value : out) value = static_cast<float>(change.scale * static_cast<double>(value) + change.offset);
   }
   return out;
+}
+
+InputChange PictureShift(int right, int down) {
+  InputChange change;
+  change.cause = Cause::kInputShifted;
+  change.shift_x = right, change.shift_y = down;
+  std::string way;
+  if (right != 0) way = fmt::format("{} {}", std::abs(right), right > 0 ? "right" : "left");
+  if (down != 0) {
+    way += fmt::format("{}{} {}", way.empty() ? "" : " and ", std::abs(down), down > 0 ? "down" : "up");
+  }
+  change.name = "moved by " + way;
+  return change;
 }
 
 std::vector<InputChange> PictureMoves(const Shape& shape) {

@@ -15,7 +15,7 @@ namespace assay::compare {
 // What turns one input into another: first the picture is moved, then y = scale * x + offset.
 struct InputChange {
   Cause cause = Cause::kNone;
-  std::string name;  // "transposed", "flipped left to right", "shifted by 3 right and 2 down", ...
+  std::string name;  // "transposed", "flipped left to right", "moved by 3 right and 2 down", ...
   bool transpose = false, flip_vertical = false, flip_horizontal = false, reverse_channels = false;
   int shift_x = 0, shift_y = 0;  // pixels that the picture moves right and down; what comes in is 0
   double scale = 1, offset = 0;
@@ -32,6 +32,8 @@ std::optional<std::vector<float>> ApplyChange(const InputChange& change, const s
 
 // The moves of a picture that a wrong loader could make, the identity first.
 std::vector<InputChange> PictureMoves(const Shape& shape);
+// A move by so many pixels, one of them not 0.
+InputChange PictureShift(int right, int down);
 
 struct InputRelation {
   InputChange change;    // the model's input is about change(reference's input); cause kNone: they are the same
