@@ -25,6 +25,9 @@ if [ -n "${ORACLE_PYTHON:-}" ]; then
   cmake --preset release >/dev/null
   cmake --build --preset release -j "$(nproc)"
   "$ORACLE_PYTHON" tests/oracle/run_cases.py all --count "$cases"
-  "$ORACLE_PYTHON" tests/oracle/run_models.py "$ASSAY_TEST_DATA"/*/*.tflite
+  "$ORACLE_PYTHON" tests/oracle/make_real_inputs.py --data "$ASSAY_TEST_DATA" build/real-inputs
+  "$ORACLE_PYTHON" tests/oracle/run_models.py --real build/real-inputs "$ASSAY_TEST_DATA"/*/*.tflite
+  "$ORACLE_PYTHON" tests/oracle/check_interpreter.py "$ASSAY_TEST_DATA"/*/*.tflite
+  "$ORACLE_PYTHON" tests/oracle/check_writer.py "$ASSAY_TEST_DATA"/*/*.tflite
   "$ORACLE_PYTHON" tests/oracle/check_accuracy.py --data "$ASSAY_TEST_DATA"
 fi

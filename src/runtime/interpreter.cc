@@ -1,5 +1,7 @@
 #include "runtime/interpreter.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -129,8 +131,21 @@ void Interpreter::SelectSignature(std::string_view key) {
   throw InputError("{}: has no signature '{}'; it has {}", model().source, key, known.empty() ? "none" : known);
 }
 
-void Interpreter::ResizeInput(size_t position, const Shape& shape) {
+void Interpreter::ResizeInput(size_t position, const Shape& shape, bool strict) {
   const int32_t index = impl_->InputTensor(position);
+  if (strict) {
+    const TensorDetails details = InputDetails(position);
+    const std::vector<int32_t>& open = details.shape_signature;
+    bool allowed = static_cast<int>(open.size()) == shape.rank();
+    for (int d = 0; allowed && d < shape.rank(); ++d) {
+      const int32_t dim = open[static_cast<size_t>(d)];
+      allowed = dim == -1 || dim == shape[d];
+    }
+    if (!allowed) {
+      throw InputError("{}: input '{}' may change only where its shape [{}] has -1, given {}", model().source,
+                       details.name, fmt::join(open, ","), shape.ToString());
+    }
+  }
   const auto& graph_inputs = impl_->executor->subgraph().inputs;
   for (size_t p = 0; p < graph_inputs.size(); ++p) {
     if (graph_inputs[p] == index) {

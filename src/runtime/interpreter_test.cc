@@ -111,6 +111,22 @@ TEST(InterpreterTest, ResizingTheBatchRepeatsTheResult) {
   for (size_t i = 0; i < 48; ++i) EXPECT_EQ(batch.values<float>()[i], interpreter.Output(0).values<float>()[i % 16]);
 }
 
+TEST(InterpreterTest, StrictResizingChangesOpenDimensionsAlone) {
+  Interpreter open(Chain(1, /*open_batch=*/true)), closed(Chain(1));
+  open.ResizeInput(0, {5, 2, 2, 4}, /*strict=*/true);
+  open.AllocateTensors();
+  EXPECT_EQ(open.OutputShape(0), (Shape{5, 2, 2, 4}));
+  EXPECT_THROW(open.ResizeInput(0, {5, 3, 2, 4}, /*strict=*/true), Error);
+  EXPECT_THROW(open.ResizeInput(0, {5, 2, 4}, /*strict=*/true), Error);
+  closed.ResizeInput(0, {1, 2, 2, 4}, /*strict=*/true);
+  try {
+    closed.ResizeInput(0, {2, 2, 2, 4}, /*strict=*/true);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("may change only where its shape [1,2,2,4] has -1, given [2,2,2,4]"));
+  }
+}
+
 TEST(InterpreterTest, WrongInputsAreNamed) {
   Interpreter interpreter(Chain(1));
   const auto message = [&](auto&& act) -> std::string {

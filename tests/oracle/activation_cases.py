@@ -5,8 +5,8 @@ from elementwise_cases import *
 OPS = {  # name: types beside float32, options table, version
     'RELU': (('int8', 'uint8', 'int16'), None, 3),
     'RELU6': (('int8', 'uint8', 'int16'), None, 3),
-    'RELU_N1_TO_1': (('int8', 'uint8'), None, 1),
-    'RELU_0_TO_1': (('int8', 'uint8'), None, 1),
+    'RELU_N1_TO_1': (('int8', 'uint8', 'int16'), None, 1),
+    'RELU_0_TO_1': (('int8', 'uint8', 'int16'), None, 1),
     'LOGISTIC': (('int8', 'uint8', 'int16', 'int16 powers of two'), None, 3),
     'TANH': (('int8', 'uint8', 'int16', 'int16 powers of two'), None, 3),
     'ELU': (('int8',), None, 1),

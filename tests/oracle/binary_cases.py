@@ -19,8 +19,8 @@ OPS = {  # name: types ('q': codes), options table, version
     'EQUAL': (('bool', 'float32', 'int8 q', 'uint8 q', 'int16', 'int16 q', 'int32', 'int64'), 'EqualOptions', 5),
     'NOT_EQUAL': (('bool', 'float32', 'int8 q', 'uint8 q', 'int16 q', 'int32', 'int64'), 'NotEqualOptions', 4),
     'LESS': (('float32', 'int8 q', 'uint8 q', 'int16', 'int32', 'int64'), 'LessOptions', 3),
-    'LESS_EQUAL': (('float32', 'int8 q', 'uint8 q', 'int32', 'int64'), 'LessEqualOptions', 2),
-    'GREATER': (('float32', 'int8 q', 'uint8 q', 'int32', 'int64'), 'GreaterOptions', 2),
+    'LESS_EQUAL': (('float32', 'int8 q', 'uint8 q', 'int16', 'int32', 'int64'), 'LessEqualOptions', 2),
+    'GREATER': (('float32', 'int8 q', 'uint8 q', 'int16', 'int32', 'int64'), 'GreaterOptions', 2),
     'GREATER_EQUAL': (('float32', 'int8 q', 'uint8 q', 'int16', 'int32', 'int64'), 'GreaterEqualOptions', 3),
 }
 COMPARISONS = ('EQUAL', 'NOT_EQUAL', 'LESS', 'LESS_EQUAL', 'GREATER', 'GREATER_EQUAL')

@@ -6,12 +6,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 TYPES = {'float32': 0, 'float16': 1, 'int32': 2, 'uint8': 3, 'int64': 4, 'bool': 6, 'int16': 7, 'complex64': 8, 'int8': 9,
-         'float64': 10, 'uint64': 12, 'uint32': 15, 'uint16': 16, 'int4': 17, 'resource': 13}
+         'float64': 10, 'complex128': 11, 'uint64': 12, 'resource': 13, 'uint32': 15, 'uint16': 16, 'int4': 17, 'int2': 19, 'uint4': 20}
+SMALL = {'int2': (2, -2, 1), 'int4': (4, -8, 7), 'uint4': (4, 0, 15)}  # bits, lowest, highest
 
 
 @dataclasses.dataclass
 class Tensor:
-    """A tensor; `data` makes it a constant. `dtype` is a numpy name or 'int4' (data then holds int8 values in [-8, 7])."""
+    """A tensor; `data` makes it a constant. `dtype` is a numpy name or one of SMALL (data then holds one value per byte)."""
     shape: tuple
     dtype: str = 'float32'
     scale: object = None       # a float or one per channel; None: not quantized
@@ -20,15 +21,17 @@ class Tensor:
     data: object = None
     variable: bool = False
     signature: object = None   # shape_signature, -1 marks an open dimension
+    sparsity: object = None    # a schema.SparsityParametersT; data then holds the values that are stored
 
 
 def _pack(tensor):
     data = np.ascontiguousarray(tensor.data)
-    if tensor.dtype == 'int4':
-        flat = data.reshape(-1).astype(np.int8).view(np.uint8) & 15
-        if flat.size % 2:
-            flat = np.append(flat, np.uint8(0))
-        return (flat[0::2] | (flat[1::2] << 4)).astype(np.uint8)
+    if tensor.dtype in SMALL:
+        bits = SMALL[tensor.dtype][0]
+        per_byte = 8 // bits
+        flat = data.reshape(-1).astype(np.int8).view(np.uint8) & (2 ** bits - 1)
+        flat = np.append(flat, np.zeros(-flat.size % per_byte, np.uint8)).reshape(-1, per_byte)
+        return (flat << (np.arange(per_byte) * bits)).sum(1).astype(np.uint8)
     return np.frombuffer(data.astype(tensor.dtype).tobytes(), np.uint8)
 
 
@@ -38,6 +41,7 @@ def _tensor(t, name, buffers):
     out.hasRank = True
     if t.signature is not None:
         out.shapeSignature = list(t.signature)
+    out.sparsity = t.sparsity
     if t.data is not None:
         b = schema.BufferT()
         b.data = _pack(t)
@@ -113,13 +117,16 @@ class Skip:
 
 
 def codes(rng, dtype, shape):
-    """Uniform over the whole range of an integer type; normal for floats; fair for bools."""
+    """Uniform over the whole range of an integer type; normal for floats and complex numbers; fair for bools."""
     if dtype == 'bool':
         return rng.integers(0, 2, size=shape).astype(bool)
     if dtype.startswith('float'):
         return rng.standard_normal(shape).astype(dtype)
-    if dtype == 'int4':
-        return rng.integers(-8, 8, size=shape).astype(np.int8)
+    if dtype.startswith('complex'):
+        return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+    if dtype in SMALL:
+        _, low, high = SMALL[dtype]
+        return rng.integers(low, high, size=shape, endpoint=True).astype(np.int8)
     info = np.iinfo(dtype)
     return rng.integers(info.min, info.max, size=shape, endpoint=True, dtype=dtype)
 

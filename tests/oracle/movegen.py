@@ -2,7 +2,9 @@
 import numpy as np
 from modelgen import Case, Tensor, codes, one_op, scale_like
 
-ALL = ('float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool')
+PLAIN = ('float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool')
+RARE = ('float16', 'float64', 'uint16', 'uint32', 'uint64', 'complex64')  # few kernels of LiteRT take them
+ALL = PLAIN * 4 + RARE
 
 
 def dims(rng, low=0, high=5, most=6, empty=0.03):

@@ -1,11 +1,11 @@
-"""IMAG: of complex64."""
-import numpy as np
-from modelgen import Tensor
+"""IMAG: of both complex types."""
+from modelgen import Tensor, codes
 from movegen import Builder, dims
 
 
 def draw(rng):
-    b = Builder(rng, 'float32')
-    shape = dims(rng, 0, 4)
-    x = b.add(Tensor(tuple(shape), 'complex64'), (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64))
-    return b.case('IMAG', [x], [b.output(shape)], {}, None, kind='complex64')
+    dtype = str(rng.choice(['complex64', 'complex128']))
+    b = Builder(rng, 'float32' if dtype == 'complex64' else 'float64')
+    shape = tuple(dims(rng, 0, 4))
+    x = b.add(Tensor(shape, dtype), codes(rng, dtype, shape))
+    return b.case('IMAG', [x], [b.output(shape)], {}, None, kind=dtype)

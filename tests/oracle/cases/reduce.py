@@ -4,7 +4,7 @@ from modelgen import Case, Skip, Tensor, codes, one_op, scale_like
 
 NUMBERS = ('float32', 'int8', 'uint8', 'int16', 'int32', 'int64')
 TYPES = {'MEAN': NUMBERS, 'SUM': NUMBERS, 'REDUCE_MAX': NUMBERS, 'REDUCE_MIN': NUMBERS,
-         'REDUCE_PROD': ('float32', 'int8', 'int16', 'int32', 'int64'), 'REDUCE_ANY': ('bool',), 'REDUCE_ALL': ('bool',)}
+         'REDUCE_PROD': NUMBERS, 'REDUCE_ANY': ('bool',), 'REDUCE_ALL': ('bool',)}
 
 
 def draw(rng):
@@ -26,7 +26,9 @@ def draw(rng):
     x = codes(rng, dtype, shape)
     si = so = None
     zi = zo = 0
-    if dtype in ('int8', 'uint8', 'int16'):
+    if (op, dtype) == ('REDUCE_PROD', 'uint8'):  # LiteRT takes them as plain integers alone
+        x = (x % 3 + 1).astype(dtype)
+    elif dtype in ('int8', 'uint8', 'int16'):
         info = np.iinfo(dtype)
         if rng.random() < 0.4:
             x = (x // 8).astype(dtype)
@@ -42,7 +44,7 @@ def draw(rng):
             if dtype != 'int16':
                 zo = int(np.clip((info.min + info.max) / 2 - np.median(real) / so + rng.normal() * 20, info.min, info.max))
         if op == 'REDUCE_PROD':
-            zo = 0 if dtype == 'int16' else int(rng.integers(-100, 100))
+            zo = 0 if dtype == 'int16' else int(rng.integers(info.min + 28, info.max - 28))
             typical = np.exp(np.mean(np.log(np.abs(x.astype(float) - zi) + 0.5))) * si
             if abs(np.log(typical) * count) > 40:
                 return Skip(kind, 'the product has no scale')

@@ -4,7 +4,7 @@ from movegen import Builder, dims
 
 
 def draw(rng):
-    b = Builder(rng, str(rng.choice(['float32', 'uint8', 'int8', 'int32', 'int64', 'bool'])))
+    b = Builder(rng, str(rng.choice(['float32', 'uint8', 'int8', 'int16', 'int32', 'int64', 'bool'])))
     shape = dims(rng, 1, 4, empty=0)
     depth = int(rng.integers(1, len(shape) + 1))
     lead = dims(rng, 1, 3, most=4, empty=0)
