@@ -1,4 +1,5 @@
-// assay's public C++ interface: read a .tflite model, run it as TFLite's interpreter does, measure its accuracy.
+// assay's public C++ interface: read a .tflite model, run it as TFLite's interpreter does,
+// look into it, measure its accuracy.
 //
 //   #include <assay/assay.h>
 //   auto model = assay::ReadModel("model.tflite");                 // throws assay::Error
@@ -16,6 +17,7 @@
 #include "graph/model.h"
 #include "image/preprocess.h"
 #include "numerics/profile.h"
+#include "runtime/inspect_model.h"
 #include "runtime/interpreter.h"
 #include "tensor/array.h"
 #include "tensor/npy.h"
@@ -23,8 +25,10 @@
 namespace assay {
 
 using graph::Model;
+using runtime::InspectModel;
 using runtime::Interpreter;
 using runtime::InterpreterOptions;
+using runtime::ModelFacts;
 using runtime::TensorDetails;
 using tflite::ReadModel;
 

@@ -22,5 +22,15 @@ TEST(Utf8, RefusesEverythingElse) {
   }
 }
 
+TEST(Utf8, CleanTextCanBeShown) {
+  EXPECT_EQ(CleanUtf8("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8d\x8e", "?"), "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8d\x8e");
+  EXPECT_EQ(CleanUtf8("a\nb\x1b[31m\x7f\xc2\x9b"
+                      "2J",
+                      "?"),
+            "a?b?[31m??2J");
+  EXPECT_EQ(CleanUtf8("\xff\xc3(\xe2\x82", "?"), "\x3f?(\x3f?");
+  EXPECT_EQ(CleanUtf8("\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd", "?"), "??\xef\xbf\xbd");
+}
+
 }  // namespace
 }  // namespace assay

@@ -19,6 +19,7 @@ void AddBench(CLI::App& app, Action& action);
 void AddCompare(CLI::App& app, Action& action);
 void AddDemo(CLI::App& app, Action& action);
 void AddEvaluate(CLI::App& app, Action& action);
+void AddInspect(CLI::App& app, Action& action);
 void AddPreprocess(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
 

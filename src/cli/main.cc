@@ -2,12 +2,15 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <new>
+#include <sstream>
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "base/version.h"
 #include "cli/cli.h"
 #include "numerics/profile.h"
@@ -16,6 +19,7 @@ namespace assay::cli {
 namespace {
 
 std::atomic<bool> interrupted{false};
+bool reader_is_gone = false;  // `assay ... | head`: nobody is left to be told
 
 void OnSignal(int signal) {
   // The second one ends the program at once.
@@ -65,6 +69,11 @@ void CheckNames(const CLI::App& app, int argc, char** argv) {
   }
 }
 
+Error StdoutError() {
+  reader_is_gone = errno == EPIPE;
+  return InputError("stdout: cannot write");
+}
+
 int Main(int argc, char** argv) {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
@@ -75,6 +84,7 @@ int Main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
   AddRun(app, action);
+  AddInspect(app, action);
   AddPreprocess(app, action);
   AddEvaluate(app, action);
   AddCompare(app, action);
@@ -88,7 +98,13 @@ int Main(int argc, char** argv) {
     CheckNames(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    // Help and version are results like any other: where they cannot be written, that is an error.
+    std::ostringstream text;
+    const int code = app.exit(success, text, text);
+    action = [code, shown = text.str()] {
+      Print(shown);
+      return code;
+    };
   } catch (const CLI::ParseError& error) {
     return usage(error.what());
   } catch (const Error& error) {
@@ -96,10 +112,11 @@ int Main(int argc, char** argv) {
   }
   try {
     const int code = action();
-    if (std::fflush(stdout) != 0) throw InputError("stdout: cannot write");
+    if (std::fflush(stdout) != 0) throw StdoutError();
     return code;
   } catch (const Error& error) {
-    fmt::print(stderr, "assay: {}\n", error.what());
+    if (reader_is_gone) return static_cast<int>(error.code());
+    fmt::print(stderr, "assay: {}\n", CleanUtf8(error.what(), "?"));  // names in it come from files
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "assay: out of memory\n");
@@ -115,7 +132,7 @@ int Main(int argc, char** argv) {
 const std::atomic<bool>& Interrupted() { return interrupted; }
 
 void Print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw InputError("stdout: cannot write");
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw StdoutError();
 }
 
 }  // namespace assay::cli

@@ -23,12 +23,15 @@ class FlexbufferMap {
   float Float(std::string_view name, float otherwise) const;
   bool Bool(std::string_view name, bool otherwise) const;
 
- private:
   // monostate: something that is no number.
   using Value = std::variant<std::monostate, int64_t, double>;
+  // In the order of the names; nulls are left out.
+  const std::map<std::string, Value, std::less<>>& values() const { return values_; }
+
+ private:
   const Value* Find(std::string_view name) const;
 
-  std::map<std::string, Value, std::less<>> values_;  // nulls are left out
+  std::map<std::string, Value, std::less<>> values_;
 };
 
 }  // namespace assay::graph

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "graph/sparsity_verifier.h"
 
 namespace assay::graph {
@@ -448,15 +449,10 @@ std::vector<int32_t> CalledSubgraphs(const Operator& op) {
 
 std::string Printable(std::string_view text) {
   constexpr size_t kLongest = 100;
-  std::string shown(text.substr(0, kLongest));
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  if (text.size() <= kLongest) return shown;
-  // Never end inside a UTF-8 sequence.
-  while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xc0) == 0x80) shown.pop_back();
-  if (!shown.empty() && static_cast<unsigned char>(shown.back()) >= 0xc0) shown.pop_back();
-  return shown + "...";
+  if (text.size() <= kLongest) return CleanUtf8(text, "?");
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // never inside of a sequence
+  return CleanUtf8(text.substr(0, end), "?") + "...";
 }
 
 }  // namespace assay::graph

@@ -414,6 +414,7 @@ void Executor::PlanMemory() {
   arena_ = AlignedBytes();
   session_.Account(static_cast<int64_t>(plan_.arena_bytes));
   accounted_ += static_cast<int64_t>(plan_.arena_bytes);
+  if (session_.options().plan_only) return;
   arena_ = AlignedBytes(plan_.arena_bytes);
   for (size_t i = 0; i < block_of.size(); ++i) {
     if (block_of[i] < 0) continue;
@@ -471,6 +472,7 @@ void Executor::RunStep(size_t index) {
 }
 
 void Executor::Invoke() {
+  ASSAY_CHECK(!session_.options().plan_only);
   if (!prepared_) Prepare();
   const OpHook& hook = session_.hook();
   const bool half = session_.options().profile->half_between_ops;

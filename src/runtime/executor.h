@@ -56,6 +56,8 @@ class Executor {
   const ArenaPlan& arena() const { return plan_; }
   std::string Place(int32_t op_index) const;  // "op 17 CONV_2D"
   numerics::Engine engine(int32_t op_index) const { return steps_[static_cast<size_t>(op_index)].engine; }
+  bool is_folded(int32_t op_index) const { return steps_[static_cast<size_t>(op_index)].folded; }
+  bool is_deferred(int32_t op_index) const { return steps_[static_cast<size_t>(op_index)].deferred; }
 
  private:
   struct Step {

@@ -225,4 +225,23 @@ Interpreter::MemoryUse Interpreter::memory() const {
   return {plan.arena_bytes, plan.sum_bytes, plan.peak_live_bytes};
 }
 
+std::optional<Interpreter::SubgraphPlan> Interpreter::Plan(int32_t subgraph) const {
+  ASSAY_CHECK(subgraph >= 0 && static_cast<size_t>(subgraph) < model().subgraphs.size());
+  const Executor& executor = impl_->session.executor(subgraph);
+  if (!executor.prepared()) return std::nullopt;
+  SubgraphPlan plan;
+  const auto ops = static_cast<int32_t>(executor.subgraph().operators.size());
+  for (int32_t i = 0; i < ops; ++i) {
+    plan.ops.push_back({executor.engine(i), executor.is_folded(i), executor.is_deferred(i)});
+  }
+  const auto tensors = static_cast<int32_t>(executor.subgraph().tensors.size());
+  for (int32_t i = 0; i < tensors; ++i) {
+    plan.shapes.push_back(executor.tensor(i).shape);
+    plan.shape_known.push_back(executor.IsShapeKnown(i));
+  }
+  const ArenaPlan& arena = executor.arena();
+  plan.memory = {arena.arena_bytes, arena.sum_bytes, arena.peak_live_bytes};
+  return plan;
+}
+
 }  // namespace assay::runtime

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,6 +75,21 @@ class Interpreter {
     uint64_t peak_live_bytes = 0;  // the largest set alive at once: no plan can take less
   };
   MemoryUse memory() const;
+
+  // How an op will run.
+  struct OpPlan {
+    numerics::Engine engine = numerics::Engine::kReference;
+    bool folded = false;    // its outputs follow from constants and shapes: computed once, while allocating
+    bool deferred = false;  // prepared at its turn, when the shapes are known; the engine is decided then
+  };
+  struct SubgraphPlan {
+    std::vector<OpPlan> ops;        // by op
+    std::vector<Shape> shapes;      // by tensor
+    std::vector<bool> shape_known;  // by tensor; false: only running shows it
+    MemoryUse memory;
+  };
+  // What allocating found out about a subgraph: the selected one and those that it calls. None for others.
+  std::optional<SubgraphPlan> Plan(int32_t subgraph) const;
 
  private:
   class Impl;

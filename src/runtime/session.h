@@ -37,6 +37,7 @@ using OpHook = std::function<void(const OpEvent&)>;
 struct InterpreterOptions {
   const numerics::Profile* profile = &numerics::DefaultProfile();
   bool preserve_all_tensors = false;  // every intermediate tensor stays readable after Invoke
+  bool plan_only = false;             // the arena is planned, not taken: to look at a model, nothing can be invoked
   RunLimits limits = {};
   const std::atomic<bool>* cancelled = nullptr;  // polled between ops and loop trips
 };

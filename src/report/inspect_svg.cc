@@ -1,0 +1,654 @@
+// The picture of `inspect`: boxes for ops, lines for tensors, placed by LayOutGraph.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "graph/verifier.h"
+#include "report/graph_layout.h"
+#include "report/html_page.h"
+#include "report/inspect_report.h"
+#include "report/inspect_words.h"
+
+namespace assay::report {
+namespace {
+
+using runtime::ModelFacts;
+using runtime::OpFacts;
+using runtime::SubgraphFacts;
+
+constexpr size_t kMaxBoxes = 700;        // of one graph; larger ones get several ops to a box
+constexpr size_t kMaxAllBoxes = 3000;    // of all graphs together; what comes behind is named only
+constexpr size_t kMaxEnds = 24;          // inputs or outputs with a box of their own
+constexpr size_t kMaxLabelledPorts = 4;  // outputs of one op whose shapes are written, not only in the tooltip
+constexpr size_t kMaxTooltip = 1200;     // bytes
+constexpr size_t kMaxName = 160;         // bytes of a tensor's name in a tooltip
+constexpr double kMargin = 28, kLineHeight = 15, kPanelGap = 46, kLeastWidth = 620;
+constexpr double kTitleSize = 12, kTextSize = 10.5, kLabelSize = 10;
+
+// Light and dark, by family.
+struct Colour {
+  const char *light, *dark;
+};
+constexpr std::array<Colour, static_cast<size_t>(OpFamily::kCount)> kColours = {{{"#2f6fde", "#6ea3ff"},
+                                                                                 {"#0d95a6", "#44cbd9"},
+                                                                                 {"#5b52d6", "#9b94ff"},
+                                                                                 {"#a23cc0", "#d484ec"},
+                                                                                 {"#2b9a4c", "#63cd82"},
+                                                                                 {"#de7417", "#ffa75a"},
+                                                                                 {"#b58c00", "#e6c04a"},
+                                                                                 {"#758294", "#9fadbf"},
+                                                                                 {"#d34a8d", "#ff8fc3"},
+                                                                                 {"#93653a", "#d0a074"},
+                                                                                 {"#b5372b", "#ff857a"}}};
+
+constexpr const char* kEndCss = "g end";
+constexpr std::string_view kStyle = R"css(
+text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:10.5px;fill:#4a5564}
+.page{fill:#f6f7f9}.h{font-size:18px;font-weight:650;fill:#1b2330}.p{font-size:12.5px}.c{font-size:13px;font-weight:600;fill:#1b2330}
+.t{font-size:12px;font-weight:650;fill:#1b2330}.i{font-size:10px;fill:#7b8697}.d{fill:#4a5564}
+.b{fill:#fff;stroke:#d3d9e1}.e{fill:none;stroke:#8b97a7;stroke-width:1.5}.a{fill:#8b97a7}
+.l{font-size:10px;fill:#3c4654;stroke:#f6f7f9;stroke-width:3.5px;stroke-linejoin:round;paint-order:stroke}.q{fill:#7b8697}
+.end .b{fill:#e8ecf2;stroke:#aab4c2}.n0 .b{stroke:#c22f2f;stroke-width:2.4}.n1 .b{stroke-dasharray:4 3;stroke:#8b97a7}
+.g:hover .b{stroke:#1b2330;stroke-width:1.6}.e:hover{stroke:#1b2330;stroke-width:2.6}.bad{fill:#c22f2f}
+@media(prefers-color-scheme:dark){text{fill:#a9b4c2}.page{fill:#12161d}.h,.c,.t{fill:#e9edf3}.i,.q{fill:#8793a3}.d{fill:#b4bfcc}
+.b{fill:#1b212b;stroke:#38424f}.e{stroke:#6f7c8d}.a{fill:#6f7c8d}.l{fill:#c4cdd8;stroke:#12161d}.q{fill:#8793a3}
+.end .b{fill:#262e3a;stroke:#566274}.n0 .b{stroke:#ff7b74}.n1 .b{stroke:#6f7c8d}.bad{fill:#ff7b74}
+.g:hover .b{stroke:#e9edf3}.e:hover{stroke:#e9edf3}}
+)css";
+
+std::string Xml(std::string_view text) { return EscapeHtml(CleanText(text)); }
+
+// About the width of sans-serif text; exact widths depend on the viewer's fonts.
+double TextWidth(std::string_view text, double size) {
+  double units = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xc0) == 0x80) continue;
+    if (byte >= 0x80) {
+      units += byte >= 0xe0 ? 1.0 : 0.6;
+    } else if (std::string_view("ilj.,:;|'!()[]It").find(c) != std::string_view::npos) {
+      units += 0.33;
+    } else if (c == 'M' || c == 'W' || c == 'm' || c == 'w' || c == '%') {
+      units += 0.88;
+    } else if (c >= 'A' && c <= 'Z') {
+      units += 0.69;
+    } else {
+      units += c == ' ' ? 0.29 : 0.57;
+    }
+  }
+  return units * size;
+}
+
+// The text cut to a width, with an ellipsis.
+std::string Fit(const std::string& text, double size, double width) {
+  if (TextWidth(text, size) <= width) return text;
+  std::string cut = text.substr(0, 400);
+  while (!cut.empty() && TextWidth(cut, size) + size > width) {
+    while (!cut.empty() && (static_cast<unsigned char>(cut.back()) & 0xc0) == 0x80) cut.pop_back();
+    if (!cut.empty()) cut.pop_back();
+  }
+  return cut + "\u2026";
+}
+
+std::string Name(const graph::Tensor& tensor) {
+  const std::string clean = CleanText(tensor.name.substr(0, kMaxName));
+  return tensor.name.size() > kMaxName ? clean + "\u2026" : clean;
+}
+
+// What a box says.
+struct Box {
+  std::string css;          // its classes
+  std::string title, side;  // bold, and small at its right
+  std::vector<std::string> lines, tooltip;
+  double share = 0;            // of the MACs of the costliest op
+  std::vector<int32_t> ports;  // the tensors that leave it
+};
+
+class Panel {
+ public:
+  Panel(const ModelFacts& facts, size_t subgraph, int64_t most_macs)
+      : facts_(facts),
+        graph_(facts.model->subgraphs[subgraph]),
+        sub_(facts.subgraphs[subgraph]),
+        most_macs_(most_macs) {
+    MakeBoxes();
+    Connect();
+    LayOut();
+  }
+
+  double width() const { return layout_.width; }
+  double height() const { return layout_.height; }
+  const std::vector<std::string>& notes() const { return notes_; }
+  const std::set<OpFamily>& families() const { return families_; }
+  bool has_bars() const { return has_bars_; }
+  bool has_builtin() const { return has_builtin_; }
+
+  std::string Draw() const {
+    std::string svg;
+    for (const LayoutPath& path : layout_.paths) svg += DrawPath(path);
+    for (size_t i = 0; i < boxes_.size(); ++i) svg += DrawBox(i);
+    for (size_t k = 0; k < input_.nets.size(); ++k) svg += DrawLabel(k);
+    return svg;
+  }
+
+ private:
+  const graph::Tensor& tensor(int32_t i) const { return graph_.tensors[static_cast<size_t>(i)]; }
+  const runtime::TensorFacts& facts(int32_t i) const { return sub_.tensors[static_cast<size_t>(i)]; }
+
+  std::string TensorText(int32_t i) const {
+    const std::string quantization = QuantizationText(tensor(i));
+    return fmt::format("{} {} {}{}", Name(tensor(i)), DTypeName(tensor(i).dtype), ShapeText(tensor(i), facts(i)),
+                       quantization.empty() ? "" : ", " + quantization);
+  }
+
+  bool IsHidden(const OpFacts& op) const {
+    const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
+    const bool unpacks = (info.code == graph::BuiltinOp::kDequantize || info.code == graph::BuiltinOp::kDensify) &&
+                         !info.inputs.empty() && info.inputs[0] != graph::kNoTensor &&
+                         tensor(info.inputs[0]).data.has_value();
+    return op.folded || unpacks;
+  }
+
+  Box EndBox(const char* what, const std::vector<int32_t>& tensors) const {
+    Box box;
+    box.css = kEndCss;
+    if (tensors.size() == 1) {
+      box.title = Name(tensor(tensors[0]));
+      box.lines.push_back(fmt::format("{} {}", what, DTypeName(tensor(tensors[0]).dtype)));
+    } else {
+      box.title = fmt::format("{} {}s", tensors.size(), what);
+    }
+    for (const int32_t i : tensors) box.tooltip.push_back(TensorText(i));
+    return box;
+  }
+
+  Box OpBox(const OpFacts& op) {
+    const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
+    const OpFamily family = FamilyOf(info.code);
+    families_.insert(family);
+    Box box;
+    box.css = fmt::format("g f{}", static_cast<int>(family));
+    if (!op.has_kernel) box.css += " n0";
+    const bool builtin = op.engine == numerics::Engine::kBuiltin && facts_.profile.rfind("xnnpack", 0) == 0;
+    if (builtin) box.css += " n1";
+    has_builtin_ |= builtin;
+    box.title = CleanText(graph::Printable(info.Name()));
+    box.side = fmt::format("{}", op.index);
+    const std::string options = CleanText(OptionsText(graph_, info));
+    if (!options.empty()) box.lines.push_back(options);
+    const std::string weights = WeightsText(info);
+    if (!weights.empty()) box.lines.push_back(weights);
+    std::string cost;
+    if (op.macs.value_or(0) > 0) cost = fmt::format("{} MACs", CountText(*op.macs));
+    if (op.parameters > 0)
+      cost += fmt::format("{}{} parameters", cost.empty() ? "" : " \u00b7 ", CountText(op.parameters));
+    if (!cost.empty()) box.lines.push_back(cost);
+    if (!op.has_kernel) box.lines.push_back(op.remark);
+    if (most_macs_ > 0) box.share = static_cast<double>(op.macs.value_or(0)) / static_cast<double>(most_macs_);
+    has_bars_ |= box.share > 0;
+    box.tooltip.push_back(fmt::format("op {} {} version {}", op.index, box.title, info.version));
+    if (!options.empty()) box.tooltip.push_back(options);
+    if (op.macs.value_or(0) > 0) {
+      box.tooltip.push_back(fmt::format("{} MACs, {:.1f} % of the model", GroupedText(*op.macs),
+                                        100.0 * static_cast<double>(*op.macs) / static_cast<double>(facts_.macs)));
+    }
+    for (const int32_t i : info.inputs) {
+      if (i != graph::kNoTensor) box.tooltip.push_back("in: " + TensorText(i));
+    }
+    for (const int32_t i : info.outputs) box.tooltip.push_back("out: " + TensorText(i));
+    if (op.has_kernel) box.tooltip.push_back("engine: " + EngineText(op) + (op.remark.empty() ? "" : ", " + op.remark));
+    return box;
+  }
+
+  // The largest constant that the op computes with.
+  std::string WeightsText(const graph::Operator& info) const {
+    int32_t largest = graph::kNoTensor;
+    for (const int32_t i : info.inputs) {
+      if (i == graph::kNoTensor || !IsConstant(i)) continue;
+      const DType dtype = tensor(i).dtype;
+      if (dtype == DType::kInt32 || dtype == DType::kInt64 || dtype == DType::kBool) continue;
+      if (facts(i).shape.NumElements() < 2) continue;
+      if (largest == graph::kNoTensor || facts(i).shape.NumElements() > facts(largest).shape.NumElements()) largest = i;
+    }
+    if (largest == graph::kNoTensor) return {};
+    const auto unpacked = unpacked_from_.find(largest);
+    const graph::Tensor& stored = tensor(unpacked == unpacked_from_.end() ? largest : unpacked->second);
+    return fmt::format("{} {}{}", ShapeLabel(tensor(largest), facts(largest)), DTypeName(stored.dtype),
+                       !stored.quantization.is_quantized()    ? ""
+                       : stored.quantization.is_per_channel() ? " per channel"
+                                                              : " per tensor");
+  }
+
+  bool IsConstant(int32_t i) const {
+    return tensor(i).data.has_value() || tensor(i).external_buffer != 0 || constant_.count(i) > 0;
+  }
+
+  // Several ops that follow each other in the order of execution; no line can then go back.
+  Box GroupBox(const std::vector<const OpFacts*>& ops) {
+    Box box;
+    box.css = "g f" + std::to_string(static_cast<int>(OpFamily::kOther));
+    std::map<std::string, int64_t> kinds;
+    std::map<OpFamily, int64_t> families;
+    int64_t macs = 0, missing = 0;
+    for (const OpFacts* op : ops) {
+      const graph::Operator& info = graph_.operators[static_cast<size_t>(op->index)];
+      ++kinds[CleanText(graph::Printable(info.Name()))];
+      ++families[FamilyOf(info.code)];
+      macs += op->macs.value_or(0);
+      missing += !op->has_kernel;
+    }
+    const auto most = std::max_element(families.begin(), families.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    families_.insert(most->first);
+    box.css = fmt::format("g f{}{}", static_cast<int>(most->first), missing > 0 ? " n0" : "");
+    box.title = fmt::format("{} ops", ops.size());
+    box.side = fmt::format("{}\u2013{}", ops.front()->index, ops.back()->index);
+    std::vector<std::pair<int64_t, std::string>> order;
+    for (const auto& [name, count] : kinds) order.emplace_back(-count, name);
+    std::sort(order.begin(), order.end());
+    for (size_t k = 0; k < order.size(); ++k) {
+      const std::string line = fmt::format("{} {}", -order[k].first, order[k].second);
+      if (k < 3) box.lines.push_back(line);
+      box.tooltip.push_back(line);
+    }
+    if (macs > 0) box.lines.push_back(CountText(macs) + " MACs");
+    if (most_macs_ > 0) box.share = std::min(1.0, static_cast<double>(macs) / static_cast<double>(most_macs_));
+    return box;
+  }
+
+  void MakeBoxes() {
+    box_of_op_.assign(sub_.ops.size(), -1);
+    std::vector<const OpFacts*> shown;
+    for (const OpFacts& op : sub_.ops) {
+      if (!IsHidden(op)) {
+        shown.push_back(&op);
+        continue;
+      }
+      const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
+      for (const int32_t i : info.outputs) {
+        constant_.insert(i);
+        if (info.inputs.size() == 1 && info.inputs[0] != graph::kNoTensor) unpacked_from_[i] = info.inputs[0];
+      }
+    }
+    if (shown.size() < sub_.ops.size()) {
+      notes_.push_back(
+          fmt::format("{} ops that only prepare constants are not drawn.", sub_.ops.size() - shown.size()));
+    }
+    AddEnds("input", graph_.inputs, box_of_input_);
+    size_t together = 1;
+    if (shown.size() > kMaxBoxes) {
+      together = (shown.size() + kMaxBoxes - 1) / kMaxBoxes * 2;
+      notes_.push_back(fmt::format("{} ops are too many to draw: each box stands for {} that follow each other.",
+                                   shown.size(), together));
+    }
+    for (size_t first = 0; first < shown.size(); first += together) {
+      const std::vector<const OpFacts*> ops(
+          shown.begin() + static_cast<std::ptrdiff_t>(first),
+          shown.begin() + static_cast<std::ptrdiff_t>(std::min(first + together, shown.size())));
+      for (const OpFacts* op : ops) box_of_op_[static_cast<size_t>(op->index)] = static_cast<int>(boxes_.size());
+      boxes_.push_back(ops.size() == 1 ? OpBox(*ops[0]) : GroupBox(ops));
+    }
+    first_output_ = boxes_.size();
+    AddEnds("output", graph_.outputs, box_of_output_);
+  }
+
+  void AddEnds(const char* what, const std::vector<int32_t>& tensors, std::vector<int>& box_of) {
+    for (size_t k = 0; k < tensors.size(); ++k) {
+      if (tensors.size() <= kMaxEnds || k == 0) {
+        boxes_.push_back(tensors.size() <= kMaxEnds ? EndBox(what, {tensors[k]}) : EndBox(what, tensors));
+      }
+      box_of.push_back(static_cast<int>(boxes_.size()) - 1);
+    }
+  }
+
+  // One net per tensor that a box gives and others read.
+  void Connect() {
+    std::map<int32_t, int> source;  // by tensor
+    std::map<int32_t, std::vector<int>> readers;
+    for (size_t k = 0; k < graph_.inputs.size(); ++k) source.emplace(graph_.inputs[k], box_of_input_[k]);
+    for (const OpFacts& op : sub_.ops) {
+      const int box = box_of_op_[static_cast<size_t>(op.index)];
+      if (box < 0) continue;
+      const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
+      for (const int32_t i : info.inputs) {
+        if (i != graph::kNoTensor && source.count(i) > 0 && source[i] != box) readers[i].push_back(box);
+      }
+      for (const int32_t i : info.outputs) source[i] = box;
+    }
+    for (size_t k = 0; k < graph_.outputs.size(); ++k) {
+      if (source.count(graph_.outputs[k]) > 0) readers[graph_.outputs[k]].push_back(box_of_output_[k]);
+    }
+    std::map<int, int> net_of_group;
+    for (auto& [i, boxes] : readers) {
+      std::sort(boxes.begin(), boxes.end());
+      boxes.erase(std::unique(boxes.begin(), boxes.end()), boxes.end());
+      Box& from = boxes_[static_cast<size_t>(source[i])];
+      LayoutNet net = {source[i], static_cast<int>(from.ports.size()), boxes};
+      from.ports.push_back(i);
+      input_.nets.push_back(std::move(net));
+      tensor_of_net_.push_back(i);
+    }
+    MergeManyPorts();
+  }
+
+  // Boxes with many outputs (groups, splits) get one net to all readers.
+  void MergeManyPorts() {
+    std::vector<LayoutNet> nets;
+    std::vector<int32_t> tensors;
+    std::map<int, size_t> merged;
+    for (size_t k = 0; k < input_.nets.size(); ++k) {
+      LayoutNet& net = input_.nets[k];
+      if (boxes_[static_cast<size_t>(net.from)].ports.size() <= kMaxLabelledPorts) {
+        nets.push_back(net);
+        tensors.push_back(tensor_of_net_[k]);
+        continue;
+      }
+      const auto [at, is_new] = merged.emplace(net.from, nets.size());
+      if (is_new) {
+        net.port = 0;
+        nets.push_back(net);
+        tensors.push_back(-1);
+      } else {
+        auto& to = nets[at->second].to;
+        to.insert(to.end(), net.to.begin(), net.to.end());
+      }
+    }
+    for (const auto& [box, k] : merged) {
+      auto& to = nets[k].to;
+      std::sort(to.begin(), to.end());
+      to.erase(std::unique(to.begin(), to.end()), to.end());
+      boxes_[static_cast<size_t>(box)].ports = {-1};
+    }
+    input_.nets = std::move(nets);
+    tensor_of_net_ = std::move(tensors);
+  }
+
+  void LayOut() {
+    for (Box& box : boxes_) {
+      double width = TextWidth(box.title, kTitleSize) + TextWidth(box.side, kLabelSize) + 48;
+      for (const std::string& line : box.lines) width = std::max(width, TextWidth(line, kTextSize) + 26);
+      width = std::clamp(width, 130.0, 270.0);
+      if (box.ports.size() > 1) width = std::max(width, 125.0 * static_cast<double>(box.ports.size()));
+      box.title = Fit(box.title, kTitleSize, width - TextWidth(box.side, kLabelSize) - 30);
+      for (std::string& line : box.lines) line = Fit(line, kTextSize, width - 24);
+      const double foot = box.share > 0 ? 14 : 9;
+      const double height = (box.css == kEndCss ? 17 : 22) + foot + kLineHeight * static_cast<double>(box.lines.size());
+      input_.nodes.push_back(
+          {.width = width, .height = height, .ports = std::max(1, static_cast<int>(box.ports.size()))});
+    }
+    layout_ = LayOutGraph(input_);
+    if (!layout_.omitted.empty()) {
+      notes_.push_back(fmt::format("{} long lines are left out.", layout_.omitted.size()));
+    }
+  }
+
+  std::string DrawBox(size_t i) const {
+    const Box& box = boxes_[i];
+    const LayoutNode& node = input_.nodes[i];
+    const Point at = layout_.nodes[i];
+    std::string tooltip = fmt::format("{}", fmt::join(box.tooltip, "\n"));
+    if (tooltip.size() > kMaxTooltip) tooltip = tooltip.substr(0, kMaxTooltip) + "\u2026";
+    const bool is_end = box.css == kEndCss;
+    std::string svg = fmt::format(
+        "<g class=\"{}\" transform=\"translate({:.1f} {:.1f})\"><title>{}</title><rect class=\"b\" width=\"{:.1f}\" "
+        "height=\"{:.1f}\" rx=\"{}\"/>",
+        box.css, at.x, at.y, Xml(tooltip), node.width, node.height, is_end ? 14 : 7);
+    if (!is_end) {
+      svg += fmt::format("<path class=\"s\" d=\"M7 0h{:.1f}a7 7 0 0 1 7 7v1h-{:.1f}v-1a7 7 0 0 1 7-7z\"/>",
+                         node.width - 14, node.width);
+    }
+    const double first = is_end ? 17 : 22;
+    svg += fmt::format("<text class=\"t\" x=\"12\" y=\"{:.0f}\">{}</text>", first, Xml(box.title));
+    if (!box.side.empty()) {
+      svg += fmt::format("<text class=\"i\" x=\"{:.1f}\" y=\"{:.0f}\" text-anchor=\"end\">{}</text>", node.width - 10,
+                         first, Xml(box.side));
+    }
+    for (size_t k = 0; k < box.lines.size(); ++k) {
+      svg += fmt::format("<text class=\"d\" x=\"12\" y=\"{:.0f}\">{}</text>",
+                         first + kLineHeight * static_cast<double>(k + 1), Xml(box.lines[k]));
+    }
+    if (box.share > 0) {
+      svg += fmt::format("<rect class=\"s\" x=\"8\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"3\" rx=\"1.5\"/>",
+                         node.height - 6, std::max(2.0, (node.width - 16) * box.share));
+    }
+    return svg + "</g>\n";
+  }
+
+  static std::string Line(const LayoutPath& path) {
+    std::string d = fmt::format("M{:.1f} {:.1f}", path.points[0].x, path.points[0].y);
+    for (size_t i = 1; i < path.points.size(); ++i) {
+      const Point a = path.points[i - 1], b = path.points[i];
+      if (std::abs(a.x - b.x) < 0.05 && std::abs(a.y - b.y) < 0.05) continue;
+      if (path.turns_column) {
+        // Right angles with round corners.
+        constexpr double kRadius = 8;
+        if (i + 1 == path.points.size()) {
+          d += fmt::format("L{:.1f} {:.1f}", b.x, b.y);
+          continue;
+        }
+        const Point c = path.points[i + 1];
+        const auto towards = [&](Point from, Point to) {
+          const double length = std::hypot(to.x - from.x, to.y - from.y);
+          const double t = length > 0 ? std::min(kRadius, length / 2) / length : 0;
+          return Point{from.x + (to.x - from.x) * t, from.y + (to.y - from.y) * t};
+        };
+        const Point p = towards(b, a), q = towards(b, c);
+        d += fmt::format("L{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}", p.x, p.y, b.x, b.y, q.x, q.y);
+      } else if (std::abs(a.x - b.x) < 0.05) {
+        d += fmt::format("V{:.1f}", b.y);
+      } else {
+        // It crosses below the shape that is written at its start.
+        const double middle = a.y + 0.7 * (b.y - a.y);
+        d += fmt::format("C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}", a.x, middle, b.x, middle, b.x, b.y);
+      }
+    }
+    return d;
+  }
+
+  std::string DrawPath(const LayoutPath& path) const {
+    const int32_t i = tensor_of_net_[static_cast<size_t>(path.net)];
+    return fmt::format("<path class=\"e\"{} d=\"{}\"><title>{}</title></path>\n",
+                       path.to >= 0 ? " marker-end=\"url(#arrow)\"" : "", Line(path),
+                       i < 0 ? "several tensors" : Xml(TensorText(i)));
+  }
+
+  std::string DrawLabel(size_t k) const {
+    const int32_t i = tensor_of_net_[k];
+    if (i < 0) return {};
+    const LayoutNet& net = input_.nets[k];
+    const auto from = static_cast<size_t>(net.from);
+    const double x = layout_.nodes[from].x + PortOffset(input_.nodes[from], net.port);
+    const double y = layout_.nodes[from].y + input_.nodes[from].height;
+    // On the side that no line goes to.
+    bool right = false, left = false;
+    for (const LayoutPath& path : layout_.paths) {
+      if (path.net != static_cast<int>(k) || path.points.size() < 3 || std::abs(path.points[0].y - y) > 0.1) continue;
+      right |= path.points[2].x > x + 6;
+      left |= path.points[2].x < x - 6;
+    }
+    const bool to_left = right && !left && boxes_[from].ports.size() == 1;
+    const std::string attributes =
+        fmt::format("x=\"{:.1f}\"{}", to_left ? x - 6 : x + 6, to_left ? " text-anchor=\"end\"" : "");
+    const graph::Tensor& info = tensor(i);
+    std::string second(DTypeName(info.dtype));
+    if (info.quantization.is_per_channel()) {
+      second += " per channel";
+    } else if (info.quantization.is_quantized()) {
+      second += fmt::format(" {:.4g}, {}", static_cast<double>(info.quantization.scale[0]),
+                            info.quantization.first_zero_point());
+    }
+    return fmt::format("<text class=\"l\" {} y=\"{:.1f}\">{}</text><text class=\"l q\" {} y=\"{:.1f}\">{}</text>\n",
+                       attributes, y + 14, Xml(ShapeLabel(info, facts(i))), attributes, y + 26, Xml(second));
+  }
+
+  const ModelFacts& facts_;
+  const graph::Subgraph& graph_;
+  const SubgraphFacts& sub_;
+  int64_t most_macs_;
+  std::vector<Box> boxes_;
+  std::vector<int> box_of_op_, box_of_input_, box_of_output_;
+  size_t first_output_ = 0;
+  std::set<int32_t> constant_;                // tensors that hidden ops prepare
+  std::map<int32_t, int32_t> unpacked_from_;  // and what they unpack
+  LayoutInput input_;
+  std::vector<int32_t> tensor_of_net_;  // -1: several
+  LayoutResult layout_;
+  std::vector<std::string> notes_;
+  std::set<OpFamily> families_;
+  bool has_bars_ = false, has_builtin_ = false;
+};
+
+std::string FileName(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
+// #rrggbb of two colours mixed; `share` of the first.
+std::string Mix(std::string_view a, std::string_view b, double share) {
+  const auto part = [](std::string_view colour, size_t k) {
+    return std::stoi(std::string(colour.substr(1 + 2 * k, 2)), nullptr, 16);
+  };
+  std::string text = "#";
+  for (size_t k = 0; k < 3; ++k) {
+    text += fmt::format("{:02x}", static_cast<int>(std::lround(part(a, k) * share + part(b, k) * (1 - share))));
+  }
+  return text;
+}
+
+// Written out for each family: many viewers of SVG know no variables.
+std::string FamilyStyles(const std::set<OpFamily>& families) {
+  std::string light, dark;
+  for (const OpFamily family : families) {
+    const auto k = static_cast<size_t>(family);
+    const Colour& colour = kColours[k];
+    light +=
+        fmt::format(".f{} .s{{fill:{}}}.f{} .b{{fill:{}}}", k, colour.light, k, Mix(colour.light, "#ffffff", 0.07));
+    dark += fmt::format(".f{} .s{{fill:{}}}.f{} .b{{fill:{}}}", k, colour.dark, k, Mix(colour.dark, "#1b212b", 0.1));
+  }
+  return fmt::format("{}\n@media(prefers-color-scheme:dark){{{}}}\n", light, dark);
+}
+
+struct Place {
+  size_t panel = 0;
+  double x = 0, y = 0;
+};
+
+}  // namespace
+
+std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
+  int64_t most_macs = 0;
+  for (const SubgraphFacts& sub : facts.subgraphs) {
+    for (const OpFacts& op : sub.ops) most_macs = std::max(most_macs, op.macs.value_or(0));
+  }
+  std::vector<Panel> panels;
+  size_t boxes = 0;
+  for (size_t s = 0; s < facts.subgraphs.size() && (s == 0 || boxes < kMaxAllBoxes); ++s) {
+    panels.emplace_back(facts, s, most_macs);
+    boxes += std::min(facts.subgraphs[s].ops.size(), kMaxBoxes) + 2;
+  }
+  std::set<OpFamily> families;
+  bool has_bars = false, has_builtin = false;
+  std::vector<std::string> facts_lines, bad_lines;
+  const SubgraphFacts& main = facts.subgraphs[0];
+  facts_lines.push_back(fmt::format("{} \u00b7 {} ops \u00b7 {} parameters \u00b7 {} MACs \u00b7 {}", facts.scheme,
+                                    facts.operators, CountText(facts.parameters), CountText(facts.macs),
+                                    BytesText(facts.model->file_bytes)));
+  if (main.memory.has_value()) {
+    facts_lines.push_back(fmt::format("arena {} of {} for all tensors side by side \u00b7 {}",
+                                      BytesText(main.memory->arena_bytes), BytesText(main.memory->sum_bytes),
+                                      facts.profile));
+  }
+  if (!facts.cannot_run.empty()) bad_lines.push_back("cannot run: " + facts.cannot_run);
+  for (size_t p = 0; p < panels.size(); ++p) {
+    families.insert(panels[p].families().begin(), panels[p].families().end());
+    has_bars |= panels[p].has_bars();
+    has_builtin |= panels[p].has_builtin();
+    for (const std::string& note : panels[p].notes()) {
+      facts_lines.push_back(panels.size() > 1 ? fmt::format("Subgraph {}: {}", p, note) : note);
+    }
+  }
+  if (panels.size() < facts.subgraphs.size()) {
+    facts_lines.push_back(fmt::format("{} further subgraphs are not drawn.", facts.subgraphs.size() - panels.size()));
+  }
+  if (has_bars) {
+    facts_lines.push_back("The bar under an op is its share of the MACs, the longest that of the costliest op.");
+  }
+  if (has_builtin) facts_lines.push_back("Dashed: XNNPACK does not take it, the built-in kernel does.");
+
+  // The main graph first; the others beside each other below.
+  double content = std::max(panels[0].width(), kLeastWidth);
+  std::vector<Place> places = {{0, 0, 0}};
+  const bool captions = panels.size() > 1;
+  const double caption = captions ? 26 : 0;
+  double y = caption + panels[0].height() + kPanelGap, x = 0, row = 0;
+  for (size_t p = 1; p < panels.size(); ++p) {
+    const double width = std::max(panels[p].width(), 230.0);
+    if (x > 0 && x + width > std::max(content, 1300.0)) {
+      x = 0;
+      y += row + kPanelGap;
+      row = 0;
+    }
+    places.push_back({p, x, y});
+    x += width + kPanelGap;
+    row = std::max(row, caption + panels[p].height());
+    content = std::max(content, x - kPanelGap);
+  }
+  const double low = y + row + (panels.size() > 1 ? 0 : -kPanelGap);
+
+  std::string head;
+  double line = kMargin + 16;
+  const double text_width = content;
+  const auto add_line = [&](const std::string& css, const std::string& text) {
+    head += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{:.0f}\">{}</text>\n", css, kMargin, line,
+                        Xml(Fit(CleanText(text), css == "h" ? 18 : 12.5, text_width)));
+    line += 19;
+  };
+  add_line("h", FileName(model));
+  line += 3;
+  for (const std::string& text : bad_lines) add_line("p bad", text);
+  for (const std::string& text : facts_lines) add_line("p", text);
+  double at = kMargin;
+  for (const OpFamily family : families) {
+    const std::string name(OpFamilyName(family));
+    const double width = TextWidth(name, 12.5) + 34;
+    if (at > kMargin && at + width > kMargin + text_width) at = kMargin, line += 19;
+    head += fmt::format(
+        "<g class=\"f{}\"><rect class=\"s\" x=\"{:.0f}\" y=\"{:.0f}\" width=\"11\" height=\"11\" rx=\"3\"/></g>"
+        "<text class=\"p\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>\n",
+        static_cast<int>(family), at, line - 10, at + 16, line, Xml(name));
+    at += width;
+  }
+  line += 26;
+
+  const double width = content + 2 * kMargin, height = line + low + kMargin;
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0f}\" height=\"{:.0f}\" viewBox=\"0 0 {:.0f} {:.0f}\" "
+      "role=\"img\" "
+      "aria-label=\"Graph of {}\">\n<style>{}{}</style>\n"
+      "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" "
+      "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"a\" d=\"M0 .8 8 4 0 7.2z\"/></marker></defs>\n"
+      "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
+      width, height, width, height, Xml(FileName(model)), kStyle, FamilyStyles(families));
+  svg += head;
+  for (const Place& place : places) {
+    const Panel& panel = panels[place.panel];
+    if (captions) {
+      const graph::Subgraph& graph = facts.model->subgraphs[place.panel];
+      const auto& callers = facts.subgraphs[place.panel].callers;
+      std::string title = fmt::format("subgraph {}{}", place.panel,
+                                      graph.name.empty() ? "" : " " + CleanText(graph::Printable(graph.name)));
+      if (!callers.empty())
+        title += fmt::format(", called by {}{}", CleanText(callers[0]), callers.size() > 1 ? " and others" : "");
+      svg += fmt::format("<text class=\"c\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", kMargin + place.x,
+                         line + place.y + 10, Xml(Fit(title, 13, std::max(panel.width(), 420.0))));
+    }
+    // A graph narrower than the head stands under its middle.
+    const double shift = place.panel == 0 && !captions ? std::max(0.0, (content - panel.width()) / 2) : 0;
+    svg += fmt::format("<g transform=\"translate({:.1f} {:.1f})\">\n{}</g>\n", kMargin + place.x + shift,
+                       line + place.y + caption, panel.Draw());
+  }
+  return svg + "</svg>\n";
+}
+
+}  // namespace assay::report
