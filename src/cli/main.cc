@@ -1,5 +1,6 @@
 // The program: parses the command line, runs one verb, turns errors into messages and exit codes.
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include "base/utf8.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "kernels/simd/target.h"
 #include "numerics/profile.h"
 
 namespace assay::cli {
@@ -30,8 +32,9 @@ void OnSignal(int signal) {
 }
 
 std::string VersionText() {
-  std::string text = fmt::format("assay {}\nbuild: {}, {}{}{}\nprofiles:", kVersion, kBuildType, kCompiler,
-                                 kSanitizers.empty() ? "" : ", sanitizers ", kSanitizers);
+  std::string text = fmt::format("assay {}\nbuild: {}, {}{}{}\ninstruction set: {} (of {})\nprofiles:", kVersion,
+                                 kBuildType, kCompiler, kSanitizers.empty() ? "" : ", sanitizers ", kSanitizers,
+                                 kernels::simd::CurrentTarget(), fmt::join(kernels::simd::AvailableTargets(), ", "));
   for (const numerics::Profile& profile : numerics::AllProfiles()) {
     text += fmt::format("\n  {:<15} {}{}", profile.alias, profile.id, profile.verified ? "" : " (unverified)");
   }
@@ -79,7 +82,7 @@ int Main(int argc, char** argv) {
   std::signal(SIGTERM, OnSignal);
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Where did my accuracy go, and how do I get it back? For TensorFlow Lite models.", "assay");
-  app.set_version_flag("--version", VersionText());
+  app.set_version_flag("--version", VersionText);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
@@ -90,6 +93,10 @@ int Main(int argc, char** argv) {
   AddCompare(app, action);
   AddDemo(app, action);
   AddBench(app, action);
+  std::string isa;
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    verb->add_option("--isa", isa, "Instruction set of the vector kernels; see --version (default: the best here)");
+  }
   const auto usage = [](const char* message) {
     fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", message);
     return static_cast<int>(ErrorCode::kUsage);
@@ -111,6 +118,8 @@ int Main(int argc, char** argv) {
     return usage(error.what());
   }
   try {
+    if (!isa.empty()) kernels::simd::ForceTarget(isa);
+    kernels::simd::CurrentTarget();  // a wrong name in the environment ends here
     const int code = action();
     if (std::fflush(stdout) != 0) throw StdoutError();
     return code;

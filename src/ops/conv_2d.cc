@@ -9,6 +9,7 @@
 #include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
+#include "ops/packed_weights.h"
 
 namespace assay::ops {
 namespace {
@@ -118,9 +119,11 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
   CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
+  const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  if (auto run = PrepareVectorProduct(context, {g, stage, scales, /*filter_zero_point=*/0})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage = MakeOutputStage(context, RoundingFor(rule, g), activation), has_bias, patch,
-          x_zero = input.zero_point(), scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  return [g, stage, has_bias, patch, x_zero = input.zero_point(), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::Conv2DQuantized<int8_t, int8_t>(
         g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), 0, has_bias ? run.In<int32_t>(2).data() : nullptr,
@@ -135,10 +138,12 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   CheckType(filter, "filter", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "filter");
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
+  const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  const int32_t w_zero = filter.zero_point();
+  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage = MakeOutputStage(context, RoundingFor(rule, g), activation), has_bias, patch,
-          x_zero = input.zero_point(), w_zero = filter.zero_point(),
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
+  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
         g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
         has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,

@@ -7,6 +7,7 @@
 #include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
+#include "ops/packed_weights.h"
 
 namespace assay::ops {
 namespace {
@@ -112,8 +113,11 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
     stages.tail.rounding = Rounding::kFixedHalfAway;
     stages.blocked_channels = g.output_c / kInt8Block * kInt8Block;
   }
-  return [g, stages, has_bias, x_zero = input.zero_point(), sums = AddSums<uint32_t>(context, g),
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  if (stages.blocked_channels == g.output_c) {
+    if (auto run = PrepareVectorDepthwise(context, {g, stage, scales, /*filter_zero_point=*/0})) return *std::move(run);
+  }
+  return [g, stages, has_bias, x_zero = input.zero_point(), sums = AddSums<uint32_t>(context, g), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::DepthwiseConv2DQuantized<int8_t>(g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), 0,
                                                    has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(),
@@ -130,9 +134,11 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const DepthwiseStages stages = {.stage = stage, .tail = stage, .blocked_channels = g.output_c};
-  return [g, stages, has_bias, x_zero = input.zero_point(), w_zero = filter.zero_point(),
-          sums = AddSums<uint32_t>(context, g),
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c)](const RunContext& run) {
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  const int32_t w_zero = filter.zero_point();
+  if (auto run = PrepareVectorDepthwise(context, {g, stage, scales, w_zero})) return *std::move(run);
+  return [g, stages, has_bias, x_zero = input.zero_point(), w_zero, sums = AddSums<uint32_t>(context, g),
+          scales](const RunContext& run) {
     kernels::ref::DepthwiseConv2DQuantized<uint8_t>(g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(),
                                                     w_zero, has_bias ? run.In<int32_t>(2).data() : nullptr,
                                                     scales.data(), stages, Sums<uint32_t>(run, sums),

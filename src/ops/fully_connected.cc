@@ -10,6 +10,7 @@
 #include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
+#include "ops/packed_weights.h"
 
 namespace assay::ops {
 namespace {
@@ -21,6 +22,7 @@ using kernels::ref::FullyConnectedShape;
 using kernels::ref::HybridRule;
 using kernels::ref::HybridScaling;
 using numerics::Engine;
+using numerics::OutputStage;
 using numerics::Rounding;
 using numerics::ScaleProduct;
 
@@ -133,10 +135,13 @@ RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, gra
   CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/filter.quantization().is_per_channel());
   const MatrixRule rule = FindRule(context, DType::kInt8, /*wide_bias=*/false);
+  const Conv2DGeometry g = AsConvolution(shape);
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
+  const int32_t w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point();
+  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, activation), has_bias, patch,
-          x_zero = input.zero_point(), w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point(),
-          scales = CombineChannelScales(rule, input, filter, output, shape.outputs),
+  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::Conv2DQuantized<int8_t, int8_t>(
         g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), w_zero, has_bias ? run.In<int32_t>(2).data() : nullptr,
@@ -151,10 +156,13 @@ RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, gr
   CheckType(filter, "weight matrix", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "weight matrix");
   const MatrixRule rule = FindRule(context, DType::kUInt8, /*wide_bias=*/false);
+  const Conv2DGeometry g = AsConvolution(shape);
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
+  const int32_t w_zero = filter.zero_point();
+  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, activation), has_bias, patch,
-          x_zero = input.zero_point(), w_zero = filter.zero_point(),
-          scales = CombineChannelScales(rule, input, filter, output, shape.outputs)](const RunContext& run) {
+  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
         g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
         has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,

@@ -3,17 +3,13 @@
 #include <cmath>
 
 namespace assay::ops {
-namespace {
 
-// Low nibble first, sign-extended.
 void UnpackInt4(const uint8_t* packed, int64_t count, int8_t* values) {
   for (int64_t i = 0; i < count; ++i) {
     const int nibble = (packed[i / 2] >> (i % 2 * 4)) & 15;
     values[i] = static_cast<int8_t>((nibble ^ 8) - 8);
   }
 }
-
-}  // namespace
 
 Int8Weights::Int8Weights(PrepareContext& context, int input) : input_(input) {
   const TensorRef& tensor = context.Input(input);

@@ -11,6 +11,9 @@
 
 namespace assay::ops {
 
+// Low nibble first, sign-extended.
+void UnpackInt4(const uint8_t* packed, int64_t count, int8_t* values);
+
 // int8 weights, or int4 ones that are unpacked into working memory when the op runs.
 class Int8Weights {
  public:

@@ -1,0 +1,97 @@
+#include "kernels/simd/conv_2d.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace assay::kernels::simd {
+namespace {
+
+using ref::Conv2DGeometry;
+
+// Gathered rows stay in the second-level cache while every block of channels passes over them.
+constexpr size_t kChunkBytes = size_t{192} << 10;
+constexpr size_t kMinChunkRows = 12;
+
+size_t RowCount(const Conv2DGeometry& g) {
+  return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
+}
+
+size_t ChunkRows(const Conv2DGeometry& g, size_t row_bytes) {
+  return std::clamp(kChunkBytes / row_bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows,
+                    std::max(RowCount(g), kMinChunkRows));
+}
+
+bool IsPointwise(const Conv2DGeometry& g) {
+  return g.filter_h == 1 && g.filter_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+         g.output_h == g.input_h && g.output_w == g.input_w;
+}
+
+// The window of output pixel (b, oy, ox) as one row: bytes xored with `flip`, `outside` (as it stands in memory) where
+// the window leaves the image.
+void GatherWindow(const Conv2DGeometry& g, const uint8_t* image, int32_t oy, int32_t ox, uint8_t outside,
+                  uint8_t* row) {
+  const auto channels = static_cast<size_t>(g.input_c);
+  const int32_t left = ox * g.stride_w - g.pad_w;
+  const int64_t right = int64_t{left} + int64_t{g.filter_w - 1} * g.dilation_w;
+  const bool contiguous = g.dilation_w == 1 && left >= 0 && right < g.input_w;
+  const size_t line = static_cast<size_t>(g.filter_w) * channels;
+  for (int32_t ky = 0; ky < g.filter_h; ++ky, row += line) {
+    const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
+    if (y < 0 || y >= g.input_h) {
+      std::memset(row, outside, line);
+      continue;
+    }
+    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * channels;
+    if (contiguous) {
+      std::memcpy(row, from + static_cast<size_t>(left) * channels, line);
+      continue;
+    }
+    for (int32_t kx = 0; kx < g.filter_w; ++kx) {
+      const int64_t x = int64_t{left} + int64_t{kx} * g.dilation_w;
+      uint8_t* to = row + static_cast<size_t>(kx) * channels;
+      if (x < 0 || x >= g.input_w) {
+        std::memset(to, outside, channels);
+      } else {
+        std::memcpy(to, from + static_cast<size_t>(x) * channels, channels);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+size_t Conv2D8BitScratch(const Conv2DGeometry& g) noexcept {
+  const size_t row = PaddedDepth(static_cast<size_t>(g.PatchSize()));
+  return ChunkRows(g, row) * (row + sizeof(int32_t));
+}
+
+void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
+                const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept {
+  const size_t rows = RowCount(g), row_bytes = PaddedDepth(matrix.depth), chunk = ChunkRows(g, row_bytes);
+  auto* row_sums = reinterpret_cast<int32_t*>(scratch);
+  uint8_t* gathered = scratch + chunk * sizeof(int32_t);
+  const bool direct = IsPointwise(g) && row_bytes == matrix.depth;
+  const size_t image_size = static_cast<size_t>(g.ImageSize());
+  for (size_t begin = 0; begin < rows; begin += chunk) {
+    const size_t count = std::min(chunk, rows - begin);
+    if (direct) {
+      Multiply8Bit(matrix, {input + begin * matrix.depth, count, matrix.depth, is_signed}, row_sums,
+                   output + begin * matrix.outputs, matrix.outputs);
+      continue;
+    }
+    for (size_t r = 0; r < count; ++r) {
+      const size_t pixel = begin + r;
+      const auto ox = static_cast<int32_t>(pixel % static_cast<size_t>(g.output_w));
+      const size_t line = pixel / static_cast<size_t>(g.output_w);
+      const auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
+      const size_t batch = line / static_cast<size_t>(g.output_h);
+      uint8_t* row = gathered + r * row_bytes;
+      GatherWindow(g, input + batch * image_size, oy, ox, input_zero_point, row);
+      for (size_t k = matrix.depth; k < row_bytes; ++k) row[k] = 0;
+    }
+    Multiply8Bit(matrix, {gathered, count, row_bytes, is_signed}, row_sums, output + begin * matrix.outputs,
+                 matrix.outputs);
+  }
+}
+
+}  // namespace assay::kernels::simd

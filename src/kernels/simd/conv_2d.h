@@ -1,0 +1,20 @@
+// CONV_2D (and FULLY_CONNECTED, images of one pixel) over kernels/simd/matrix_8bit.h and matrix_float.h: windows are
+// gathered into rows, a chunk of them at a time; pointwise convolutions read the input itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/ref/conv_2d.h"
+#include "kernels/simd/matrix_8bit.h"
+
+namespace assay::kernels::simd {
+
+// Bytes of working memory. Groups are not taken: filter_c must be input_c.
+size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
+
+// `input_zero_point` is a code as it stands in the input's memory (int8 codes as the byte they are).
+void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
+                const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept;
+
+}  // namespace assay::kernels::simd

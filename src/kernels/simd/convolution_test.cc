@@ -1,0 +1,273 @@
+// The vector kernels on every instruction set of this machine, against kernels/ref, to the bit.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "kernels/ref/depthwise_conv_2d.h"
+#include "kernels/simd/conv_2d.h"
+#include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/target.h"
+
+namespace assay::kernels::simd {
+namespace {
+
+using numerics::ChannelScale;
+using numerics::OutputStage;
+using numerics::Rounding;
+
+constexpr uint8_t kGuard = 0xA5;
+
+struct Scales {
+  template <typename Place>
+  Scales(const std::vector<ChannelScale>& scales, size_t size, const Place& place)
+      : multiplier(size), left(size), right(size), single(size), real(size) {
+    for (size_t c = 0; c < scales.size(); ++c) {
+      const size_t at = place(c);
+      multiplier[at] = scales[c].fixed.multiplier;
+      left[at] = std::max(scales[c].fixed.shift, 0), right[at] = std::max(-scales[c].fixed.shift, 0);
+      shifts_left |= left[at] != 0;
+      single[at] = scales[c].single, real[at] = scales[c].real;
+    }
+  }
+  ChannelScales view() const {
+    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), shifts_left};
+  }
+  std::vector<int32_t> multiplier, left, right;
+  std::vector<float> single;
+  std::vector<double> real;
+  bool shifts_left = false;
+};
+
+struct Case {
+  ref::Conv2DGeometry g;
+  bool is_signed;
+  int32_t input_zero, filter_zero;
+  OutputStage stage;
+  std::vector<uint8_t> input, filter;
+  std::vector<int32_t> bias;
+  std::vector<ChannelScale> scales;
+};
+
+int32_t Between(Random& random, int32_t low, int32_t high) {
+  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
+}
+
+Case Draw(Random& random, bool depthwise) {
+  Case c = {};
+  ref::Conv2DGeometry& g = c.g;
+  g.batches = Between(random, 1, 2);
+  g.filter_h = Between(random, 1, 3), g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
+  if (random.Chance(0.4)) g.filter_h = g.filter_w = 1;
+  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 3);
+  if (random.Chance(0.5)) g.stride_h = g.stride_w = 1;
+  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
+  g.input_c = g.filter_c = random.Chance(0.3) ? 4 * Between(random, 1, 30) : Between(random, 1, 100);
+  g.output_c = random.Chance(0.3) ? 16 * Between(random, 1, 9) : Between(random, 1, 150);
+  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
+  g.input_h = Between(random, 1, 9), g.input_w = Between(random, 1, 9);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
+    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
+  };
+  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
+  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
+  c.is_signed = random.Chance(0.5);
+  const int32_t low = c.is_signed ? -128 : 0;
+  c.input_zero = Between(random, low, low + 255);
+  c.filter_zero = c.is_signed ? (random.Chance(0.8) ? 0 : Between(random, -128, 127)) : Between(random, 0, 255);
+  c.stage.rounding = static_cast<Rounding>(random.Below(4));
+  c.stage.zero_point = Between(random, low, low + 255);
+  c.stage.low = random.Chance(0.3) ? c.stage.zero_point : low;
+  c.stage.high = random.Chance(0.3) ? Between(random, c.stage.low, low + 255) : low + 255;
+  const bool extreme = random.Chance(0.2);
+  const auto code = [&] {
+    return static_cast<uint8_t>(extreme ? (random.Chance(0.5) ? 0x80 : 0x7F) : random.Below(256));
+  };
+  c.input.resize(static_cast<size_t>(g.batches * g.ImageSize()));
+  for (uint8_t& v : c.input) v = code();
+  c.filter.resize(static_cast<size_t>(g.output_c * g.PatchSize()));
+  for (uint8_t& v : c.filter) v = code();
+  const double spread = 74.0 * 74.0 * std::sqrt(static_cast<double>(g.PatchSize()));
+  for (int32_t o = 0; o < g.output_c; ++o) {
+    c.bias.push_back(random.Chance(0.02) ? std::numeric_limits<int32_t>::max() : Between(random, -20000, 20000));
+    const double scale = random.Chance(0.05) ? std::ldexp(1.0 + random.Uniform(), Between(random, -40, 7))
+                                             : (0.5 + random.Uniform()) * 100 / spread;
+    c.scales.emplace_back(static_cast<double>(static_cast<float>(scale)));
+  }
+  return c;
+}
+
+size_t OutputSize(const Case& c) {
+  return static_cast<size_t>(c.g.batches * c.g.output_h) * static_cast<size_t>(c.g.output_w * c.g.output_c);
+}
+
+const int8_t* AsSigned(const std::vector<uint8_t>& codes) { return reinterpret_cast<const int8_t*>(codes.data()); }
+
+// The output that `compute` writes; nothing may be written behind it.
+template <typename Compute>
+std::vector<uint8_t> Guarded(const Case& c, const Compute& compute) {
+  constexpr size_t kGuardBytes = 64;
+  std::vector<uint8_t> out(OutputSize(c) + kGuardBytes, kGuard);
+  compute(out.data());
+  EXPECT_EQ(std::count(out.end() - kGuardBytes, out.end(), kGuard), kGuardBytes) << "written behind the output";
+  out.resize(OutputSize(c));
+  return out;
+}
+
+std::vector<uint8_t> Reference(const Case& c) {
+  std::vector<uint8_t> out(OutputSize(c));
+  std::vector<int16_t> patch(static_cast<size_t>(c.g.PatchSize()));
+  if (c.is_signed) {
+    ref::Conv2DQuantized<int8_t, int8_t>(c.g, AsSigned(c.input), c.input_zero, AsSigned(c.filter), c.filter_zero,
+                                         c.bias.data(), c.scales.data(), c.stage, patch.data(),
+                                         reinterpret_cast<int8_t*>(out.data()));
+  } else {
+    ref::Conv2DQuantized<uint8_t, uint8_t>(c.g, c.input.data(), c.input_zero, c.filter.data(), c.filter_zero,
+                                           c.bias.data(), c.scales.data(), c.stage, patch.data(), out.data());
+  }
+  return out;
+}
+
+std::vector<uint8_t> Vectorized(const Case& c) {
+  const auto outputs = static_cast<size_t>(c.g.output_c), depth = static_cast<size_t>(c.g.PatchSize());
+  std::vector<int8_t> codes(c.filter.size());
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(c.filter[i] ^ (c.is_signed ? 0 : 0x80));
+  std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(depth));
+  PackWeights8Bit(outputs, depth, codes.data(), packed.data());
+  const int32_t factor = (c.is_signed ? 0 : 128) - c.filter_zero;
+  const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
+  std::vector<int32_t> offsets(PaddedOutputs(outputs));
+  for (size_t o = 0; o < outputs; ++o) {
+    uint32_t sum = 0;
+    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(codes[o * depth + k] + factor);
+    offsets[o] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
+  }
+  const Scales scales(c.scales, PaddedOutputs(outputs), [](size_t o) { return o; });
+  const Matrix8Bit matrix = {outputs, depth, packed.data(), offsets.data(), factor, scales.view(), c.stage};
+  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g));
+  return Guarded(c, [&](uint8_t* out) {
+    Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, scratch.data(), out);
+  });
+}
+
+std::vector<uint8_t> DepthwiseReference(const Case& c) {
+  std::vector<uint8_t> out(OutputSize(c));
+  std::vector<uint32_t> sums(static_cast<size_t>(c.g.output_c));
+  const ref::DepthwiseStages stages = {c.stage, c.stage, c.g.output_c};
+  if (c.is_signed) {
+    ref::DepthwiseConv2DQuantized<int8_t>(c.g, AsSigned(c.input), c.input_zero, AsSigned(c.filter), c.filter_zero,
+                                          c.bias.data(), c.scales.data(), stages, sums.data(),
+                                          reinterpret_cast<int8_t*>(out.data()));
+  } else {
+    ref::DepthwiseConv2DQuantized<uint8_t>(c.g, c.input.data(), c.input_zero, c.filter.data(), c.filter_zero,
+                                           c.bias.data(), c.scales.data(), stages, sums.data(), out.data());
+  }
+  return out;
+}
+
+std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
+  const auto channels = static_cast<size_t>(c.g.output_c), taps = static_cast<size_t>(c.g.PatchSize());
+  const DepthwiseLayout layout(channels, taps);
+  const int32_t factor = (c.is_signed ? 0 : 128) - c.filter_zero;
+  const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
+  std::vector<int8_t> packed(layout.weight_bytes());
+  std::vector<int32_t> offsets(layout.padded_channels());
+  for (size_t o = 0; o < channels; ++o) {
+    uint32_t sum = 0;
+    for (size_t t = 0; t < taps; ++t) {
+      const auto code = static_cast<int8_t>(c.filter[t * channels + o] ^ (c.is_signed ? 0 : 0x80));
+      packed[layout.WeightAt(o, t)] = code;
+      sum += static_cast<uint32_t>(code + factor);
+    }
+    offsets[layout.ChannelAt(o)] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
+  }
+  const Scales scales(c.scales, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
+  const Depthwise8Bit filter = {packed.data(), offsets.data(), factor, scales.view(), c.stage};
+  std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
+  return Guarded(c, [&](uint8_t* out) {
+    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter, scratch.data(),
+                        out);
+  });
+}
+
+// Runs `check` once for every instruction set of this machine.
+template <typename Check>
+void OnEveryTarget(const Check& check) {
+  const std::string before = CurrentTarget();
+  for (const std::string& target : AvailableTargets()) {
+    if (target == "none") continue;
+    ForceTarget(target);
+    check(target);
+  }
+  ForceTarget(before);
+}
+
+std::string Describe(const Case& c) {
+  return fmt::format("rounding {}, {}, {} outputs of depth {}", static_cast<int>(c.stage.rounding),
+                     c.is_signed ? "int8" : "uint8", c.g.output_c, c.g.PatchSize());
+}
+
+TEST(Conv2D8Bit, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    Random random(17, seed);
+    const Case c = Draw(random, /*depthwise=*/false);
+    const std::vector<uint8_t> expected = Reference(c);
+    OnEveryTarget([&](const std::string& target) {
+      EXPECT_TRUE(Vectorized(c) == expected) << target << ", seed " << seed << ", " << Describe(c);
+    });
+  }
+}
+
+TEST(DepthwiseConv2D8Bit, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    Random random(18, seed);
+    const Case c = Draw(random, /*depthwise=*/true);
+    const std::vector<uint8_t> expected = DepthwiseReference(c);
+    OnEveryTarget([&](const std::string& target) {
+      EXPECT_TRUE(DepthwiseVectorized(c) == expected) << target << ", seed " << seed << ", " << Describe(c);
+    });
+  }
+}
+
+TEST(Conv2D8Bit, SumsWrapAsTheReferencesDo) {
+  Case c = {};
+  c.g = {.batches = 1,
+         .input_h = 1,
+         .input_w = 1,
+         .input_c = 70000,
+         .filter_h = 1,
+         .filter_w = 1,
+         .filter_c = 70000,
+         .output_h = 1,
+         .output_w = 1,
+         .output_c = 3,
+         .stride_h = 1,
+         .stride_w = 1,
+         .dilation_h = 1,
+         .dilation_w = 1,
+         .pad_h = 0,
+         .pad_w = 0};
+  c.is_signed = true;
+  c.input_zero = -128;
+  c.stage = {Rounding::kFixedHalfAway, 0, -128, 127};
+  c.input.assign(70000, 0x7F);
+  c.filter.assign(210000, 0x80);
+  c.bias = {0, 1, -1};
+  c.scales.assign(3, ChannelScale(3e-8));
+  const std::vector<uint8_t> expected = Reference(c);
+  OnEveryTarget([&](const std::string& target) { EXPECT_TRUE(Vectorized(c) == expected) << target; });
+}
+
+TEST(Targets, UnknownNamesAreRefused) {
+  EXPECT_THROW(ForceTarget("avx9"), Error);
+  EXPECT_EQ(AvailableTargets().back(), "none");
+}
+
+}  // namespace
+}  // namespace assay::kernels::simd

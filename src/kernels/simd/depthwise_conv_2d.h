@@ -1,0 +1,51 @@
+// DEPTHWISE_CONV_2D of 8-bit codes with one output per channel, to the bit what kernels/ref computes. Four taps' pixels
+// are interleaved byte by byte, so that one 8-bit dot product takes four taps of every channel; the signs and zero
+// points are handled as in matrix_8bit.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/ref/conv_2d.h"
+#include "kernels/simd/scales.h"
+#include "numerics/requantize.h"
+
+namespace assay::kernels::simd {
+
+// Interleaving changes the order of channels; arrays per channel and weights are stored in the order in which the
+// chosen instruction set meets them. One for each target: pack after the target is chosen.
+class DepthwiseLayout {
+ public:
+  DepthwiseLayout(size_t channels, size_t taps) noexcept;
+  size_t padded_channels() const { return padded_channels_; }  // of arrays per channel
+  size_t weight_bytes() const { return weight_bytes_; }
+  // Where channel c's entry of a padded array is, and its weight of tap t.
+  size_t ChannelAt(size_t c) const noexcept;
+  size_t WeightAt(size_t c, size_t t) const noexcept;
+
+ private:
+  struct Place {
+    size_t chunk_begin, chunk_width;
+    size_t lane;  // of its vector of channels, counted through the chunk's four vectors
+  };
+  Place Find(size_t c) const noexcept;
+
+  size_t channels_, groups_, full_width_;
+  size_t padded_channels_ = 0, weight_bytes_ = 0;
+};
+
+struct Depthwise8Bit {
+  const int8_t* weights;   // by DepthwiseLayout
+  const int32_t* offsets;  // bias and zero points; by DepthwiseLayout
+  int32_t tap_sum_factor;  // 128 - filter zero point for uint8, less the zero point for int8
+  ChannelScales scales;    // by DepthwiseLayout
+  numerics::OutputStage stage;
+};
+
+size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
+
+// `input_zero_point` is a code as it stands in the input's memory. The geometry's output_c must be its input_c.
+void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
+                         const Depthwise8Bit& filter, uint8_t* scratch, uint8_t* output) noexcept;
+
+}  // namespace assay::kernels::simd

@@ -1,0 +1,200 @@
+#include "kernels/simd/matrix_8bit.h"
+
+#include <algorithm>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/matrix_8bit.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/simd/dot8-inl.h"
+#include "kernels/simd/requantize-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::kernels::simd::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D32 = hn::CappedTag<int32_t, kChannelBlock>;
+constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(D32());  // per block of channels
+constexpr size_t kGroupBytes = kChannelBlock * kDepthGroup;
+
+// As many accumulators as there are registers to hold them beside the weights: blocks of channels by rows.
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr size_t kMaxBlocks = 4;
+constexpr size_t RowsFor(size_t blocks) { return blocks >= 4 ? 6 : blocks == 3 ? 8 : 12; }
+#else
+constexpr size_t kMaxBlocks = 1;
+constexpr size_t RowsFor(size_t /*blocks*/) { return kVectors <= 2 ? 4 : 2; }
+#endif
+constexpr size_t kMaxRows = RowsFor(1);
+
+HWY_INLINE int32_t Load4(const uint8_t* p) {
+  int32_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+// sums[kRows][kBlocks * kChannelBlock] of one tile.
+template <size_t kRows, size_t kBlocks, bool kFlip>
+HWY_NOINLINE void MultiplyTile(const uint8_t* HWY_RESTRICT x, size_t stride, const int8_t* HWY_RESTRICT weights,
+                               size_t groups, int32_t* HWY_RESTRICT sums) {
+  const D32 d;
+  const hn::Repartition<int8_t, D32> d8;
+  constexpr size_t kColumns = kBlocks * kVectors;
+  hn::Vec<D32> acc[kRows][kColumns];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::Zero(d);
+  }
+  const auto flip = hn::Set(d, static_cast<int32_t>(0x80808080U));
+  const size_t block_bytes = groups * kGroupBytes;
+  for (size_t g = 0; g < groups; ++g) {
+    SignedBytes<hn::Vec<D32>> w[kColumns];
+    for (size_t c = 0; c < kColumns; ++c) {
+      const int8_t* from = weights + c / kVectors * block_bytes + g * kGroupBytes + c % kVectors * hn::MaxLanes(d8);
+      w[c] = SplitSigned(d, hn::BitCast(d, hn::LoadU(d8, from)));
+    }
+    for (size_t r = 0; r < kRows; ++r) {
+      auto u = hn::Set(d, Load4(x + r * stride + g * kDepthGroup));
+      if constexpr (kFlip) u = hn::Xor(u, flip);
+      for (size_t c = 0; c < kColumns; ++c) acc[r][c] = Dot4(d, acc[r][c], u, w[c]);
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < kColumns; ++c) {
+      hn::StoreU(acc[r][c], d, sums + (r * kBlocks) * kChannelBlock + c * hn::MaxLanes(d));
+    }
+  }
+}
+
+using TileFn = void (*)(const uint8_t*, size_t, const int8_t*, size_t, int32_t*);
+
+struct Tile {
+  TileFn multiply;
+  size_t rows;
+};
+// The largest kernel of at most `rows` rows.
+template <size_t kBlocks, bool kFlip>
+Tile TileOf(size_t rows) {
+  constexpr size_t kFull = RowsFor(kBlocks);
+  if (rows >= kFull) return {MultiplyTile<kFull, kBlocks, kFlip>, kFull};
+  if constexpr (kFull > 4) {
+    if (rows >= 4) return {MultiplyTile<4, kBlocks, kFlip>, 4};
+  }
+  if constexpr (kFull > 2) {
+    if (rows >= 2) return {MultiplyTile<2, kBlocks, kFlip>, 2};
+  }
+  return {MultiplyTile<1, kBlocks, kFlip>, 1};
+}
+
+template <bool kFlip>
+Tile FindTile(size_t blocks, size_t rows) {
+  if constexpr (kMaxBlocks == 4) {
+    if (blocks == 4) return TileOf<4, kFlip>(rows);
+    if (blocks == 3) return TileOf<3, kFlip>(rows);
+    if (blocks == 2) return TileOf<2, kFlip>(rows);
+  }
+  return TileOf<1, kFlip>(rows);
+}
+
+template <numerics::Rounding kRounding>
+HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const int32_t* sums, const int32_t* row_sums, size_t rows,
+                            size_t channel, size_t channels, uint8_t* out, size_t out_stride) {
+  const D32 d;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  const size_t width = PaddedOutputs(channels);
+  for (size_t c = 0; c < channels; c += kLanes) {
+    const Requantizer<kRounding> requantize(m.scales, m.stage, channel + c);
+    const auto offset = hn::LoadU(d, m.offsets + channel + c);
+    const size_t count = std::min(kLanes, channels - c);
+    for (size_t r = 0; r < rows; ++r) {
+      auto x = hn::Add(hn::LoadU(d, sums + r * width + c), offset);
+      if (row_sums != nullptr) x = hn::Add(x, hn::Set(d, row_sums[r]));
+      StoreBytes(d, requantize(x), out + r * out_stride + c, count);
+    }
+  }
+}
+
+using StoreFn = void (*)(const Matrix8Bit&, const int32_t*, const int32_t*, size_t, size_t, size_t, uint8_t*, size_t);
+StoreFn FindStore(numerics::Rounding rounding) {
+  switch (rounding) {
+    case numerics::Rounding::kFixedHalfAway:
+      return StoreTile<numerics::Rounding::kFixedHalfAway>;
+    case numerics::Rounding::kFixedHalfUp:
+      return StoreTile<numerics::Rounding::kFixedHalfUp>;
+    case numerics::Rounding::kFloatHalfEven:
+      return StoreTile<numerics::Rounding::kFloatHalfEven>;
+    case numerics::Rounding::kDoubleHalfAway:
+      return StoreTile<numerics::Rounding::kDoubleHalfAway>;
+  }
+  return nullptr;
+}
+
+// factor * (sum of a row's codes), modulo 2^32.
+void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
+  const hn::ScalableTag<uint8_t> d;
+  const hn::Repartition<uint64_t, decltype(d)> d64;
+  const uint8_t flip = x.flip_sign ? 0x80 : 0;
+  for (size_t r = 0; r < x.rows; ++r) {
+    const uint8_t* row = x.data + r * x.stride;
+    auto sums = hn::Zero(d64);
+    size_t k = 0;
+    for (; k + hn::Lanes(d) <= m.depth; k += hn::Lanes(d)) {
+      sums = hn::Add(sums, hn::SumsOf8(hn::Xor(hn::LoadU(d, row + k), hn::Set(d, flip))));
+    }
+    uint64_t sum = hn::GetLane(hn::SumOfLanes(d64, sums));
+    for (; k < m.depth; ++k) sum += row[k] ^ flip;
+    row_sums[r] = static_cast<int32_t>(static_cast<uint32_t>(sum) * static_cast<uint32_t>(m.row_sum_factor));
+  }
+}
+
+void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t* out, size_t out_stride) {
+  HWY_ALIGN int32_t sums[kMaxRows * kMaxBlocks * kChannelBlock];
+  const size_t groups = PaddedDepth(m.depth) / kDepthGroup;
+  const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
+  const StoreFn store = FindStore(m.stage.rounding);
+  if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
+  for (size_t block = 0; block < blocks;) {
+    // Five and six blocks are halved: four with one or two left would end in narrow tiles.
+    const size_t left = blocks - block;
+    const size_t wide =
+        left > kMaxBlocks && left < 2 * kMaxBlocks ? std::max<size_t>(left / 2, 1) : std::min(left, kMaxBlocks);
+    const size_t channel = block * kChannelBlock;
+    const size_t channels = std::min(wide * kChannelBlock, m.outputs - channel);
+    const int8_t* weights = m.weights + block * groups * kGroupBytes;
+    for (size_t r = 0; r < x.rows;) {
+      const Tile tile = x.flip_sign ? FindTile<true>(wide, x.rows - r) : FindTile<false>(wide, x.rows - r);
+      tile.multiply(x.data + r * x.stride, x.stride, weights, groups, sums);
+      store(m, sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
+            out + r * out_stride + channel, out_stride);
+      r += tile.rows;
+    }
+    block += wide;
+  }
+}
+
+}  // namespace assay::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay::kernels::simd {
+
+void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t* packed) noexcept {
+  const size_t groups = PaddedDepth(depth) / kDepthGroup;
+  std::memset(packed, 0, PaddedOutputs(outputs) * PaddedDepth(depth));
+  for (size_t o = 0; o < outputs; ++o) {
+    int8_t* block = packed + o / kChannelBlock * groups * kChannelBlock * kDepthGroup + o % kChannelBlock * kDepthGroup;
+    for (size_t k = 0; k < depth; ++k) {
+      block[k / kDepthGroup * kChannelBlock * kDepthGroup + k % kDepthGroup] = weights[o * depth + k];
+    }
+  }
+}
+
+HWY_EXPORT(Multiply);
+
+void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
+                  size_t out_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, row_sums, out, out_stride);
+}
+
+}  // namespace assay::kernels::simd
+#endif

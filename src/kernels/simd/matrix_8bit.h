@@ -1,0 +1,47 @@
+// Products of 8-bit matrices, the core of CONV_2D and FULLY_CONNECTED: out[r,o] = requantized sum over k of
+// (x[r,k] - x_zero) * (w[o,k] - w_zero) + bias[o], to the bit what kernels/ref computes.
+//
+// One core serves both signs: x is read without sign (int8 codes with the top bit flipped), w with sign (uint8 codes
+// minus 128), and zero points go into one offset per channel:
+//   sum (x - x_zero)(w - w_zero) = sum x w' - x_zero sum w' + d (sum x - depth x_zero),  w' = w - 128, d = 128 - w_zero
+// where d is 0 for int8 weights with the zero point 0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/simd/scales.h"
+#include "numerics/requantize.h"
+
+namespace assay::kernels::simd {
+
+// Depths are padded to whole groups of this many.
+inline constexpr size_t kDepthGroup = 4;
+
+struct Matrix8Bit {
+  size_t outputs, depth;
+  const int8_t* weights;   // packed by PackWeights8Bit
+  const int32_t* offsets;  // bias and zero points; padded to whole blocks
+  int32_t row_sum_factor;  // d
+  ChannelScales scales;
+  numerics::OutputStage stage;
+};
+
+// Rows of 8-bit codes, `stride` bytes apart. Up to 3 bytes behind a row's `depth` are read but do not count.
+struct Rows8Bit {
+  const uint8_t* data;
+  size_t rows, stride;
+  bool flip_sign;  // int8 codes as they are
+};
+
+constexpr size_t PaddedDepth(size_t depth) { return (depth + kDepthGroup - 1) / kDepthGroup * kDepthGroup; }
+constexpr size_t PaddedOutputs(size_t outputs) { return (outputs + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
+
+// weights[outputs, depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
+void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t* packed) noexcept;
+
+// out[r * out_stride + o]. row_sums: working memory for x.rows values, used where row_sum_factor is not 0.
+void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
+                  size_t out_stride) noexcept;
+
+}  // namespace assay::kernels::simd

@@ -1,0 +1,217 @@
+#include "ops/packed_weights.h"
+
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "kernels/simd/conv_2d.h"
+#include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/target.h"
+#include "ops/matrix_operands.h"
+
+namespace assay::ops {
+namespace {
+
+using Packed = AlignedVector<int8_t>;
+
+// Who holds a packed form also holds the model that it was made from, so an address in use is never another constant's.
+class PackedCache {
+ public:
+  enum class Layout : uint8_t { kProduct, kDepthwise };
+  using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
+
+  std::shared_ptr<const Packed> Find(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : found->second.lock();
+  }
+  void Insert(const Key& key, const std::shared_ptr<const Packed>& packed) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [](const auto& entry) { return entry.second.expired(); });
+    entries_[key] = packed;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<Key, std::weak_ptr<const Packed>> entries_;
+};
+
+std::vector<int8_t> SignedCodes(const TensorRef& weights) {
+  std::vector<int8_t> codes(static_cast<size_t>(weights.size()));
+  switch (weights.dtype) {
+    case DType::kInt4:
+      UnpackInt4(weights.data, weights.size(), codes.data());
+      break;
+    case DType::kUInt8:
+      for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(weights.data[i] ^ 0x80);
+      break;
+    default:
+      std::copy_n(reinterpret_cast<const int8_t*>(weights.data), codes.size(), codes.begin());
+  }
+  return codes;
+}
+
+// Padding must not make a model many times larger than its file.
+bool IsWorthPacking(size_t packed, size_t values) {
+  constexpr size_t kSmall = size_t{64} << 10, kMostPadding = 4;
+  return packed <= kSmall || packed / kMostPadding <= values;
+}
+
+// Shared by all who ask for the same constant of the same model.
+template <typename PackFn>
+std::shared_ptr<const Packed> SharePacked(const TensorRef& weights, size_t rows, size_t columns,
+                                          PackedCache::Layout layout, const PackFn& pack) {
+  static PackedCache cache;
+  if (!weights.is_constant) return std::make_shared<const Packed>(pack());
+  const PackedCache::Key key = {weights.data, rows, columns, weights.dtype, layout};
+  if (auto packed = cache.Find(key)) return packed;
+  auto packed = std::make_shared<const Packed>(pack());
+  cache.Insert(key, packed);
+  return packed;
+}
+
+// Of a weight matrix [outputs, depth].
+std::shared_ptr<const Packed> PackProduct(const TensorRef& weights, size_t outputs, size_t depth) {
+  return SharePacked(weights, outputs, depth, PackedCache::Layout::kProduct, [&] {
+    Packed packed(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth));
+    kernels::simd::PackWeights8Bit(outputs, depth, SignedCodes(weights).data(), packed.data());
+    return packed;
+  });
+}
+
+// Of a filter [taps, channels].
+std::shared_ptr<const Packed> PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout,
+                                            size_t channels, size_t taps) {
+  return SharePacked(weights, channels, taps, PackedCache::Layout::kDepthwise, [&] {
+    const std::vector<int8_t> codes = SignedCodes(weights);
+    Packed packed(layout.weight_bytes());
+    for (size_t c = 0; c < channels; ++c) {
+      for (size_t t = 0; t < taps; ++t) packed[layout.WeightAt(c, t)] = codes[t * channels + c];
+    }
+    return packed;
+  });
+}
+
+// What both kinds of convolution make of their operands' zero points.
+struct ZeroPoints {
+  ZeroPoints(const TensorRef& input, const TensorRef& weights, int32_t filter_zero_point)
+      : is_signed(input.dtype == DType::kInt8),
+        code(static_cast<uint8_t>(input.zero_point())),
+        without_sign(is_signed ? code ^ 0x80U : code),
+        sum_factor((weights.dtype == DType::kUInt8 ? 128 : 0) - filter_zero_point) {}
+  bool is_signed;
+  uint8_t code;           // the input's, as it stands in memory
+  uint32_t without_sign;  // the input's, as the kernels see it
+  int32_t sum_factor;     // d
+};
+
+// bias - x_zero * sum of (w' + d) (kernels/simd/matrix_8bit.h), modulo 2^32.
+int32_t Offset(std::span<const int32_t> bias, size_t channel, const ZeroPoints& zero, uint32_t weight_sum) {
+  const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[channel]);
+  return static_cast<int32_t>(start - zero.without_sign * weight_sum);
+}
+
+AlignedVector<int32_t> Offsets(const TensorRef& weights, std::span<const int32_t> bias, const ZeroPoints& zero,
+                               size_t outputs, size_t depth) {
+  const std::vector<int8_t> codes = SignedCodes(weights);
+  AlignedVector<int32_t> offsets(kernels::simd::PaddedOutputs(outputs));
+  for (size_t o = 0; o < outputs; ++o) {
+    uint32_t sum = 0;
+    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(codes[o * depth + k] + zero.sum_factor);
+    offsets[o] = Offset(bias, o, zero, sum);
+  }
+  return offsets;
+}
+
+bool HasConstantOperands(const PrepareContext& context) {
+  return context.IsKnown(1) && (!context.HasInput(2) || context.IsKnown(2));
+}
+
+}  // namespace
+
+PackedScales::PackedScales(const std::vector<numerics::ChannelScale>& scales)
+    : PackedScales(scales, kernels::simd::PaddedOutputs(scales.size()), [](size_t c) { return c; }) {}
+
+PackedScales::PackedScales(const std::vector<numerics::ChannelScale>& scales, size_t size,
+                           const std::function<size_t(size_t)>& place)
+    : multiplier_(size), left_(size), right_(size), single_(size), real_(size) {
+  for (size_t c = 0; c < scales.size(); ++c) {
+    const numerics::ChannelScale& scale = scales[c];
+    const size_t at = place(c);
+    multiplier_[at] = scale.fixed.multiplier;
+    left_[at] = std::max(scale.fixed.shift, 0);
+    right_[at] = std::max(-scale.fixed.shift, 0);
+    shifts_left_ |= left_[at] != 0;
+    single_[at] = scale.single;
+    real_[at] = scale.real;
+  }
+}
+
+kernels::simd::ChannelScales PackedScales::view() const {
+  return {multiplier_.data(), left_.data(), right_.data(), single_.data(), real_.data(), shifts_left_};
+}
+
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
+  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
+      !IsWorthPacking(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth), outputs * depth)) {
+    return std::nullopt;
+  }
+  struct State {
+    std::shared_ptr<const Packed> weights;
+    AlignedVector<int32_t> offsets;
+    PackedScales scales;
+  };
+  const TensorRef& weights = context.Input(1);
+  const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
+  const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
+  auto state =
+      std::make_shared<const State>(State{PackProduct(weights, outputs, depth),
+                                          Offsets(weights, bias, zero, outputs, depth), PackedScales(product.scales)});
+  const kernels::simd::Matrix8Bit matrix = {
+      outputs,      depth, state->weights->data(), state->offsets.data(), zero.sum_factor, state->scales.view(),
+      product.stage};
+  const int scratch = context.AddScratch(kernels::simd::Conv2D8BitScratch(g));
+  return [g, matrix, state, zero, scratch](const RunContext& run) {
+    kernels::simd::Conv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, matrix, run.Scratch(scratch).data(),
+                              run.Output(0).data);
+  };
+}
+
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  const auto channels = static_cast<size_t>(g.output_c), taps = static_cast<size_t>(g.PatchSize());
+  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c || taps == 0 || !HasConstantOperands(context)) {
+    return std::nullopt;
+  }
+  struct State {
+    std::shared_ptr<const Packed> weights;
+    AlignedVector<int32_t> offsets;
+    PackedScales scales;
+  };
+  const TensorRef& weights = context.Input(1);
+  const kernels::simd::DepthwiseLayout layout(channels, taps);
+  if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
+  const auto place = [&](size_t c) { return layout.ChannelAt(c); };
+  const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
+  const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
+  const std::vector<int8_t> codes = SignedCodes(weights);
+  AlignedVector<int32_t> offsets(layout.padded_channels());
+  for (size_t c = 0; c < channels; ++c) {
+    uint32_t sum = 0;
+    for (size_t t = 0; t < taps; ++t) sum += static_cast<uint32_t>(codes[t * channels + c] + zero.sum_factor);
+    offsets[place(c)] = Offset(bias, c, zero, sum);
+  }
+  auto state = std::make_shared<const State>(State{PackDepthwise(weights, layout, channels, taps), std::move(offsets),
+                                                   PackedScales(product.scales, layout.padded_channels(), place)});
+  const kernels::simd::Depthwise8Bit filter = {state->weights->data(), state->offsets.data(), zero.sum_factor,
+                                               state->scales.view(), product.stage};
+  const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2D8BitScratch(g));
+  return [g, filter, state, zero, scratch](const RunContext& run) {
+    kernels::simd::DepthwiseConv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, filter,
+                                       run.Scratch(scratch).data(), run.Output(0).data);
+  };
+}
+
+}  // namespace assay::ops
