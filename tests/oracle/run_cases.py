@@ -7,7 +7,8 @@ Run it with the oracle's Python; reference-2024 needs --python-2024, one with Li
 with a function `draw(rng) -> Case | Skip` ('all': every file). Cases are drawn until every operator that the stem draws has COUNT
 models that LiteRT ran. Prints per operator and profile: models, values, mismatches, the largest difference, the share of saturated
 outputs; --kinds adds a line per kind of case. What was skipped is counted with the reason. A model that LiteRT refuses is counted,
-and whether assay refuses it too. At the end the operators and types of docs/ops.md that no model of the run covers. Exit code 1 when
+and whether assay refuses it too. At the end the operators and types of docs/ops.md that no model of the
+run covers, and options that had one value throughout. Exit code 1 when
 anything differs.
 """
 import argparse
@@ -38,8 +39,9 @@ WEIGHTS = {'CONV_2D': 1, 'DEPTHWISE_CONV_2D': 1, 'FULLY_CONNECTED': 1, 'TRANSPOS
            'UNIDIRECTIONAL_SEQUENCE_LSTM': 2, 'BIDIRECTIONAL_SEQUENCE_LSTM': 2}
 
 
-def subjects(content):
-    """[(operator, its types as docs/ops.md calls them)] of the ops that a case is about: the first op, or all of control flow."""
+def subjects(content, options):
+    """[(operator, its types as docs/ops.md calls them)] of the ops that a case is about: the first op, or all of control flow.
+    `options`: {(operator, field): values seen}, added to."""
     model = schema.Model.GetRootAs(content, 0)
     found = []
     for g in range(model.SubgraphsLength()):
@@ -63,6 +65,12 @@ def subjects(content):
             elif name in ('CAST', 'QUANTIZE'):
                 tags += made
             found.append((name, tuple(tags)))
+            unpacked = schema.OperatorT.InitFromObj(op)
+            for table in (unpacked.builtinOptions, unpacked.builtinOptions2):
+                for field, value in vars(table).items() if table else ():
+                    values = options.setdefault((name, field), set())
+                    if len(values) < 100:
+                        values.add(str(value))
     return list(dict.fromkeys(found))
 
 
@@ -126,7 +134,7 @@ def outputs(arrays):
     return [arrays[f'out/{k}'] for k in range(sum(key.startswith('out/') for key in arrays))]
 
 
-def run_stem(stem, a, engines, per_op, per_kind, skips, refusals):
+def run_stem(stem, a, engines, per_op, per_kind, skips, refusals, options):
     module = importlib.import_module('cases.' + stem)
     rng = np.random.default_rng(a.seed)
     profiles = a.profiles.split(',')
@@ -142,7 +150,7 @@ def run_stem(stem, a, engines, per_op, per_kind, skips, refusals):
                     return False
                 continue
             drawn += 1
-            about = subjects(case.model)
+            about = subjects(case.model, options)
             if drawn > a.count and all(compared[op] >= a.count for op, _ in about):
                 continue
             for op, _ in about:
@@ -236,10 +244,10 @@ def main():
     a = p.parse_args()
     everything = sorted(f.stem for f in (HERE / 'cases').glob('*.py') if f.stem != '__init__')
     failed, engines, all_ops = False, Engines(a.batch, a.python_2024), {}
-    skips, refusals = collections.Counter(), collections.Counter()
+    skips, refusals, options = collections.Counter(), collections.Counter(), {}
     for stem in everything if a.stems == ['all'] else a.stems:
         per_op, per_kind = {}, {}
-        failed |= not run_stem(stem, a, engines, per_op, per_kind, skips, refusals)
+        failed |= not run_stem(stem, a, engines, per_op, per_kind, skips, refusals, options)
         for (op, profile), t in per_op.items():
             failed |= not t.ok()
             print(t.line(f'{op:28s} {profile:14s}'), flush=True)
@@ -260,6 +268,9 @@ def main():
     if a.stems == ['all']:
         for line in uncovered(all_ops, a.count):
             print('not covered: ' + line)
+        for (op, field), values in sorted(options.items()):
+            if len(values) == 1:
+                print(f'not varied: {op} {field} = {min(values)}')
     return 1 if failed else 0
 
 

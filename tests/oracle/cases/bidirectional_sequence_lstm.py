@@ -51,7 +51,7 @@ def draw(rng):
         add(tensor)
     first = len(tensors)
     tensors += [Tensor(lead + (sum(outs),))] if merge else [Tensor(lead + (n,)) for n in outs]
-    options = dict(fused_activation_function=4, cell_clip=float(rng.choice([0, 1])), proj_clip=float(rng.choice([0, 0.5])) if project else 0.0, merge_outputs=merge,
+    options = dict(fused_activation_function=int(rng.choice([4, 4, 0, 1, 3])), cell_clip=float(rng.choice([0, 1])), proj_clip=float(rng.choice([0, 0.5])) if project else 0.0, merge_outputs=merge,
                    time_major=time_major, asymmetric_quantize_inputs=kind == 'hybrid' and bool(rng.random() < 0.5))
     model = one_op('BIDIRECTIONAL_SEQUENCE_LSTM', tensors, inputs, list(range(first, len(tensors))), options, 'BidirectionalSequenceLSTMOptions', version=3)
     values = {'t0': codes(rng, 'float32', lead + (n_in,))}

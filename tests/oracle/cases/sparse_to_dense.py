@@ -16,4 +16,4 @@ def draw(rng):
     b.dynamic = False
     s = b.operand(shape, itype)
     v, d = b.input((count,)), b.input(())
-    return b.case('SPARSE_TO_DENSE', [i, s, v, d], [b.output(shape)], dict(validate_indices=False), 'SparseToDenseOptions')
+    return b.case('SPARSE_TO_DENSE', [i, s, v, d], [b.output(shape)], dict(validate_indices=bool(rng.random() < 0.5)), 'SparseToDenseOptions')
