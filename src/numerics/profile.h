@@ -15,13 +15,13 @@ enum class Engine : uint8_t { kReference, kBuiltin, kXnnpack };
 std::string_view EngineName(Engine engine);  // "reference", "builtin", "xnnpack"
 
 struct Profile {
-  std::string_view alias;                    // what is typed: "xnnpack"
-  std::string_view id;                       // what is recorded: "xnnpack@2.3.0/x86"
-  std::string_view summary;                  // one line for the help text
-  Engine engine;                             // asked first for every op
-  bool fixed_point_fully_connected = false;  // int8 FULLY_CONNECTED before April 2025
-  bool half_between_ops = false;             // float tensors are rounded to half after every op
-  bool verified = true;                      // checked against the runtime it names
+  std::string_view alias;         // what is typed: "xnnpack"
+  std::string_view id;            // what is recorded: "xnnpack@2.3.0/x86"
+  std::string_view summary;       // one line for the help text
+  Engine engine;                  // asked first for every op
+  bool litert_1_0 = false;        // what changed between LiteRT 1.0.1 and 2.3.0 is as in the former
+  bool half_between_ops = false;  // float tensors are rounded to half after every op
+  bool verified = true;           // checked against the runtime it names
 };
 
 std::span<const Profile> AllProfiles();

@@ -102,6 +102,7 @@ class DetectionPostprocess {
     anchor_ = QuantizationOf(context.Input(2), "anchors");
     quantized_boxes_ = context.Input(0).dtype == DType::kUInt8;
     quantized_scores_ = context.Input(1).dtype == DType::kUInt8;
+    later_classes_first_ = context.profile().litert_1_0;
     per_class_ = std::min(o_.detections_per_class, o_.max_detections);
     const auto count = static_cast<uint64_t>(g_.boxes);
     const auto detections = static_cast<uint64_t>(o_.max_detections);
@@ -178,7 +179,7 @@ class DetectionPostprocess {
         const int32_t index = selected[i] * g_.classes_with_background + column;
         added[i] = {index, scores[index]};
       }
-      found = kernels::ref::MergeDetections(best, found, added, count, o_.max_detections,
+      found = kernels::ref::MergeDetections(best, found, added, count, o_.max_detections, later_classes_first_,
                                             Memory<Detection>(run, work_.merged));
     }
     for (int32_t i = 0; i < found; ++i) {
@@ -217,6 +218,7 @@ class DetectionPostprocess {
   DetectionGeometry g_;
   Dequantization encoding_, prediction_, anchor_;
   bool quantized_boxes_ = false, quantized_scores_ = false;
+  bool later_classes_first_ = false;  // of equal scores: LiteRT 1.0.1 puts them so
   int32_t per_class_ = 0;
   Work work_;
 };

@@ -57,7 +57,7 @@ constexpr MatrixRule kPerChannelRules2024[] = {
 
 MatrixRule FindRule(const PrepareContext& context, DType activation, bool wide_bias) {
   const bool per_channel = context.Input(1).quantization().is_per_channel();
-  if (context.profile().fixed_point_fully_connected && context.engine() == Engine::kReference) {
+  if (context.profile().litert_1_0 && context.engine() == Engine::kReference) {
     return per_channel ? FindMatrixRule(context, kPerChannelRules2024, activation)
                        : FindMatrixRule(context, kPerTensorRules2024, activation);
   }

@@ -43,6 +43,12 @@ TEST(DetectionPostprocess, SuppressesWithinAClassAndSortsAcross) {
   EXPECT_EQ(Values(out[0]), (std::vector<float>{0, 0, 1, 1, 4.5F, 4.5F, 5.5F, 5.5F, 0.6F - 0.5F, 0, 1.1F, 1}));
 }
 
+TEST(DetectionPostprocess, OfEqualScoresTheFirstClassComesFirstButNotIn2024) {
+  const auto model = Detector(kOptions, {0.5F, 0.5F, 0.1F, 0.1F, 0.1F, 0.5F});
+  EXPECT_EQ(Values(model.RunAll("reference")[1]), (std::vector<float>{0, 1, 1}));
+  EXPECT_EQ(Values(model.RunAll("reference-2024")[1]), (std::vector<float>{1, 1, 0}));
+}
+
 TEST(DetectionPostprocess, FillsUpWithZeros) {
   const auto out = Detector(kOptions, {0.2F, 0.1F, 0.8F, 0.2F, 0.1F, 0.1F}).RunAll();
   EXPECT_EQ(Values(out[3]), (std::vector<float>{1}));

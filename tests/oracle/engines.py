@@ -1,14 +1,33 @@
 """The two sides of a comparison as child processes of one protocol: assay's run_batch and LiteRT's litert_server.py."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
+import flatbuffers
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 HERE = pathlib.Path(__file__).resolve().parent
 BATCH = HERE.parents[1] / 'build/release/tests/tools/run_batch'
 PYTHON_2024 = os.path.expanduser('~/.cache/assay-oracle-2024/bin/python')
+
+OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith('_')}
+
+
+def lower_version(content, refusal):
+    """The model with the version that LiteRT lacks made one lower (an older registration runs the same kernel), or None."""
+    found = re.search(r"builtin opcode '(\w+)' version '(\d+)'", refusal)
+    if not found or found[2] == '1':
+        return None
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for code in model.operatorCodes:
+        if OP_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)] == found[1]:
+            code.version = min(code.version, int(found[2]) - 1)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b'TFL3')
+    return bytes(builder.Output())
 
 
 class Child:

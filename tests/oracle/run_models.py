@@ -11,7 +11,7 @@ by one step, the largest float deviation as a fraction of the tensor's range. An
 float is among the operands of the op that made it. A float further off than 1e-5 of the range is looked at op by op: LiteRT runs that op
 alone on assay's own operands. If the two agree to 1e-5, the deviation came with the operands and the model amplifies it (dynamic range
 ops do, where a rounding tips); it is counted as "amplified", and the line has the largest deviation of such ops by themselves. The last
-line adds up. Exit code 1 when anything else differs.
+line adds up. Op versions that a LiteRT lacks are lowered first. Exit code 1 when anything else differs.
 """
 import argparse
 import pathlib
@@ -25,7 +25,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from engines import BATCH, PYTHON_2024, Engines
+from engines import BATCH, PYTHON_2024, Engines, lower_version
 
 COUNTS = ('tensors', 'values', 'integers', 'wrong', 'one step', 'amplified', 'not probed', 'not shown')
 
@@ -66,6 +66,7 @@ class Comparison:
 
     def __init__(self, engines, path, content, profile, rounded, folder):
         self.engines, self.path, self.content, self.profile, self.rounded, self.folder = engines, path, content, profile, rounded, folder
+        self.lowered = False
         self.count, self.largest, self.largest_alone, self.first = dict.fromkeys(COUNTS, 0), 0.0, 0.0, ''
         graph = schema.Model.GetRootAsModel(content, 0).Subgraphs(0)
         self.outputs = graph.OutputsAsNumpy()
@@ -85,7 +86,14 @@ class Comparison:
     def add(self, kind):
         """Compares on the inputs in the folder; returns an error or ''."""
         given = f'{self.folder}/in.npz'
-        want, refusal = self.engines.litert(self.profile).ask(self.path, given, self.profile, 'all', f'{self.folder}/want.npz')
+        while True:
+            want, refusal = self.engines.litert(self.profile).ask(self.path, given, self.profile, 'all', f'{self.folder}/want.npz')
+            lowered = None if want else lower_version(self.content, refusal)
+            if not lowered:
+                break
+            self.content, self.path, self.lowered = lowered, f'{self.folder}/lowered.tflite', True
+            with open(self.path, 'wb') as f:
+                f.write(lowered)
         if want is None:
             return f'LiteRT refuses: {refusal}'
         got, refusal = self.engines.assay.ask(self.path, given, self.profile, 'all', f'{self.folder}/got.npz')
@@ -171,7 +179,7 @@ def main():
             print(f'{name:36s} {profile:14s} inputs {kinds.count("random"):2d} random {kinds.count("real"):2d} real '
                   + ' '.join(f'{key} {comparison.count[key]}' for key in COUNTS)
                   + f' largest float deviation {comparison.largest:.2g}'
-                  + (f', ops alone {comparison.largest_alone:.2g}' if comparison.count['amplified'] else '') + f' ({time.time() - start:.0f} s)' + ('' if ok else f'   <-- {error or comparison.first}'), flush=True)
+                  + (f', ops alone {comparison.largest_alone:.2g}' if comparison.count['amplified'] else '') + (', op versions lowered' if comparison.lowered else '') + f' ({time.time() - start:.0f} s)' + ('' if ok else f'   <-- {error or comparison.first}'), flush=True)
     engines.close()
     print(f'{len(a.models)} models, {runs} runs, {failed} failed, {refusals} refused by LiteRT: ' + ', '.join(f'{key} {total[key]}' for key in COUNTS))
     return 1 if failed else 0

@@ -113,12 +113,13 @@ void LargestFirst(const float* values, int32_t count, int32_t most, int32_t* ind
 }
 
 int32_t MergeDetections(Detection* best, int32_t best_count, const Detection* added, int32_t added_count, int32_t most,
-                        Detection* merged) noexcept {
+                        bool added_first, Detection* merged) noexcept {
   const int32_t total = std::min(best_count + added_count, most);
   int32_t from_best = 0, from_added = 0;
   for (int32_t i = 0; i < total; ++i) {
-    const bool take_best =
-        from_added == added_count || (from_best < best_count && best[from_best].score >= added[from_added].score);
+    const bool take_best = from_added == added_count ||
+                           (from_best < best_count && (added_first ? best[from_best].score > added[from_added].score
+                                                                   : best[from_best].score >= added[from_added].score));
     merged[i] = take_best ? best[from_best++] : added[from_added++];
   }
   std::copy_n(merged, total, best);

@@ -48,10 +48,11 @@ struct Detection {
   int32_t index;
   float score;
 };
-// Merges `added` (sorted) into `best` (sorted), keeping at most `most`; of equal scores those in `best` stay in front.
+// Merges `added` (sorted) into `best` (sorted), keeping at most `most`; of equal scores those in `best` stay in front,
+// or with `added_first` fall behind.
 // `merged` has room for `most`. Returns the new count; the result lies in `best`.
 int32_t MergeDetections(Detection* best, int32_t best_count, const Detection* added, int32_t added_count, int32_t most,
-                        Detection* merged) noexcept;
+                        bool added_first, Detection* merged) noexcept;
 
 struct SoftCandidate {
   int32_t index;

@@ -29,5 +29,6 @@ def draw(rng):
             x = (x + 1j * rng.standard_normal(shape)).astype(np.complex64)
     else:
         x = codes(rng, source, shape)
+    skip = {'reference-2024': 'LiteRT 1.0.1 leaves the result to the compiler'} if 'beyond' in label else {}
     return case(label, 'CAST', [Tensor(shape, source), Tensor(shape, target)], [x],
-                dict(in_data_type=TYPES[source], out_data_type=TYPES[target]), 'CastOptions', 4)
+                dict(in_data_type=TYPES[source], out_data_type=TYPES[target]), 'CastOptions', 4, skip_profiles=skip)

@@ -20,4 +20,5 @@ def draw(rng):
         table.zero_point = out.zero_point = int(rng.integers(-128, 128))
     indices = rng.integers(0, rows, count).astype(np.int32)
     model = one_op('EMBEDDING_LOOKUP', [Tensor((count,), 'int32'), table, out], [0, 1], [2], version=4 if 'row' in kind or 'int4' in kind else 3)
-    return Case(kind, model, {'t0': indices}, float_tolerance=0)
+    skip = {'reference-2024': 'LiteRT 1.0.1 reads the rows elsewhere'} if dtype == 'int4' and np.prod(shape[1:]) % 2 else {}
+    return Case(kind, model, {'t0': indices}, float_tolerance=0, skip_profiles=skip)

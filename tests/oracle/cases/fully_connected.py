@@ -38,4 +38,7 @@ def draw(rng):
                    'FullyConnectedOptions',
                    version=10 if 'int4' in kind else 11 if options.get('quantized_bias_type') else 9)
     # LiteRT sums in float: an output that is small, alone or behind a clamp, may be off by more of the range.
-    return Case(kind, model, inputs, float_tolerance=max(1e-5, depth * 2 ** -24) if count * outputs >= 1000 else 1e-4)
+    case = Case(kind, model, inputs, float_tolerance=max(1e-5, depth * 2 ** -24) if count * outputs >= 1000 else 1e-4)
+    if keep and len(x.output.shape) != 2 and ('per-channel' in kind or 'int16' in kind):
+        case.skip_profiles = {'reference-2024': 'LiteRT 1.0.1 takes the first two dimensions for batch and depth'}
+    return case
