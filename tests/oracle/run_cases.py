@@ -5,8 +5,8 @@
 
 Run it with the oracle's Python; reference-2024 needs --python-2024, one with LiteRT 1.0.1. Each STEM is a file of tests/oracle/cases
 with a function `draw(rng) -> Case | Skip` ('all': every file). Cases are drawn until every operator that the stem draws has COUNT
-models that LiteRT ran. Prints per operator and profile: models, values, mismatches, the largest difference, the share of saturated
-outputs; --kinds adds a line per kind of case. What was skipped is counted with the reason. An op version that a LiteRT lacks is lowered
+models that LiteRT ran under each profile. Prints per operator and profile: models, values, mismatches, the largest difference, the
+share of saturated outputs; --kinds adds a line per kind of case. What was skipped is counted with the reason. An op version that a LiteRT lacks is lowered
 first; a model that it still refuses is counted, and whether assay refuses it too. At the end the operators and types of docs/ops.md
 that no model of the run covers, and options that had one value throughout. Exit code 1 when anything differs.
 """
@@ -60,7 +60,7 @@ def subjects(content, options):
                 weights = types[WEIGHTS[name]]
                 tags = ['hybrid'] if data == 'float32' != weights else ['int16x8'] if data == 'int16' != weights else [data]
                 tags += ['int4-weights'] * (weights == 'int4')
-            elif name in ('CAST', 'QUANTIZE'):
+            elif name in ('CAST', 'QUANTIZE', 'RFFT2D'):
                 tags += made
             found.append((name, tuple(tags)))
             unpacked = schema.OperatorT.InitFromObj(op)
@@ -150,14 +150,14 @@ def run_stem(stem, a, engines, per_op, per_kind, skips, refusals, options):
                 continue
             drawn += 1
             about = subjects(case.model, options)
-            if drawn > a.count and all(compared[op] >= a.count for op, _ in about):
+            if drawn > a.count and all(compared[op, profile] >= a.count for op, _ in about for profile in profiles):
                 continue
             for op, _ in about:
-                compared[op] += 0
+                for profile in profiles:
+                    compared[op, profile] += 0
             with open(f'{folder}/m.tflite', 'wb') as f:
                 f.write(case.model)
             np.savez(f'{folder}/in.npz', **case.inputs)
-            ran = False
             for profile in profiles:
                 if profile in case.skip_profiles:
                     skips[f'{stem} {case.kind} {profile}: {case.skip_profiles[profile]}'] += 1
@@ -182,7 +182,9 @@ def run_stem(stem, a, engines, per_op, per_kind, skips, refusals, options):
                     tally.errors += 1
                     tally.fail(f'case {drawn}: {refusal}')
                 else:
-                    ran, tally.models, tally.delegated = True, 1, int(want['delegated'])
+                    tally.models, tally.delegated = 1, int(want['delegated'])
+                    for op, _ in about:
+                        compared[op, profile] += 1
                     w, g = outputs(want), outputs(got)
                     if len(w) != len(g):
                         tally.errors += 1
@@ -200,8 +202,6 @@ def run_stem(stem, a, engines, per_op, per_kind, skips, refusals, options):
                     with open(name + '.tflite', 'wb') as f:
                         f.write(case.model)
                     np.savez(name + '.npz', **{'in/' + k: v for k, v in case.inputs.items()})
-            for op, _ in about if ran else ():
-                compared[op] += 1
     return True
 
 
