@@ -69,6 +69,7 @@ RunFn PrepareFloat(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "filter", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  if (auto run = PrepareVectorProduct(context, g, ActivationRange(activation))) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(double));
   return [g, clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
     kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),

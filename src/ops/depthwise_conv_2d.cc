@@ -72,6 +72,7 @@ RunFn PrepareFloat(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "filter", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  if (auto run = PrepareVectorDepthwise(context, g, ActivationRange(activation))) return *std::move(run);
   return [g, clamp = ActivationRange(activation), has_bias, sums = AddSums<double>(context, g)](const RunContext& run) {
     kernels::ref::DepthwiseConv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
                                        has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,

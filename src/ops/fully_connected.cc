@@ -83,6 +83,8 @@ RunFn PrepareFloat(PrepareContext& context, const FullyConnectedShape& shape, gr
   const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "weight matrix", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  if (auto run = PrepareVectorProduct(context, AsConvolution(shape), ActivationRange(activation)))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(double));
   return [g = AsConvolution(shape), clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
     kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),

@@ -1,5 +1,6 @@
 #include "ops/packed_weights.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -12,20 +13,18 @@
 namespace assay::ops {
 namespace {
 
-using Packed = AlignedVector<int8_t>;
-
 // Who holds a packed form also holds the model that it was made from, so an address in use is never another constant's.
 class PackedCache {
  public:
-  enum class Layout : uint8_t { kProduct, kDepthwise };
+  enum class Layout : uint8_t { kProduct, kDepthwise, kFloatProduct };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 
-  std::shared_ptr<const Packed> Find(const Key& key) {
+  std::shared_ptr<const void> Find(const Key& key) {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(key);
     return found == entries_.end() ? nullptr : found->second.lock();
   }
-  void Insert(const Key& key, const std::shared_ptr<const Packed>& packed) {
+  void Insert(const Key& key, const std::shared_ptr<const void>& packed) {
     const std::lock_guard lock(mutex_);
     std::erase_if(entries_, [](const auto& entry) { return entry.second.expired(); });
     entries_[key] = packed;
@@ -33,8 +32,24 @@ class PackedCache {
 
  private:
   std::mutex mutex_;
-  std::map<Key, std::weak_ptr<const Packed>> entries_;
+  std::map<Key, std::weak_ptr<const void>> entries_;
 };
+
+// What pack() makes, shared by all who ask for the same constant of the same model.
+template <typename PackFn>
+auto SharePacked(const TensorRef& weights, size_t rows, size_t columns, PackedCache::Layout layout,
+                 const PackFn& pack) {
+  static PackedCache cache;
+  using Packed = decltype(pack());
+  if (!weights.is_constant) return std::make_shared<const Packed>(pack());
+  const PackedCache::Key key = {weights.data, rows, columns, weights.dtype, layout};
+  if (auto packed = cache.Find(key)) return std::static_pointer_cast<const Packed>(packed);
+  auto packed = std::make_shared<const Packed>(pack());
+  cache.Insert(key, packed);
+  return packed;
+}
+
+using SharedCodes = std::shared_ptr<const AlignedVector<int8_t>>;
 
 std::vector<int8_t> SignedCodes(const TensorRef& weights) {
   std::vector<int8_t> codes(static_cast<size_t>(weights.size()));
@@ -57,34 +72,21 @@ bool IsWorthPacking(size_t packed, size_t values) {
   return packed <= kSmall || packed / kMostPadding <= values;
 }
 
-// Shared by all who ask for the same constant of the same model.
-template <typename PackFn>
-std::shared_ptr<const Packed> SharePacked(const TensorRef& weights, size_t rows, size_t columns,
-                                          PackedCache::Layout layout, const PackFn& pack) {
-  static PackedCache cache;
-  if (!weights.is_constant) return std::make_shared<const Packed>(pack());
-  const PackedCache::Key key = {weights.data, rows, columns, weights.dtype, layout};
-  if (auto packed = cache.Find(key)) return packed;
-  auto packed = std::make_shared<const Packed>(pack());
-  cache.Insert(key, packed);
-  return packed;
-}
-
 // Of a weight matrix [outputs, depth].
-std::shared_ptr<const Packed> PackProduct(const TensorRef& weights, size_t outputs, size_t depth) {
+SharedCodes PackProduct(const TensorRef& weights, size_t outputs, size_t depth) {
   return SharePacked(weights, outputs, depth, PackedCache::Layout::kProduct, [&] {
-    Packed packed(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth));
+    AlignedVector<int8_t> packed(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth));
     kernels::simd::PackWeights8Bit(outputs, depth, SignedCodes(weights).data(), packed.data());
     return packed;
   });
 }
 
 // Of a filter [taps, channels].
-std::shared_ptr<const Packed> PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout,
-                                            size_t channels, size_t taps) {
+SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout, size_t channels,
+                          size_t taps) {
   return SharePacked(weights, channels, taps, PackedCache::Layout::kDepthwise, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
-    Packed packed(layout.weight_bytes());
+    AlignedVector<int8_t> packed(layout.weight_bytes());
     for (size_t c = 0; c < channels; ++c) {
       for (size_t t = 0; t < taps; ++t) packed[layout.WeightAt(c, t)] = codes[t * channels + c];
     }
@@ -159,7 +161,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
     return std::nullopt;
   }
   struct State {
-    std::shared_ptr<const Packed> weights;
+    SharedCodes weights;
     AlignedVector<int32_t> offsets;
     PackedScales scales;
   };
@@ -186,7 +188,7 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
     return std::nullopt;
   }
   struct State {
-    std::shared_ptr<const Packed> weights;
+    SharedCodes weights;
     AlignedVector<int32_t> offsets;
     PackedScales scales;
   };
@@ -211,6 +213,41 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
   return [g, filter, state, zero, scratch](const RunContext& run) {
     kernels::simd::DepthwiseConv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, filter,
                                        run.Scratch(scratch).data(), run.Output(0).data);
+  };
+}
+
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
+                                          FloatRange clamp) {
+  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
+  const size_t padded = kernels::simd::PaddedOutputs(outputs);
+  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
+      !IsWorthPacking(padded * depth, outputs * depth)) {
+    return std::nullopt;
+  }
+  const TensorRef& filter = context.Input(1);
+  const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kFloatProduct, [&] {
+    AlignedVector<float> packed(padded * depth);
+    kernels::simd::PackWeightsFloat(outputs, depth, context.Values<float>(1).data(), packed.data());
+    return packed;
+  });
+  auto bias = std::make_shared<AlignedVector<float>>(padded);
+  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), bias->begin());
+  const kernels::simd::MatrixFloat matrix = {outputs, depth, weights->data(), bias->data(), clamp.low, clamp.high};
+  const int scratch = context.AddScratch(kernels::simd::Conv2DFloatScratch(g));
+  return [g, matrix, weights, bias, scratch](const RunContext& run) {
+    kernels::simd::Conv2DFloat(g, run.In<float>(0).data(), matrix, run.Scratch(scratch).data(),
+                               run.Out<float>(0).data());
+  };
+}
+
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
+                                            FloatRange clamp) {
+  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c) return std::nullopt;
+  const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2DFloatScratch(g));
+  return [g, clamp, has_bias = context.HasInput(2), scratch](const RunContext& run) {
+    kernels::simd::DepthwiseConv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
+                                        has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
+                                        run.Scratch(scratch).data(), run.Out<float>(0).data());
   };
 }
 

@@ -9,6 +9,7 @@
 #include "base/aligned_vector.h"
 #include "kernels/ref/conv_2d.h"
 #include "kernels/simd/matrix_8bit.h"
+#include "ops/checks.h"
 #include "ops/op.h"
 
 namespace assay::ops {
@@ -41,5 +42,11 @@ struct Product8Bit {
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product);
 // The same for DEPTHWISE_CONV_2D, where the depth multiplier is 1.
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product);
+
+// The same for float32; CONV_2D's weights and bias must be constant here too, DEPTHWISE_CONV_2D's need not.
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
+                                          FloatRange clamp);
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
+                                            FloatRange clamp);
 
 }  // namespace assay::ops

@@ -26,35 +26,46 @@ bool IsPointwise(const Conv2DGeometry& g) {
          g.output_h == g.input_h && g.output_w == g.input_w;
 }
 
-// The window of output pixel (b, oy, ox) as one row: bytes xored with `flip`, `outside` (as it stands in memory) where
-// the window leaves the image.
-void GatherWindow(const Conv2DGeometry& g, const uint8_t* image, int32_t oy, int32_t ox, uint8_t outside,
-                  uint8_t* row) {
-  const auto channels = static_cast<size_t>(g.input_c);
-  const int32_t left = ox * g.stride_w - g.pad_w;
-  const int64_t right = int64_t{left} + int64_t{g.filter_w - 1} * g.dilation_w;
+// The window of output pixel (oy, ox) as one row, pixels of `pixel_bytes`; bytes `outside` where it leaves the image.
+void GatherWindow(const Conv2DGeometry& g, const uint8_t* image, size_t pixel_bytes, int32_t oy, int32_t ox,
+                  uint8_t outside, uint8_t* row) {
+  const int64_t left = int64_t{ox} * g.stride_w - g.pad_w;
+  const int64_t right = left + int64_t{g.filter_w - 1} * g.dilation_w;
   const bool contiguous = g.dilation_w == 1 && left >= 0 && right < g.input_w;
-  const size_t line = static_cast<size_t>(g.filter_w) * channels;
+  const size_t line = static_cast<size_t>(g.filter_w) * pixel_bytes;
   for (int32_t ky = 0; ky < g.filter_h; ++ky, row += line) {
     const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
     if (y < 0 || y >= g.input_h) {
       std::memset(row, outside, line);
       continue;
     }
-    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * channels;
+    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * pixel_bytes;
     if (contiguous) {
-      std::memcpy(row, from + static_cast<size_t>(left) * channels, line);
+      std::memcpy(row, from + static_cast<size_t>(left) * pixel_bytes, line);
       continue;
     }
     for (int32_t kx = 0; kx < g.filter_w; ++kx) {
-      const int64_t x = int64_t{left} + int64_t{kx} * g.dilation_w;
-      uint8_t* to = row + static_cast<size_t>(kx) * channels;
+      const int64_t x = left + int64_t{kx} * g.dilation_w;
+      uint8_t* to = row + static_cast<size_t>(kx) * pixel_bytes;
       if (x < 0 || x >= g.input_w) {
-        std::memset(to, outside, channels);
+        std::memset(to, outside, pixel_bytes);
       } else {
-        std::memcpy(to, from + static_cast<size_t>(x) * channels, channels);
+        std::memcpy(to, from + static_cast<size_t>(x) * pixel_bytes, pixel_bytes);
       }
     }
+  }
+}
+
+// Windows of the `count` output pixels from `first` on, as rows `row_bytes` apart.
+void GatherWindows(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, size_t first, size_t count,
+                   uint8_t outside, size_t row_bytes, uint8_t* rows) {
+  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * pixel_bytes;
+  for (size_t r = 0; r < count; ++r) {
+    const auto ox = static_cast<int32_t>((first + r) % static_cast<size_t>(g.output_w));
+    const size_t line = (first + r) / static_cast<size_t>(g.output_w);
+    const auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
+    const size_t batch = line / static_cast<size_t>(g.output_h);
+    GatherWindow(g, input + batch * image_bytes, pixel_bytes, oy, ox, outside, rows + r * row_bytes);
   }
 }
 
@@ -71,7 +82,6 @@ void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, u
   auto* row_sums = reinterpret_cast<int32_t*>(scratch);
   uint8_t* gathered = scratch + chunk * sizeof(int32_t);
   const bool direct = IsPointwise(g) && row_bytes == matrix.depth;
-  const size_t image_size = static_cast<size_t>(g.ImageSize());
   for (size_t begin = 0; begin < rows; begin += chunk) {
     const size_t count = std::min(chunk, rows - begin);
     if (direct) {
@@ -79,18 +89,31 @@ void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, u
                    output + begin * matrix.outputs, matrix.outputs);
       continue;
     }
-    for (size_t r = 0; r < count; ++r) {
-      const size_t pixel = begin + r;
-      const auto ox = static_cast<int32_t>(pixel % static_cast<size_t>(g.output_w));
-      const size_t line = pixel / static_cast<size_t>(g.output_w);
-      const auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
-      const size_t batch = line / static_cast<size_t>(g.output_h);
-      uint8_t* row = gathered + r * row_bytes;
-      GatherWindow(g, input + batch * image_size, oy, ox, input_zero_point, row);
-      for (size_t k = matrix.depth; k < row_bytes; ++k) row[k] = 0;
-    }
+    GatherWindows(g, input, static_cast<size_t>(g.input_c), begin, count, input_zero_point, row_bytes, gathered);
     Multiply8Bit(matrix, {gathered, count, row_bytes, is_signed}, row_sums, output + begin * matrix.outputs,
                  matrix.outputs);
+  }
+}
+
+size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept {
+  const size_t row = static_cast<size_t>(g.PatchSize()) * sizeof(float);
+  return IsPointwise(g) ? 0 : ChunkRows(g, row) * row;
+}
+
+void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, uint8_t* scratch,
+                 float* output) noexcept {
+  const size_t rows = RowCount(g), row_bytes = matrix.depth * sizeof(float), chunk = ChunkRows(g, row_bytes);
+  const bool direct = IsPointwise(g);
+  for (size_t begin = 0; begin < rows; begin += chunk) {
+    const size_t count = std::min(chunk, rows - begin);
+    const float* x = input + begin * matrix.depth;
+    if (!direct) {
+      // All bits zero is the float 0.
+      GatherWindows(g, reinterpret_cast<const uint8_t*>(input), static_cast<size_t>(g.input_c) * sizeof(float), begin,
+                    count, 0, row_bytes, scratch);
+      x = reinterpret_cast<const float*>(scratch);
+    }
+    MultiplyFloat(matrix, x, count, matrix.depth, output + begin * matrix.outputs, matrix.outputs);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/ref/conv_2d.h"
 #include "kernels/simd/matrix_8bit.h"
+#include "kernels/simd/matrix_float.h"
 
 namespace assay::kernels::simd {
 
@@ -16,5 +17,9 @@ size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
 // `input_zero_point` is a code as it stands in the input's memory (int8 codes as the byte they are).
 void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept;
+
+size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
+void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, uint8_t* scratch,
+                 float* output) noexcept;
 
 }  // namespace assay::kernels::simd

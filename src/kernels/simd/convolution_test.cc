@@ -264,6 +264,68 @@ TEST(Conv2D8Bit, SumsWrapAsTheReferencesDo) {
   OnEveryTarget([&](const std::string& target) { EXPECT_TRUE(Vectorized(c) == expected) << target; });
 }
 
+// Floats of both signs, some of them large against the others.
+std::vector<float> Floats(Random& random, size_t count) {
+  std::vector<float> values(count);
+  for (float& v : values) v = static_cast<float>(random.Normal() * (random.Chance(0.05) ? 100 : 1));
+  return values;
+}
+
+// Each value within 2 k eps sum |x w| of the double-precision reference `expected`; `magnitude` is the same op on
+// absolute values, which is that sum.
+void ExpectClose(const std::vector<float>& got, const std::vector<float>& expected, const std::vector<float>& magnitude,
+                 int64_t terms, const std::string& where) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double allowed = 2.0 * static_cast<double>(terms + 1) * 0x1p-24 * static_cast<double>(magnitude[i]);
+    ASSERT_LE(std::abs(static_cast<double>(got[i]) - static_cast<double>(expected[i])), allowed) << where;
+  }
+}
+
+std::vector<float> Absolute(std::vector<float> values) {
+  for (float& v : values) v = std::abs(v);
+  return values;
+}
+
+TEST(Conv2DFloat, IsWithinRoundingOfDoublePrecisionOnEveryInstructionSet) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(19, seed);
+    const bool depthwise = random.Chance(0.4);
+    const Case c = Draw(random, depthwise);
+    const auto outputs = static_cast<size_t>(c.g.output_c), depth = static_cast<size_t>(c.g.PatchSize());
+    const std::vector<float> x = Floats(random, c.input.size()), w = Floats(random, c.filter.size());
+    const std::vector<float> bias = Floats(random, outputs);
+    const float low = random.Chance(0.3) ? 0 : -kInf, high = random.Chance(0.3) ? 6 : kInf;
+    const auto reference = [&](const auto& in, const auto& filter, const auto& b, float least, float most) {
+      std::vector<double> working(std::max(depth, outputs));
+      std::vector<float> out(OutputSize(c));
+      (depthwise ? ref::DepthwiseConv2DFloat : ref::Conv2DFloat)(c.g, in.data(), filter.data(), b.data(), least, most,
+                                                                 working.data(), out.data());
+      return out;
+    };
+    const std::vector<float> expected = reference(x, w, bias, low, high);
+    const std::vector<float> magnitude = reference(Absolute(x), Absolute(w), Absolute(bias), -kInf, kInf);
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<float> out(OutputSize(c) + 1, 77);
+      if (depthwise) {
+        std::vector<uint8_t> scratch(DepthwiseConv2DFloatScratch(c.g));
+        DepthwiseConv2DFloat(c.g, x.data(), w.data(), bias.data(), low, high, scratch.data(), out.data());
+      } else {
+        std::vector<float> packed(PaddedOutputs(outputs) * depth), padded_bias(PaddedOutputs(outputs));
+        PackWeightsFloat(outputs, depth, w.data(), packed.data());
+        std::copy(bias.begin(), bias.end(), padded_bias.begin());
+        std::vector<uint8_t> scratch(Conv2DFloatScratch(c.g));
+        Conv2DFloat(c.g, x.data(), {outputs, depth, packed.data(), padded_bias.data(), low, high}, scratch.data(),
+                    out.data());
+      }
+      EXPECT_EQ(out.back(), 77) << "written behind the output";
+      out.pop_back();
+      ExpectClose(out, expected, magnitude, c.g.PatchSize(), fmt::format("{}, seed {}", target, seed));
+    });
+  }
+}
+
 TEST(Targets, UnknownNamesAreRefused) {
   EXPECT_THROW(ForceTarget("avx9"), Error);
   EXPECT_EQ(AvailableTargets().back(), "none");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
@@ -189,6 +190,49 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
   }
 }
 
+struct FloatTap {
+  const float *x, *w;  // of channel 0
+};
+
+template <class D>
+HWY_INLINE void ComputeFloats(D d, std::span<const FloatTap> taps, const float* bias, size_t c, float low, float high,
+                              float* out) {
+  auto sum = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + c);
+  for (const FloatTap& tap : taps) sum = hn::MulAdd(hn::LoadU(d, tap.x + c), hn::LoadU(d, tap.w + c), sum);
+  const auto vlow = hn::Set(d, low), vhigh = hn::Set(d, high);
+  const auto limited = hn::IfThenElse(hn::Gt(sum, vhigh), vhigh, sum);
+  hn::StoreU(hn::IfThenElse(hn::Lt(sum, vlow), vlow, limited), d, out + c);
+}
+
+void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
+                  float high, uint8_t* scratch, float* output) {
+  const auto channels = static_cast<size_t>(g.input_c);
+  auto* taps = reinterpret_cast<FloatTap*>(scratch);
+  const hn::CappedTag<float, kChannelBlock> d;
+  const hn::CappedTag<float, 1> d1;
+  for (int32_t b = 0; b < g.batches; ++b, input += g.ImageSize()) {
+    for (int32_t oy = 0; oy < g.output_h; ++oy) {
+      for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
+        size_t count = 0;
+        for (int32_t ky = 0; ky < g.filter_h; ++ky) {
+          const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
+          if (y < 0 || y >= g.input_h) continue;
+          for (int32_t kx = 0; kx < g.filter_w; ++kx) {
+            const int64_t x = int64_t{ox} * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+            if (x < 0 || x >= g.input_w) continue;
+            taps[count++] = {input + (y * g.input_w + x) * g.input_c,
+                             filter + (int64_t{ky} * g.filter_w + kx) * g.output_c};
+          }
+        }
+        const std::span<const FloatTap> inside(taps, count);
+        size_t c = 0;
+        for (; c + hn::Lanes(d) <= channels; c += hn::Lanes(d)) ComputeFloats(d, inside, bias, c, low, high, output);
+        for (; c < channels; ++c) ComputeFloats(d1, inside, bias, c, low, high, output);
+      }
+    }
+  }
+}
+
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -238,6 +282,17 @@ size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept {
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                          const Depthwise8Bit& filter, uint8_t* scratch, uint8_t* output) noexcept {
   HWY_DYNAMIC_DISPATCH(Compute)(g, input, is_signed, input_zero_point, filter, scratch, output);
+}
+
+HWY_EXPORT(ComputeFloat);
+
+size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
+  return static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w) * 2 * sizeof(float*);
+}
+
+void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
+                          float low, float high, uint8_t* scratch, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ComputeFloat)(g, input, filter, bias, low, high, scratch, output);
 }
 
 }  // namespace assay::kernels::simd

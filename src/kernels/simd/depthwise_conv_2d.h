@@ -1,4 +1,4 @@
-// DEPTHWISE_CONV_2D of 8-bit codes with one output per channel, to the bit what kernels/ref computes. Four taps' pixels
+// DEPTHWISE_CONV_2D with one output per channel. 8-bit codes: to the bit what kernels/ref computes. Four taps' pixels
 // are interleaved byte by byte, so that one 8-bit dot product takes four taps of every channel; the signs and zero
 // points are handled as in matrix_8bit.h.
 #pragma once
@@ -47,5 +47,10 @@ size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
 // `input_zero_point` is a code as it stands in the input's memory. The geometry's output_c must be its input_c.
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                          const Depthwise8Bit& filter, uint8_t* scratch, uint8_t* output) noexcept;
+
+// Sums start from the bias (which may be null: 0) and take the taps in order, as matrix_float.h does.
+size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
+void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
+                          float low, float high, uint8_t* scratch, float* output) noexcept;
 
 }  // namespace assay::kernels::simd

@@ -154,10 +154,7 @@ void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t
   const StoreFn store = FindStore(m.stage.rounding);
   if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
   for (size_t block = 0; block < blocks;) {
-    // Five and six blocks are halved: four with one or two left would end in narrow tiles.
-    const size_t left = blocks - block;
-    const size_t wide =
-        left > kMaxBlocks && left < 2 * kMaxBlocks ? std::max<size_t>(left / 2, 1) : std::min(left, kMaxBlocks);
+    const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
     const size_t channels = std::min(wide * kChannelBlock, m.outputs - channel);
     const int8_t* weights = m.weights + block * groups * kGroupBytes;

@@ -35,7 +35,6 @@ struct Rows8Bit {
 };
 
 constexpr size_t PaddedDepth(size_t depth) { return (depth + kDepthGroup - 1) / kDepthGroup * kDepthGroup; }
-constexpr size_t PaddedOutputs(size_t outputs) { return (outputs + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
 
 // weights[outputs, depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
 void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t* packed) noexcept;

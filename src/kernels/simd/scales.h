@@ -1,4 +1,4 @@
-// Scales of output channels as vectors read them: one array per form, every array padded to whole blocks of channels.
+// Output channels as vectors read them: in blocks, and their scales as one array per form, padded to whole blocks.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,14 @@ namespace assay::kernels::simd {
 
 // Output channels come in blocks of this many; arrays per channel are padded to it.
 inline constexpr size_t kChannelBlock = 16;
+constexpr size_t PaddedOutputs(size_t outputs) { return (outputs + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
+
+// How many of the blocks that are left the next tile takes: five and more are halved, for four with one or two left
+// would end in narrow tiles.
+constexpr size_t TileBlocks(size_t left, size_t most) {
+  if (left <= most) return left;
+  return left < 2 * most ? left / 2 : most;
+}
 
 struct ChannelScales {
   const int32_t *multiplier, *left, *right;  // numerics::FixedPointScale, its shift split by direction

@@ -1,0 +1,133 @@
+#include "kernels/simd/matrix_float.h"
+
+#include <algorithm>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/matrix_float.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::kernels::simd::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using DF = hn::CappedTag<float, kChannelBlock>;
+constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(DF());  // per block of channels
+
+// As many accumulators as there are registers to hold them beside the weights: blocks of channels by rows.
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr size_t kMaxBlocks = 4;
+constexpr size_t RowsFor(size_t blocks) { return blocks >= 4 ? 6 : blocks == 3 ? 8 : 12; }
+#else
+constexpr size_t kMaxBlocks = 1;
+constexpr size_t RowsFor(size_t /*blocks*/) { return kVectors <= 2 ? 6 : 2; }
+#endif
+
+template <size_t kRows, size_t kBlocks>
+HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const float* HWY_RESTRICT x, size_t x_stride, size_t channel,
+                               float* HWY_RESTRICT out, size_t out_stride) {
+  const DF d;
+  constexpr size_t kColumns = kBlocks * kVectors, kLanes = hn::MaxLanes(d);
+  const float* weights = m.weights + channel * m.depth;
+  hn::Vec<DF> acc[kRows][kColumns];
+  for (size_t c = 0; c < kColumns; ++c) {
+    const auto bias = hn::LoadU(d, m.bias + channel + c * kLanes);
+    for (size_t r = 0; r < kRows; ++r) acc[r][c] = bias;
+  }
+  for (size_t k = 0; k < m.depth; ++k) {
+    hn::Vec<DF> w[kColumns];
+    for (size_t c = 0; c < kColumns; ++c) {
+      w[c] = hn::LoadU(d, weights + (c / kVectors * m.depth + k) * kChannelBlock + c % kVectors * kLanes);
+    }
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto v = hn::Set(d, x[r * x_stride + k]);
+      for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::MulAdd(v, w[c], acc[r][c]);
+    }
+  }
+  const auto low = hn::Set(d, m.low), high = hn::Set(d, m.high);
+  for (size_t c = 0; c < kColumns; ++c) {
+    const size_t first = channel + c * kLanes;
+    if (first >= m.outputs) break;
+    const size_t count = std::min(kLanes, m.outputs - first);
+    for (size_t r = 0; r < kRows; ++r) {
+      // In this order NaN stays NaN, as in kernels/ref.
+      const auto y =
+          hn::IfThenElse(hn::Lt(acc[r][c], low), low, hn::IfThenElse(hn::Gt(acc[r][c], high), high, acc[r][c]));
+      float* to = out + r * out_stride + c * kLanes;
+      if (count == kLanes) {
+        hn::StoreU(y, d, to);
+      } else {
+        HWY_ALIGN float some[kLanes];
+        hn::Store(y, d, some);
+        std::memcpy(to, some, count * sizeof(float));
+      }
+    }
+  }
+}
+
+using TileFn = void (*)(const MatrixFloat&, const float*, size_t, size_t, float*, size_t);
+struct Tile {
+  TileFn multiply;
+  size_t rows;
+};
+// The largest kernel of at most `rows` rows.
+template <size_t kBlocks>
+Tile TileOf(size_t rows) {
+  constexpr size_t kFull = RowsFor(kBlocks);
+  if (rows >= kFull) return {MultiplyTile<kFull, kBlocks>, kFull};
+  if constexpr (kFull > 4) {
+    if (rows >= 4) return {MultiplyTile<4, kBlocks>, 4};
+  }
+  if constexpr (kFull > 2) {
+    if (rows >= 2) return {MultiplyTile<2, kBlocks>, 2};
+  }
+  return {MultiplyTile<1, kBlocks>, 1};
+}
+
+Tile FindTile(size_t blocks, size_t rows) {
+  if constexpr (kMaxBlocks == 4) {
+    if (blocks == 4) return TileOf<4>(rows);
+    if (blocks == 3) return TileOf<3>(rows);
+    if (blocks == 2) return TileOf<2>(rows);
+  }
+  return TileOf<1>(rows);
+}
+
+void Multiply(const MatrixFloat& m, const float* x, size_t rows, size_t x_stride, float* out, size_t out_stride) {
+  const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
+  for (size_t block = 0; block < blocks;) {
+    const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
+    const size_t channel = block * kChannelBlock;
+    for (size_t r = 0; r < rows;) {
+      const Tile tile = FindTile(wide, rows - r);
+      tile.multiply(m, x + r * x_stride, x_stride, channel, out + r * out_stride + channel, out_stride);
+      r += tile.rows;
+    }
+    block += wide;
+  }
+}
+
+}  // namespace assay::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay::kernels::simd {
+
+void PackWeightsFloat(size_t outputs, size_t depth, const float* weights, float* packed) noexcept {
+  std::memset(packed, 0, PaddedOutputs(outputs) * depth * sizeof(float));
+  for (size_t o = 0; o < outputs; ++o) {
+    float* block = packed + o / kChannelBlock * kChannelBlock * depth + o % kChannelBlock;
+    for (size_t k = 0; k < depth; ++k) block[k * kChannelBlock] = weights[o * depth + k];
+  }
+}
+
+HWY_EXPORT(Multiply);
+
+void MultiplyFloat(const MatrixFloat& matrix, const float* x, size_t rows, size_t x_stride, float* out,
+                   size_t out_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, rows, x_stride, out, out_stride);
+}
+
+}  // namespace assay::kernels::simd
+#endif

@@ -1,0 +1,26 @@
+// Products of float matrices, the core of CONV_2D and FULLY_CONNECTED: out[r,o] = clamp(bias[o] + sum over k of
+// x[r,k] * w[o,k]). Sums start from the bias and take k in order with one fused multiply-add each (two roundings where
+// the instruction set has none), so a result depends neither on the number of rows nor on who computes it.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/simd/scales.h"
+
+namespace assay::kernels::simd {
+
+struct MatrixFloat {
+  size_t outputs, depth;
+  const float* weights;  // packed by PackWeightsFloat
+  const float* bias;     // padded to whole blocks
+  float low, high;
+};
+
+// weights[outputs, depth] to PaddedOutputs * depth values: [block][k][channel].
+void PackWeightsFloat(size_t outputs, size_t depth, const float* weights, float* packed) noexcept;
+
+// Rows of x lie x_stride apart, those of out out_stride.
+void MultiplyFloat(const MatrixFloat& matrix, const float* x, size_t rows, size_t x_stride, float* out,
+                   size_t out_stride) noexcept;
+
+}  // namespace assay::kernels::simd
