@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens the HTML report of `assay compare` in headless Chromium: the page must build, its picture be there, nothing be fetched.
+"""Opens the HTML report of `assay compare` and the picture of `assay inspect` in headless Chromium: they must build, nothing be fetched.
 
     browser_test.py --assay BUILD/assay
 
@@ -55,7 +55,14 @@ def main():
                         f'--screenshot={shot}', '--window-size=1200,1600', page.as_uri()], capture_output=True, timeout=180)
         if not shot.exists() or shot.stat().st_size < 40_000:
             failures.append('the screenshot is empty')
-    print('\n'.join(failures) if failures else f'{len(charts)} pictures, 10 layers, the verdict: ok')
+        graph = pathlib.Path(folder, 'graph.svg')
+        subprocess.run([assay, 'inspect', f'{data}/tiny/ad01_int8.tflite', '--graph', graph], stdout=subprocess.DEVNULL, check=True, timeout=60)
+        drawn = subprocess.run([browser, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', f'--user-data-dir={folder}/profile',
+                                '--host-resolver-rules=MAP * ~NOTFOUND', '--dump-dom', graph.as_uri()],
+                               capture_output=True, text=True, timeout=180).stdout
+        if 'parsererror' in drawn or drawn.count('<g class="g f') != 10:
+            failures.append(f'the graph has {drawn.count(chr(60) + "g class=")} boxes, expected 10 ops')
+    print('\n'.join(failures) if failures else f'{len(charts)} pictures, 10 layers, the verdict, a graph of 10 ops: ok')
     return 1 if failures else 0
 
 

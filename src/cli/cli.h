@@ -23,6 +23,9 @@ void AddInspect(CLI::App& app, Action& action);
 void AddPreprocess(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
 
+// What --numerics takes, for the help texts.
+std::string NumericsHelp();
+
 // Set by SIGINT and SIGTERM; long work polls it.
 const std::atomic<bool>& Interrupted();
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/parallel.h"
+#include "cli/cli.h"
 
 namespace assay::cli {
 
@@ -13,13 +14,14 @@ void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_option("--labels", flags.labels, "CSV of class_index,wnid,name or of file,label (imagenet data)");
   verb.add_option("--preprocess", flags.preprocess,
                   "Steps, e.g. decode=opencv,crop=0.875,resize=224x224:opencv-linear,scale=1/255");
-  verb.add_option("--numerics", flags.numerics, "Numerics profile")->capture_default_str();
+  verb.add_option("--numerics", flags.numerics, NumericsHelp())->capture_default_str();
   verb.add_option("--runtime", flags.runtime, "assay or litert")->capture_default_str();
   verb.add_option("--label-offset", flags.label_offset, "Added to every label to get the model's class");
-  verb.add_option("--threads", flags.threads, "Threads; 0 takes all processors")
+  verb.add_option("--threads", flags.threads, "Samples at once; 0 takes all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  verb.add_option("--max-samples", flags.max_samples, "Use only the first so many samples; 0 takes all")
+  verb.add_option("--max-samples", flags.max_samples,
+                  "Use only so many samples, spread evenly over all classes; 0 takes all")
       ->capture_default_str();
   verb.add_flag("--skip-bad", flags.skip_bad, "Count and name samples that cannot be read instead of stopping");
 }
@@ -42,6 +44,7 @@ OpenedData Open(const DataFlags& flags) {
     fmt::print(stderr, "assay: {}: passed over {} files and folders that are no pictures\n", flags.spec,
                data.dataset->ignored_files());
   }
+  if (flags.max_samples > 0) data.dataset = data::SpreadSamples(std::move(data.dataset), flags.max_samples);
   return data;
 }
 

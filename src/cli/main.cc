@@ -54,7 +54,8 @@ void CheckNames(const CLI::App& app, int argc, char** argv) {
     verbs.push_back(sub->get_name());
     if (argc > 1 && sub->get_name() == argv[1]) verb = sub;
   }
-  if (argc > 1 && verb == nullptr && argv[1][0] != '-') {
+  if (argc < 2) throw UsageError("no verb was given");
+  if (verb == nullptr && argv[1][0] != '-') {
     throw UsageError("unknown verb '{}'{}", argv[1], Hint(argv[1], verbs));
   }
   const CLI::App* where = verb == nullptr ? &app : verb;
@@ -137,6 +138,13 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
+
+std::string NumericsHelp() {
+  std::string list;
+  for (const numerics::Profile& profile : numerics::AllProfiles())
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", profile.alias);
+  return "Whose arithmetic: " + list;
+}
 
 const std::atomic<bool>& Interrupted() { return interrupted; }
 

@@ -39,7 +39,6 @@ AccuracyComparison CompareAccuracy(const CompareRequest& request) {
     one.threads = request.threads;
     one.label_offset = request.label_offset;
     one.skip_bad = request.skip_bad;
-    one.max_samples = request.max_samples;
     if (request.progress)
       one.progress = [&, phase](size_t done, size_t total) { request.progress(phase, done, total); };
     return InContext([&] { return side.path; }, [&] { return eval::Evaluate(one); });
@@ -70,10 +69,8 @@ int64_t MostScores(const graph::Model& model) {
 
 // Which samples the layers are compared on: spread evenly, bad ones left out.
 std::vector<size_t> ChooseSamples(const CompareRequest& request, const std::optional<AccuracyComparison>& accuracy) {
-  const size_t available =
-      request.max_samples == 0 ? request.dataset->size() : std::min(request.max_samples, request.dataset->size());
   std::vector<size_t> good;
-  for (size_t i = 0; i < available; ++i) {
+  for (size_t i = 0; i < request.dataset->size(); ++i) {
     if (accuracy.has_value() && (accuracy->reference.rank[i] < 0 || accuracy->model.rank[i] < 0)) continue;
     good.push_back(i);
   }

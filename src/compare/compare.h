@@ -40,7 +40,6 @@ struct CompareRequest {
   int threads = 1;
   std::optional<int64_t> label_offset;
   bool skip_bad = false;
-  size_t max_samples = 0;     // of the accuracy; 0: all
   size_t layer_samples = 32;  // of the comparison layer by layer, spread evenly over the data
   uint64_t seed = 0;          // of random inputs
   Progress progress;

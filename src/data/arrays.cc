@@ -86,6 +86,7 @@ class ArrayRows final : public Dataset {
   size_t size() const override { return static_cast<size_t>(arrays_.front().second.shape()[0]); }
   bool holds_pictures() const override { return false; }
   bool has_labels() const override { return !labels_.empty(); }
+  int64_t LabelOf(size_t index) const override { return labels_.empty() ? -1 : labels_[index]; }
   Sample Load(size_t index) const override {
     Sample sample;
     sample.name = fmt::format("{} row {}", source_, index);
@@ -111,6 +112,7 @@ class RawFiles final : public Dataset {
     label_count_ = classes;
   }
   size_t size() const override { return items_.size(); }
+  int64_t LabelOf(size_t index) const override { return items_[index].label; }
   bool holds_pictures() const override { return false; }
   Sample Load(size_t index) const override {
     const Item& item = items_[index];

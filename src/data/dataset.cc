@@ -1,6 +1,9 @@
 #include "data/dataset.h"
 
+#include <algorithm>
 #include <array>
+#include <numeric>
+#include <utility>
 
 #include "base/error.h"
 
@@ -36,7 +39,40 @@ std::unique_ptr<Dataset> OpenCsvSpec(const std::string& spec, const std::vector<
   return OpenCsv(parts[0], parts[1], dtype);
 }
 
+// Some samples of another data set.
+class Selection final : public Dataset {
+ public:
+  Selection(std::unique_ptr<Dataset> all, std::vector<size_t> chosen)
+      : all_(std::move(all)), chosen_(std::move(chosen)) {
+    label_count_ = all_->label_count();
+    class_names_ = all_->class_names();
+    ignored_files_ = all_->ignored_files();
+  }
+  size_t size() const override { return chosen_.size(); }
+  Sample Load(size_t index) const override { return all_->Load(chosen_[index]); }
+  int64_t LabelOf(size_t index) const override { return all_->LabelOf(chosen_[index]); }
+  bool holds_pictures() const override { return all_->holds_pictures(); }
+  bool has_labels() const override { return all_->has_labels(); }
+
+ private:
+  std::unique_ptr<Dataset> all_;
+  std::vector<size_t> chosen_;
+};
+
 }  // namespace
+
+std::unique_ptr<Dataset> SpreadSamples(std::unique_ptr<Dataset> dataset, size_t count) {
+  const size_t size = dataset->size();
+  if (count >= size) return dataset;
+  // Class after class, every size/count-th sample: a class of m samples gets m*count/size of them, rounded up or down.
+  std::vector<size_t> by_class(size), chosen;
+  std::iota(by_class.begin(), by_class.end(), size_t{0});
+  std::stable_sort(by_class.begin(), by_class.end(),
+                   [&](size_t a, size_t b) { return dataset->LabelOf(a) < dataset->LabelOf(b); });
+  for (size_t k = 0; k < count; ++k) chosen.push_back(by_class[(2 * k + 1) * size / (2 * count)]);
+  std::sort(chosen.begin(), chosen.end());
+  return std::make_unique<Selection>(std::move(dataset), std::move(chosen));
+}
 
 std::unique_ptr<Dataset> OpenDataset(const std::string& spec, const std::string& labels) {
   constexpr std::array<std::string_view, 5> kKinds = {"folder", "imagenet", "mnist", "csv", "npz"};

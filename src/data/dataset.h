@@ -27,6 +27,8 @@ class Dataset {
   virtual size_t size() const = 0;
   // Thread-safe. Throws InputError naming the sample.
   virtual Sample Load(size_t index) const = 0;
+  // The label of a sample without loading it; -1 where there is none.
+  virtual int64_t LabelOf(size_t index) const = 0;
   virtual bool holds_pictures() const = 0;
   virtual bool has_labels() const { return true; }
 
@@ -46,6 +48,10 @@ class Dataset {
 // `labels` is the file of --labels ("" where none was given). Throws UsageError for an unknown kind, InputError for
 // what is wrong on disk.
 std::unique_ptr<Dataset> OpenDataset(const std::string& spec, const std::string& labels);
+
+// At most `count` samples of `dataset`, in its order, chosen so that every class keeps its share (to within one sample)
+// and each class's samples are taken evenly from its first to its last. The same ones every time.
+std::unique_ptr<Dataset> SpreadSamples(std::unique_ptr<Dataset> dataset, size_t count);
 
 // The kinds, one per file.
 std::unique_ptr<Dataset> OpenFolder(const std::string& directory);

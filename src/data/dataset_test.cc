@@ -119,6 +119,51 @@ TEST_F(DatasetTest, NpzRowsByInputName) {
   EXPECT_EQ(unlabelled->Load(0).arrays[1].first, "right");
 }
 
+// How many samples of each class a selection has.
+std::vector<int> ClassesOf(const Dataset& dataset) {
+  std::vector<int> counts(static_cast<size_t>(dataset.label_count()), 0);
+  for (size_t i = 0; i < dataset.size(); ++i) ++counts[static_cast<size_t>(dataset.LabelOf(i))];
+  return counts;
+}
+
+TEST_F(DatasetTest, ASelectionHitsEveryClassAlike) {
+  for (const char* folder : {"a", "b", "c"}) {
+    for (int i = 10; i < 30; ++i) Write(fmt::format("set/{}/{}.jpg", folder, i), "x");
+  }
+  const std::string spec = "folder:" + Path("set");
+  EXPECT_EQ(ClassesOf(*SpreadSamples(OpenDataset(spec, ""), 30)), (std::vector<int>{10, 10, 10}));
+  EXPECT_EQ(ClassesOf(*SpreadSamples(OpenDataset(spec, ""), 3)), (std::vector<int>{1, 1, 1}));
+  EXPECT_EQ(SpreadSamples(OpenDataset(spec, ""), 60)->size(), 60U);
+  EXPECT_EQ(SpreadSamples(OpenDataset(spec, ""), 1'000)->size(), 60U);
+  const auto some = SpreadSamples(OpenDataset(spec, ""), 7);
+  ASSERT_EQ(some->size(), 7U);
+  for (const int count : ClassesOf(*some)) EXPECT_GE(count, 2);
+  EXPECT_EQ(some->class_names().size(), 3U);
+  // Within a class from its first to its last, the same ones every time.
+  EXPECT_THAT(some->Load(0).name, testing::EndsWith("a/14.jpg"));
+  EXPECT_THAT(some->Load(6).name, testing::EndsWith("c/25.jpg"));
+  EXPECT_EQ(some->Load(6).label, some->LabelOf(6));
+}
+
+TEST_F(DatasetTest, ASelectionKeepsTheSharesOfTheClassesInAnyOrder) {
+  // 60 of class 0, 30 of class 1, 10 of class 2, in turns.
+  std::string list;
+  for (int i = 0; i < 100; ++i) list += fmt::format("{}.bin,3,{}\n", i, i % 10 == 9 ? 2 : i % 10 >= 6 ? 1 : 0);
+  const std::string file = Write("list.csv", list);
+  EXPECT_EQ(ClassesOf(*SpreadSamples(OpenDataset("csv:" + file + ",raw", ""), 10)), (std::vector<int>{6, 3, 1}));
+  EXPECT_EQ(ClassesOf(*SpreadSamples(OpenDataset("csv:" + file + ",raw", ""), 50)), (std::vector<int>{30, 15, 5}));
+}
+
+TEST_F(DatasetTest, ASelectionOfDataWithoutLabelsIsSpreadOverThem) {
+  Array x(DType::kFloat32, {10, 1});
+  for (size_t i = 0; i < 10; ++i) x.values<float>()[i] = static_cast<float>(i);
+  WriteNpz(Path("a.npz"), {{"x", x}});
+  const auto some = SpreadSamples(OpenDataset("npz:" + Path("a.npz"), ""), 2);
+  EXPECT_FALSE(some->has_labels());
+  EXPECT_EQ(some->Load(0).arrays[0].second.values<float>()[0], 2);
+  EXPECT_EQ(some->Load(1).arrays[0].second.values<float>()[0], 7);
+}
+
 TEST_F(DatasetTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(MessageOf("foldr:x"), testing::HasSubstr("did you mean 'folder'"));
   EXPECT_THAT(MessageOf("folder"), testing::HasSubstr("expected KIND:WHERE"));

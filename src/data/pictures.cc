@@ -28,6 +28,7 @@ class PictureFiles final : public Dataset {
 
   size_t size() const override { return items.size(); }
   bool holds_pictures() const override { return true; }
+  int64_t LabelOf(size_t index) const override { return items[index].label; }
   Sample Load(size_t index) const override {
     const Item& item = items[index];
     const auto file = MappedFile::Open(item.path, kMaxPictureBytes);

@@ -83,6 +83,7 @@ class Synthetic final : public data::Dataset {
   explicit Synthetic(size_t size, size_t bad = 0) : size_(size), bad_(bad) { label_count_ = 4; }
   size_t size() const override { return size_; }
   bool holds_pictures() const override { return false; }
+  int64_t LabelOf(size_t index) const override { return static_cast<int64_t>(index % 4); }
   data::Sample Load(size_t index) const override {
     if (index < bad_) throw InputError("sample {} is bad", index);
     data::Sample sample;

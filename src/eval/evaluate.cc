@@ -82,7 +82,7 @@ EvaluateResult Evaluate(const EvaluateRequest& request) {
   const data::Dataset& dataset = *request.dataset;
   if (!dataset.has_labels()) throw InputError("the data have no labels (an npz needs an array 'y')");
   CheckPipeline(request.pipeline, dataset);
-  const size_t count = request.max_samples == 0 ? dataset.size() : std::min(dataset.size(), request.max_samples);
+  const size_t count = dataset.size();
   const int threads = std::max(1, std::min(request.threads, static_cast<int>(std::min<size_t>(count, 4096))));
   std::vector<std::unique_ptr<runtime::Interpreter>> interpreters;
   for (int t = 0; t < threads; ++t) {
@@ -102,10 +102,12 @@ EvaluateResult Evaluate(const EvaluateRequest& request) {
       throw Error(ErrorCode::kInterrupted, "interrupted");
     }
     Answer& answer = answers[i];
+    std::string name;
     bool ready = false;
     try {
       const data::Sample sample = dataset.Load(i);
       labels[i] = sample.label;
+      name = sample.name;
       FillInputs(sample, request.pipeline, interpreter);
       ready = true;
     } catch (const Error& error) {
@@ -128,7 +130,7 @@ EvaluateResult Evaluate(const EvaluateRequest& request) {
       }
       const int64_t index = labels[i] + shift;
       if (index < 0 || index >= scores.size()) {
-        throw InputError("sample {} has the label {}{}, but {} gives {} scores (--label-offset shifts labels)", i,
+        throw InputError("{} has the label {}{}, but {} gives {} scores (--label-offset shifts labels)", name,
                          labels[i], shift != 0 ? fmt::format(" (shifted by {})", shift) : "",
                          interpreter.model().source, scores.size());
       }

@@ -28,7 +28,6 @@ struct EvaluateRequest {
   int threads = 1;
   std::optional<int64_t> label_offset;  // unset: 1 where the model has one output more than there are labels, else 0
   bool skip_bad = false;                // samples that cannot be read are counted instead of ending the run
-  size_t max_samples = 0;               // 0: all; else the first so many
   Progress progress;
 };
 

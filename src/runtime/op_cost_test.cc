@@ -116,7 +116,7 @@ TEST(CountMacsTest, OtherOpsHaveNone) {
   EXPECT_FALSE(HasMacs(BuiltinOp::kSoftmax));
 }
 
-// Howard et al., "MobileNets", 2017, table 8: 569 million multiply-adds at width 1.0 and 224 x 224, 41 at 0.25.
+// Howard et al., "MobileNets", 2017, table 6: 569 million multiply-adds at width 1.0 and 224 x 224, 41 at 0.25.
 TEST(CountMacsTest, AgreesWithThePublishedMobileNets) {
   const auto total = [](double width) {
     const auto channels = [&](int full) { return static_cast<int32_t>(full * width); };

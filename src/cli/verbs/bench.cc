@@ -90,8 +90,10 @@ void AddBench(CLI::App& app, Action& action) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* verb = app.add_subcommand("bench", "Time one invoke on random input: the median over a second of runs");
   verb->add_option("models", flags->models, "The .tflite files")->required();
-  verb->add_option("--numerics", flags->numerics, "Numerics profile")->capture_default_str();
-  verb->add_option("--threads", flags->threads, "Threads")->check(CLI::Range(1, 1024))->capture_default_str();
+  verb->add_option("--numerics", flags->numerics, NumericsHelp())->capture_default_str();
+  verb->add_option("--threads", flags->threads, "Threads; this version's kernels run on one")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, &action] { action = [flags] { return Bench(*flags); }; });
 }

@@ -61,7 +61,6 @@ int Compare(const CompareFlags& flags) {
   request.threads = data.threads;
   request.label_offset = flags.data.label_offset;
   request.skip_bad = flags.data.skip_bad;
-  request.max_samples = flags.data.max_samples;
   request.layer_samples = flags.layer_samples;
   request.seed = flags.seed;
   compare::CompareResult result;

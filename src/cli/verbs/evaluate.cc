@@ -30,7 +30,6 @@ int Evaluate(const EvaluateFlags& flags) {
   request.threads = data.threads;
   request.label_offset = flags.data.label_offset;
   request.skip_bad = flags.data.skip_bad;
-  request.max_samples = flags.data.max_samples;
   eval::EvaluateResult result;
   {
     ProgressBar bar("evaluate");

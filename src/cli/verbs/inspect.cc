@@ -35,8 +35,7 @@ void AddInspect(CLI::App& app, Action& action) {
   CLI::App* verb =
       app.add_subcommand("inspect", "Say what a model holds: inputs, quantization, every op, its cost and memory");
   verb->add_option("model", flags->model, "The .tflite file")->required();
-  verb->add_option("--numerics", flags->numerics, "Numerics profile: which engine would take each op")
-      ->capture_default_str();
+  verb->add_option("--numerics", flags->numerics, NumericsHelp())->capture_default_str();
   verb->add_option("--graph", flags->graph, "Also draw the graph into this .svg file");
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, &action] { action = [flags] { return Inspect(*flags); }; });

@@ -75,9 +75,11 @@ void AddRun(CLI::App& app, Action& action) {
   verb->add_option("model", flags->model, "The .tflite file")->required();
   verb->add_option("--input", flags->inputs, "NAME=FILE.npy: the value of one input (repeatable)");
   verb->add_option("--inputs", flags->inputs_npz, "FILE.npz with one array per input, keyed NAME or in/NAME");
-  verb->add_option("--numerics", flags->numerics, "Numerics profile")->capture_default_str();
+  verb->add_option("--numerics", flags->numerics, NumericsHelp())->capture_default_str();
   verb->add_option("--runtime", flags->runtime, "assay or litert")->capture_default_str();
-  verb->add_option("--threads", flags->threads, "Threads")->check(CLI::Range(1, 1024))->capture_default_str();
+  verb->add_option("--threads", flags->threads, "Threads; the results are those of one")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   verb->add_option("--seed", flags->seed, "Seed of inputs that are not given")->capture_default_str();
   verb->add_flag("--all-tensors", flags->all_tensors, "Also write every intermediate tensor");
   verb->add_option("--out", flags->out, "The .npz file to write")->required();
