@@ -343,7 +343,10 @@ DigitSet Spoil(const DataFault& fault, DigitSet digits) {
 }
 
 bool NamesLayer(const PlantedFault& fault, const compare::CompareResult& result) {
-  return !fault.layer.empty() && result.verdict.layer >= 0 &&
+  const compare::Finding& verdict = result.verdict;
+  // Of a verdict that blames nothing the layer is only the one that rounds most.
+  if (verdict.cause == Cause::kNone || verdict.cause == Cause::kSpread) return false;
+  return !fault.layer.empty() && verdict.layer >= 0 &&
          result.layers[static_cast<size_t>(result.verdict.layer)].name == fault.layer;
 }
 

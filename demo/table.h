@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct DemoComparison {
   std::string reference_path, model_path, images_path, labels_path;
   std::string reference_preprocess = "scale=1/255", model_preprocess = "scale=1/255";
   int threads = 1;
+  std::optional<size_t> layer_samples;
   const std::atomic<bool>* cancelled = nullptr;
 };
 compare::CompareResult CompareFiles(const DemoComparison& comparison);

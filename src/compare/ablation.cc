@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "compare/weights.h"
 #include "tensor/real_values.h"
@@ -17,34 +18,42 @@ std::vector<float> Stored(const Array& array) { return StoredValues(array.dtype(
 }  // namespace
 
 Ablation::Ablation(const Study& study) : study_(study), producers_(Producers(study.model_graph())) {
-  const auto scores = [&](size_t s, int32_t tensor) { return Stored(study.traces[s].simulated.at(tensor)); };
-  simulated_ = {LossOf(study, scores), AgreementOf(study, scores)};
+  simulated_ = Judge([&](size_t s, int32_t tensor) { return Stored(study.traces[s].simulated.at(tensor)); });
+}
+
+Outcome Ablation::Judge(const ScoresOf& scores) const {
+  Outcome outcome;
+  outcome.losses = LossesOf(study_, scores);
+  outcome.loss = std::accumulate(outcome.losses.begin(), outcome.losses.end(), 0.0);
+  outcome.agreement = AgreementOf(study_, scores);
+  return outcome;
 }
 
 double Ablation::Recovered(const Outcome& outcome) const {
   return simulated_.loss > 0 ? (simulated_.loss - outcome.loss) / simulated_.loss : 0;
 }
 
-Outcome Ablation::Unquantized() const {
-  runtime::InterpreterOptions options = study_.options;
-  options.preserve_all_tensors = true;
-  runtime::Interpreter interpreter(study_.float_model, options);
-  std::vector<TensorValues> results;
-  for (const SampleTrace& trace : study_.traces) {
-    study_.CheckCancelled();
-    const auto& inputs = study_.model_graph().inputs;
-    for (size_t k = 0; k < inputs.size(); ++k) {
-      const Array& given = trace.simulated.at(inputs[k]);
-      interpreter.ResizeInput(k, given.shape());
-      interpreter.SetInput(k, given);
-    }
-    interpreter.ResetVariables();
-    interpreter.Invoke();
-    TensorValues& values = results.emplace_back(study_.matches.size());
-    for (const LossTerm& term : study_.loss_terms) values.Set(term.model, interpreter.Tensor(term.model));
+double Ablation::Margin(const Outcome& outcome) const {
+  const size_t count = simulated_.losses.size();
+  if (count < 2) return HUGE_VAL;
+  std::vector<double> without;
+  for (size_t s = 0; s < count; ++s) {
+    const double before = simulated_.loss - simulated_.losses[s], after = outcome.loss - outcome.losses[s];
+    without.push_back(before > 0 ? (before - after) / before : 0);
   }
-  const auto scores = [&](size_t s, int32_t tensor) { return Stored(results[s].at(tensor)); };
-  return {LossOf(study_, scores), AgreementOf(study_, scores)};
+  const auto n = static_cast<double>(count);
+  const double mean = std::accumulate(without.begin(), without.end(), 0.0) / n;
+  double squares = 0;
+  for (const double share : without) squares += (share - mean) * (share - mean);
+  return 2 * std::sqrt((n - 1) / n * squares);
+}
+
+Outcome Ablation::Unquantized() const { return *WithInputs({}, {}); }
+
+Outcome Ablation::WithUnrounded(const std::set<int32_t>& tensors) const {
+  std::set<int32_t> unrounded;
+  for (const int32_t tensor : tensors) unrounded.merge(SameCodes(tensor));
+  return *WithInputs({}, FakeQuantizeOutputs(study_.model, std::move(unrounded)));
 }
 
 std::optional<Outcome> Ablation::WithReferenceInputs() const {
@@ -57,10 +66,17 @@ std::optional<Outcome> Ablation::WithReferenceInputs() const {
 
 std::optional<Outcome> Ablation::WithInputs(
     const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& values) const {
+  return WithInputs(values, FakeQuantizeOutputs(study_.model));
+}
+
+// Without `values` the inputs stay as they are.
+std::optional<Outcome> Ablation::WithInputs(
+    const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& values,
+    const runtime::OpHook& hook) const {
   runtime::InterpreterOptions options = study_.options;
   options.preserve_all_tensors = true;
   runtime::Interpreter interpreter(study_.float_model, options);
-  interpreter.SetHook(FakeQuantizeOutputs(study_.model));
+  if (hook) interpreter.SetHook(hook);
   std::vector<TensorValues> results;
   for (size_t s = 0; s < study_.traces.size(); ++s) {
     study_.CheckCancelled();
@@ -68,7 +84,7 @@ std::optional<Outcome> Ablation::WithInputs(
     for (size_t k = 0; k < inputs.size(); ++k) {
       const Array& given = study_.traces[s].simulated.at(inputs[k]);
       interpreter.ResizeInput(k, given.shape());
-      if (given.dtype() != DType::kFloat32) {
+      if (!values || given.dtype() != DType::kFloat32) {
         interpreter.SetInput(k, given);
         continue;
       }
@@ -81,8 +97,7 @@ std::optional<Outcome> Ablation::WithInputs(
     TensorValues& result = results.emplace_back(study_.matches.size());
     for (const LossTerm& term : study_.loss_terms) result.Set(term.model, interpreter.Tensor(term.model));
   }
-  const auto scores = [&](size_t s, int32_t tensor) { return Stored(results[s].at(tensor)); };
-  return Outcome{LossOf(study_, scores), AgreementOf(study_, scores)};
+  return Judge([&](size_t s, int32_t tensor) { return Stored(results[s].at(tensor)); });
 }
 
 std::set<int32_t> Ablation::SameCodes(int32_t tensor) const {
@@ -205,11 +220,10 @@ std::optional<Outcome> Ablation::Finish(const LayerResult& layer, const std::vec
       for (size_t k = 0; k < wanted.size(); ++k) results[s].Set(wanted[k], std::move(outputs[k]));
     }
   }
-  const auto scores = [&](size_t s, int32_t t) {
+  return Judge([&](size_t s, int32_t t) {
     if (t == layer.model_tensor) return Stored(values[s]);
     return Stored(results[s].Has(t) ? results[s].at(t) : study_.traces[s].simulated.at(t));
-  };
-  return Outcome{LossOf(study_, scores), AgreementOf(study_, scores)};
+  });
 }
 
 }  // namespace assay::compare

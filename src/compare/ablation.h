@@ -11,7 +11,8 @@ namespace assay::compare {
 
 struct Outcome {
   double loss = 0;
-  double agreement = 1;  // with the reference's answers
+  double agreement = 1;        // with the reference's answers
+  std::vector<double> losses;  // by sample; their sum is the loss
 };
 
 enum class Exchange {
@@ -29,6 +30,8 @@ class Ablation {
   const Outcome& simulated() const { return simulated_; }
   // The loss of the model's float form, nothing rounded.
   Outcome Unquantized() const;
+  // The model with all of `tensors`, and what only passes them on, stored in float.
+  Outcome WithUnrounded(const std::set<int32_t>& tensors) const;
   // The model fed with the reference's inputs, unrounded; none where an input has no match of its size.
   std::optional<Outcome> WithReferenceInputs() const;
   // The model fed with what `change` makes of its own inputs' real values.
@@ -39,11 +42,17 @@ class Ablation {
 
   // (loss - loss then) / loss.
   double Recovered(const Outcome& outcome) const;
+  // How far from that share another draw of samples may well lie: twice the jackknife's standard error.
+  double Margin(const Outcome& outcome) const;
 
   // Tensors that only pass `tensor`'s codes on, itself included: they clip with it.
   std::set<int32_t> SameCodes(int32_t tensor) const;
 
  private:
+  Outcome Judge(const ScoresOf& scores) const;
+  std::optional<Outcome> WithInputs(
+      const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& values,
+      const runtime::OpHook& hook) const;
   std::optional<Outcome> Finish(const LayerResult& layer, const std::vector<Array>& values,
                                 std::set<int32_t> unrounded) const;
 

@@ -9,11 +9,14 @@
 namespace assay::compare {
 namespace {
 
-constexpr double kWorthSayingDb = 6;       // beyond what faultless 8-bit quantization loses
-constexpr double kWideRange = 3;           // times the step that the values need
-constexpr double kClips = 0.0005;          // share of the values
-constexpr double kFarWeightsDb = 8;        // below what 8 bits keep: no quantization of these weights
-constexpr double kWrongWeightsDb = 12;     // below what 8 bits keep, and not by coarse steps
+constexpr double kWorthSayingDb = 6;    // beyond what faultless 8-bit quantization loses
+constexpr double kNoticeableDb = 3;     // more than half of the layer's own error
+constexpr double kWideRange = 3;        // times the step that the values need
+constexpr double kClips = 0.0005;       // share of the values
+constexpr double kFarWeightsDb = 8;     // below what 8 bits keep: no quantization of these weights
+constexpr double kWrongWeightsDb = 12;  // below what 8 bits keep, and not by coarse steps
+constexpr double kFewLevels = 0.25;
+constexpr double kRoundedQuanta = 0.35;    // rounding moves weights by a quarter of a step on average
 constexpr double kMeaningfulShare = 0.02;  // of the loss
 
 std::string Percent(double share) {
@@ -31,10 +34,6 @@ int64_t FusedActivation(const graph::Operator& op) {
   return number == nullptr ? 0 : *number;
 }
 
-bool ClipsRange(const LayerResult& layer) {
-  return layer.range.has_value() && layer.range->clipped_low + layer.range->clipped_high > kClips;
-}
-
 bool RangeIsWide(const LayerResult& layer) {
   return layer.range.has_value() && layer.range->needed_scale > 0 &&
          layer.range->scale > kWideRange * layer.range->needed_scale;
@@ -43,6 +42,22 @@ bool RangeIsWide(const LayerResult& layer) {
 bool HasPrescribedScale(const LayerResult& layer) {
   return layer.op == "SOFTMAX" || layer.op == "LOGISTIC" || layer.op == "TANH" || layer.op == "LOG_SOFTMAX" ||
          layer.op == "L2_NORMALIZATION";
+}
+
+bool ClipsRange(const LayerResult& layer) {
+  return layer.range.has_value() && layer.range->clipped_low + layer.range->clipped_high > kClips;
+}
+
+// Of what the layer multiplies with, or of its result: whichever costs more.
+std::string PlainRounding(const LayerResult& layer) {
+  if (layer.weights.has_value() && layer.recovered_by_weights.value_or(0) > layer.recovered_by_range.value_or(0)) {
+    return fmt::format("plain rounding of its weights, which keep {:.1f} dB", std::min(layer.weights->sqnr_db, 200.0));
+  }
+  std::string text = fmt::format("plain 8-bit rounding, a step of {}", Number(layer.range->scale));
+  if (layer.range->levels_used < kFewLevels && !HasPrescribedScale(layer)) {
+    text += fmt::format(" that leaves its values {} of the levels", Percent(layer.range->levels_used));
+  }
+  return text;
 }
 
 void ExplainRange(LayerResult& layer) {
@@ -87,6 +102,15 @@ void ExplainWeights(LayerResult& layer) {
                     Number(w.max_quanta), w.bad_channels, w.channels, w.worst_channel);
     return;
   }
+  if (w.mean_quanta > kRoundedQuanta) {
+    layer.cause = Cause::kWeightsDiffer;
+    layer.sentence =
+        fmt::format("weights differ from the reference's by {:.2f} quanta on average, by up to {:.1f}{}", w.mean_quanta,
+                    w.max_quanta,
+                    w.reference_is_rounded ? ", for the reference's are rounded to integers too, by other scales"
+                                           : ", where rounding makes 0.25 and 0.5");
+    return;
+  }
   if (!w.per_channel && w.channel_range_ratio > 4) {
     layer.cause = Cause::kWeightsPerTensor;
     layer.sentence =
@@ -115,13 +139,15 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
   layer.detail.clear();
   if (layer.reference_tensor < 0) return;
   const double recovered = layer.recovered.value_or(0);
-  const bool loses = layer.excess_db() > kWorthSayingDb || recovered > 0.25;
+  const bool costs = recovered > 0.25 && recovered > layer.recovered_margin.value_or(0);
+  const bool loses = layer.excess_db() > kWorthSayingDb || costs;
   const bool wrong_weights = layer.weights.has_value() && WeightsAreWrong(*layer.weights);
   const bool wrong_bias = BiasIsWrong(layer);
   if (!loses && !wrong_weights && !wrong_bias) return;
   // Which half of the layer is it: what it multiplies with, or how it stores the result?
-  const bool range_fault =
-      layer.range.has_value() && !HasPrescribedScale(layer) && (ClipsRange(layer) || RangeIsWide(layer));
+  const bool more_than_rounding = !layer.ideal_sqnr_db.has_value() || layer.excess_db() > kNoticeableDb;
+  const bool range_fault = layer.range.has_value() && more_than_rounding && !HasPrescribedScale(layer) &&
+                           (ClipsRange(layer) || RangeIsWide(layer));
   double by_weights = layer.recovered_by_weights.value_or(0), by_range = layer.recovered_by_range.value_or(0);
   const bool checked = layer.recovered.has_value() && recovered > kMeaningfulShare;
   if (!checked) by_weights = wrong_weights || wrong_bias ? 1 : 0, by_range = range_fault ? 1 : 0;
@@ -170,8 +196,10 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
   if (!loses) return;
   if (layer.range.has_value() && layer.excess_db() <= kWorthSayingDb) {
     layer.cause = Cause::kNone;
-    layer.sentence = fmt::format("plain 8-bit rounding, a step of {}", Number(layer.range->scale));
-    layer.detail = fmt::format("The values on these samples need a step of {}.", Number(layer.range->needed_scale));
+    layer.sentence = PlainRounding(layer);
+    if (by_range >= by_weights) {
+      layer.detail = fmt::format("The values on these samples need a step of {}.", Number(layer.range->needed_scale));
+    }
     return;
   }
   layer.cause = Cause::kUnexplained;
@@ -204,6 +232,19 @@ void ExplainLayers(const Study& study, std::vector<LayerResult>& layers) {
     if (layer.cause == Cause::kUnexplained) ExplainByInputs(study, layers, layer);
   }
 }
+
+std::string ReasonOf(const LayerResult& layer) {
+  if (!layer.sentence.empty() || !layer.range.has_value()) return layer.sentence;
+  if (layer.weights.has_value() && layer.weights->sqnr_db < layer.weights->needed_sqnr_db - 3) {
+    LayerResult explained = layer;
+    ExplainWeights(explained);
+    return explained.sentence;
+  }
+  if (layer.excess_db() <= kWorthSayingDb / 2) return PlainRounding(layer);
+  return fmt::format("loses {:.0f} dB more than 8 bits must", layer.excess_db());
+}
+
+bool RangeClips(const LayerResult& layer) { return ClipsRange(layer) && !HasPrescribedScale(layer); }
 
 bool WeightsAreWrong(const WeightComparison& weights) {
   if (weights.bad_channels > 0) return true;

@@ -24,6 +24,12 @@ WeightCensus CountWeights(const std::vector<LayerResult>& layers);
 // True where the weights of most layers are no quantization of the reference's: another training, or a longer one.
 bool WereTrainedApart(const WeightCensus& census);
 
+// What a layer that loses something loses it by: its sentence, or that it only rounds.
+std::string ReasonOf(const LayerResult& layer);
+
+// Values lie outside of what the codes of the layer's output hold, and no op prescribes them.
+bool RangeClips(const LayerResult& layer);
+
 bool WeightsAreWrong(const WeightComparison& weights);
 bool BiasIsWrong(const LayerResult& layer);
 

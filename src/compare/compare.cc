@@ -4,11 +4,13 @@
 #include <array>
 #include <cmath>
 #include <mutex>
+#include <set>
 
 #include "base/parallel.h"
 #include "compare/ablation.h"
 #include "compare/causes.h"
 #include "compare/dump.h"
+#include "compare/float_form.h"
 #include "compare/hypotheses.h"
 #include "compare/inputs.h"
 #include "compare/labels.h"
@@ -23,6 +25,8 @@ namespace assay::compare {
 namespace {
 
 constexpr uint64_t kTraceMemory = uint64_t{1536} << 20;
+constexpr uint64_t kCheapTraces = uint64_t{512} << 20;  // bytes of all samples together
+constexpr size_t kLayerSamples = 128, kLeastLayerSamples = 16;
 constexpr size_t kMaxExchangedLayers = 24;
 constexpr double kSameFunctionDb = 20;    // weights may be folded or equalized otherwise and yet compute the same
 constexpr double kUnrelatedDb = 10;       // weights of another training
@@ -67,14 +71,35 @@ int64_t MostScores(const graph::Model& model) {
   return most;
 }
 
+// Many where a sample's tensors are small: shares of a loss vary a good deal from sample to sample.
+size_t CountSamples(const CompareRequest& request, const Study& study) {
+  if (request.layer_samples.has_value()) return *request.layer_samples;
+  uint64_t bytes = 0;
+  const auto add = [&bytes](const graph::Subgraph& graph, uint64_t bytes_each) {
+    for (const graph::Tensor& tensor : graph.tensors) {
+      if (tensor.data.has_value()) continue;
+      uint64_t elements = 1;
+      for (int d = 0; d < tensor.shape.rank() && elements < kCheapTraces; ++d) {
+        elements *= static_cast<uint64_t>(std::max<int64_t>(1, tensor.shape[d]));
+      }
+      bytes += std::min(elements, kCheapTraces) * bytes_each;
+    }
+  };
+  add(study.reference_graph(), sizeof(float));
+  add(study.model_graph(), 1 + sizeof(float));
+  return static_cast<size_t>(
+      std::clamp<uint64_t>(kCheapTraces / std::max<uint64_t>(1, bytes), kLeastLayerSamples, kLayerSamples));
+}
+
 // Which samples the layers are compared on: spread evenly, bad ones left out.
-std::vector<size_t> ChooseSamples(const CompareRequest& request, const std::optional<AccuracyComparison>& accuracy) {
+std::vector<size_t> ChooseSamples(const CompareRequest& request, const std::optional<AccuracyComparison>& accuracy,
+                                  size_t count) {
   std::vector<size_t> good;
   for (size_t i = 0; i < request.dataset->size(); ++i) {
     if (accuracy.has_value() && (accuracy->reference.rank[i] < 0 || accuracy->model.rank[i] < 0)) continue;
     good.push_back(i);
   }
-  const size_t wanted = std::min(request.layer_samples, good.size());
+  const size_t wanted = std::min(count, good.size());
   std::vector<size_t> chosen;
   for (size_t k = 0; k < wanted; ++k) chosen.push_back(good[(2 * k + 1) * good.size() / (2 * wanted)]);
   return chosen;
@@ -140,6 +165,7 @@ void ExchangeLayers(const Study& study, const Ablation& ablation, CompareResult&
     const auto outcome = ablation.WithLayer(layer, Exchange::kFloatLayer);
     if (outcome.has_value()) {
       layer.recovered = ablation.Recovered(*outcome);
+      layer.recovered_margin = ablation.Margin(*outcome);
       layer.recovered_agreement = outcome->agreement;
       if (*layer.recovered > kWorthSplitting) {
         const auto share = [&](Exchange how) -> std::optional<double> {
@@ -156,6 +182,20 @@ void ExchangeLayers(const Study& study, const Ablation& ablation, CompareResult&
     const std::scoped_lock lock(mutex);
     if (request.progress) request.progress("exchange", ++done, order.size());
   });
+}
+
+// What comes back when no range clips any more.
+void ExchangeClippingLayers(const Study& study, const Ablation& ablation, CompareResult& result) {
+  std::set<int32_t> clipping;
+  for (const LayerResult& layer : result.layers) {
+    result.loss.coded += layer.range.has_value();
+    if (RangeClips(layer)) clipping.insert(layer.model_tensor);
+  }
+  result.loss.clipping = static_cast<int32_t>(clipping.size());
+  if (clipping.size() < 2 || study.float_model == nullptr) return;
+  const Outcome outcome = ablation.WithUnrounded(clipping);
+  result.loss.recovered_by_clipping = ablation.Recovered(outcome);
+  result.loss.recovered_by_clipping_margin = ablation.Margin(outcome);
 }
 
 void SummarizeLosses(const Study& study, const std::optional<Ablation>& ablation,
@@ -252,7 +292,10 @@ void Analyse(const CompareRequest& request, Study& study, CompareResult& result,
     ideal = RunIdeal(study, ranges);
   }
   SummarizeLosses(study, ablation, ideal, result.loss);
-  if (ablation.has_value() && ablation->simulated().loss > 0) ExchangeLayers(study, *ablation, result, request);
+  if (ablation.has_value() && ablation->simulated().loss > 0) {
+    ExchangeLayers(study, *ablation, result, request);
+    ExchangeClippingLayers(study, *ablation, result);
+  }
   ExplainLayers(study, result.layers);
   evidence.study = &study;
   evidence.ablation = ablation.has_value() ? &*ablation : nullptr;
@@ -293,6 +336,7 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   const std::vector<LayerResult> versus_reference = result.layers;
   const LossSummary outer = result.loss;
   CompareResult inner;
+  inner.layer_samples = own.traces.size();
   Evidence evidence;
   std::optional<Ablation> ablation;
   Analyse(request, own, inner, evidence, ablation);
@@ -314,21 +358,34 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   verdict = inner.verdict;
   verdict.cause = Cause::kTrainedApart;
   std::string inside = inner.verdict.sentence;
-  if (inner.verdict.layer < 0 && !inside.empty()) {
+  const bool blames = inner.verdict.cause != Cause::kNone && inner.verdict.cause != Cause::kSpread;
+  if ((!blames || inner.verdict.layer < 0) && !inside.empty()) {
     inside[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(inside[0])));
   }
   const bool unrelated = census.median_sqnr_db < kUnrelatedDb;
   verdict.sentence =
-      fmt::format("{} (the weights of {} of {} layers {}); of the model's own quantization: {}",
+      fmt::format("{} (the weights of {} of {} layers {})",
                   unrelated ? "The two were trained apart" : "The model was trained on after the reference", census.far,
-                  census.compared, unrelated ? "are others" : "lie farther off than rounding moves them", inside);
+                  census.compared, unrelated ? "are others" : "lie farther off than rounding moves them");
+  if (result.accuracy.has_value()) {
+    result.float_form = EvaluateFloatForm(request, study.float_model, *result.accuracy);
+    const FloatFormAccuracy& own_form = *result.float_form;
+    const auto points = [&](int64_t from, int64_t to) {
+      return 100 * static_cast<double>(to - from) / static_cast<double>(std::max<int64_t>(1, own_form.samples));
+    };
+    verdict.sentence += fmt::format(
+        ": top-1 changes by {:+.2f} points through training and by {:+.2f} through quantization (McNemar p = {:.2g})",
+        points(own_form.reference_correct, own_form.correct), points(own_form.correct, own_form.model_correct),
+        own_form.mcnemar_p);
+  }
+  verdict.sentence += fmt::format("; of the model's own quantization{} {}", blames ? ":" : ",", inside);
   verdict.detail = fmt::format(
       "The weights agree to {:.0f} dB in the median layer, so what parts the two is their training, and the layers are "
-      "compared with the model's own float form. {}",
-      census.median_sqnr_db, verdict.detail);
+      "compared with the model's own float form.{}{}",
+      census.median_sqnr_db, verdict.detail.empty() ? "" : " ", verdict.detail);
   result.findings = inner.findings;
   result.notes.emplace_back(
-      "the two models differ by training: the layer errors below compare the model with its own float form; the "
+      "the two models differ by training: the layer errors compare the model with its own float form; the "
       "distance "
       "to the reference's tensors is not a quantization error");
 }
@@ -381,18 +438,19 @@ CompareResult Compare(const CompareRequest& request) {
   const int64_t labels =
       request.dataset != nullptr && request.dataset->has_labels() ? request.dataset->label_count() : 0;
   PrepareStudy(study, labels);
+  const size_t layer_samples = CountSamples(request, study);
   std::vector<size_t> samples;
   FillBoth fill;
   if (request.dataset == nullptr) {
     result.inputs_are_random = true;
     result.notes.push_back(
         fmt::format("no data were given: inputs are random (seed {}), which real inputs are not", request.seed));
-    samples.resize(request.layer_samples);
+    samples.resize(layer_samples);
     fill = [&](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
       FillRandom(request, study, i, reference, model);
     };
   } else {
-    samples = ChooseSamples(request, result.accuracy);
+    samples = ChooseSamples(request, result.accuracy, layer_samples);
     fill = [&](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
       const data::Sample sample = request.dataset->Load(samples[i]);
       eval::FillInputs(sample, request.reference.pipeline, reference);
@@ -402,7 +460,7 @@ CompareResult Compare(const CompareRequest& request) {
   if (samples.empty()) throw InputError("the data hold no sample to compare the layers on");
   RunSamples(study, samples.size(), kTraceMemory, fill);
   result.layer_samples = study.traces.size();
-  if (study.traces.size() < std::min(request.layer_samples, samples.size())) {
+  if (study.traces.size() < samples.size()) {
     result.notes.push_back(fmt::format("layers were compared on {} samples: more would not fit into {} MiB",
                                        study.traces.size(), kTraceMemory >> 20));
   }

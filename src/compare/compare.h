@@ -40,8 +40,10 @@ struct CompareRequest {
   int threads = 1;
   std::optional<int64_t> label_offset;
   bool skip_bad = false;
-  size_t layer_samples = 32;  // of the comparison layer by layer, spread evenly over the data
-  uint64_t seed = 0;          // of random inputs
+  // Of the comparison layer by layer, spread evenly over the data; none: 128, or down to 16 where a sample's tensors
+  // are large.
+  std::optional<size_t> layer_samples;
+  uint64_t seed = 0;  // of random inputs
   Progress progress;
 };
 
@@ -52,6 +54,13 @@ struct AccuracyComparison {
   int64_t only_reference = 0, only_model = 0;  // right on one side alone
   double mcnemar_p = 1;                        // of a split this uneven if both were equally good
   eval::DifferenceInterval difference;         // model - reference
+};
+
+// Of the model's float form, on the samples that both sides answered.
+struct FloatFormAccuracy {
+  int64_t samples = 0, correct = 0, reference_correct = 0, model_correct = 0;
+  int64_t only_float = 0, only_model = 0;  // right on one side alone: the float form or the model
+  double mcnemar_p = 1;
 };
 
 // Distances in the tensor's own units and in quanta (steps of the model's quantization; 0 where it has none).
@@ -90,7 +99,8 @@ struct WeightComparison {
   double needed_sqnr_db = 0;  // what symmetric 8-bit weights with a scale per channel would have
   double max_quanta = 0, mean_quanta = 0;
   bool per_channel = false;
-  double channel_range_ratio = 1;  // largest / smallest channel maximum of the reference, dead channels left out
+  bool reference_is_rounded = false;  // its weights are integers as well
+  double channel_range_ratio = 1;     // largest / smallest channel maximum of the reference, dead channels left out
   int32_t worst_channel = 0;
   double worst_channel_sqnr_db = 0;
   double worst_channel_factor = 1;         // least squares: model = factor * reference in that channel
@@ -155,6 +165,7 @@ struct LayerResult {
   // reference's weights; with the model's weights but an unquantized output; with the reference's weights (or only its
   // bias) but the model's output quantization.
   std::optional<double> recovered, recovered_by_range, recovered_by_weights, recovered_by_bias;
+  std::optional<double> recovered_margin;     // +-, about 95 %: how far other samples may put `recovered`
   std::optional<double> recovered_agreement;  // share of samples with the reference's top-1 answer then
   Cause cause = Cause::kNone;
   std::string sentence;  // "" where there is nothing to say
@@ -169,9 +180,10 @@ struct Finding {
   Cause cause = Cause::kNone;
   int32_t layer = -1;  // index into `layers`, -1: not about one layer
   std::string sentence;
-  std::string detail;               // whole sentences that follow it
-  std::optional<double> recovered;  // share of the loss that the correction brings back
-  std::string check;                // what was done to find `recovered` out
+  std::string detail;                      // whole sentences that follow it
+  std::optional<double> recovered;         // share of the loss that the correction brings back
+  std::optional<double> recovered_margin;  // +-, about 95 %
+  std::string check;                       // what was done to find `recovered` out
 };
 
 // The final scores on the samples of the layer comparison; losses are squared errors relative to the reference's
@@ -182,9 +194,11 @@ struct LossSummary {
   double unquantized = 0;  // of its float form: what its weights alone lose
   double ideal = 0;        // of the reference with faultless 8-bit quantization: what 8 bits need to lose
   bool has_simulation = false, has_ideal = false;
-  std::string simulation_missing;  // why not
-  double simulation_sqnr_db = 0;   // simulated scores against the model's own
-  double agreement = 1;            // share of samples with the reference's top-1 answer: the model
+  std::string simulation_missing;   // why not
+  int32_t clipping = 0, coded = 0;  // layers whose range clips, and all that have one
+  std::optional<double> recovered_by_clipping, recovered_by_clipping_margin;  // all that clip stored in float at once
+  double simulation_sqnr_db = 0;  // simulated scores against the model's own
+  double agreement = 1;           // share of samples with the reference's top-1 answer: the model
   double simulated_agreement = 1, unquantized_agreement = 1, ideal_agreement = 1;
 };
 
@@ -193,10 +207,11 @@ struct CompareResult {
   std::string accuracy_missing;  // why there is none
   size_t layer_samples = 0;
   bool inputs_are_random = false;
-  bool self_reference = false;            // trained apart: layers were compared with the model's own float form
-  double versus_reference_agreement = 1;  // then: share of the layer samples with the reference's answer
-  std::vector<LayerResult> layers;        // in the model's order
-  std::vector<size_t> worst;              // indices into `layers`, worst first; only those with something to say
+  bool self_reference = false;                  // trained apart: layers were compared with the model's own float form
+  double versus_reference_agreement = 1;        // then: share of the layer samples with the reference's answer
+  std::optional<FloatFormAccuracy> float_form;  // then, where there are labels: what quantization alone costs
+  std::vector<LayerResult> layers;              // in the model's order
+  std::vector<size_t> worst;                    // indices into `layers`, worst first; only those with something to say
   int32_t matched = 0, unmatched = 0;
   LossSummary loss;
   Finding verdict;                 // cause kNone: nothing stands out

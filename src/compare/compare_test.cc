@@ -62,6 +62,12 @@ TEST_P(CompareTest, CleanPairRaisesNoAlarm) {
   EXPECT_EQ(result.accuracy->reference.top1.correct, 120);
   EXPECT_TRUE(result.loss.has_simulation);
   EXPECT_GT(result.loss.simulation_sqnr_db, 30);
+  // The worst layer is named all the same, with what it costs or that this is not known.
+  EXPECT_THAT(result.verdict.sentence, ::testing::StartsWith("No layer stands out: the scores' error is "));
+  EXPECT_GE(result.verdict.layer, 0);
+  if (result.verdict.recovered.has_value()) {
+    EXPECT_GT(*result.verdict.recovered, result.verdict.recovered_margin.value());
+  }
 }
 
 TEST_P(CompareTest, NamesWideRange) {
@@ -161,6 +167,31 @@ TEST_P(CompareTest, SaysThatTheTwoWereTrainedApart) {
   const CompareResult result = Run(BuildModel(other, &q));
   EXPECT_EQ(result.verdict.cause, Cause::kTrainedApart) << result.verdict.sentence;
   EXPECT_TRUE(result.self_reference);
+  // Quantization changes few answers; what is lost is lost by training.
+  ASSERT_TRUE(result.float_form.has_value());
+  EXPECT_EQ(result.float_form->samples, 120);
+  EXPECT_EQ(result.float_form->model_correct, result.accuracy->model.top1.correct);
+  EXPECT_EQ(result.float_form->correct - result.float_form->model_correct,
+            result.float_form->only_float - result.float_form->only_model);
+  EXPECT_GT(result.float_form->mcnemar_p, 0.01);
+  EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("points through training and by "));
+}
+
+TEST_P(CompareTest, SaysThatManyRangesClipAndHowMuchTheyCostTogether) {
+  Quantizer q = clean_;
+  for (const char* layer : {"stem/Relu", "block/depthwise", "block/pointwise", "down/Relu", "top/Relu"}) {
+    q.stretch[layer] = 0.6;
+  }
+  const CompareResult result = Run(q);
+  EXPECT_GE(result.loss.clipping, 4);
+  ASSERT_TRUE(result.loss.recovered_by_clipping.has_value());
+  EXPECT_GT(*result.loss.recovered_by_clipping, 0.8);
+  EXPECT_LT(*result.loss.recovered_by_clipping_margin, 0.2);
+  for (const LayerResult& layer : result.layers) {
+    EXPECT_LT(layer.recovered.value_or(0), *result.loss.recovered_by_clipping) << layer.name;
+  }
+  EXPECT_GE(result.verdict.layer, 0) << result.verdict.sentence;
+  EXPECT_THAT(result.verdict.sentence, ::testing::HasSubstr("clip"));
 }
 
 TEST_P(CompareTest, MatchesByStructureWhereNamesDiffer) {

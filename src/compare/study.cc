@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "passes/dequantize_graph.h"
@@ -323,29 +324,33 @@ void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillB
   ParallelFor(samples - 1, study.threads, [&](size_t i, int worker) { run(i + 1, static_cast<size_t>(worker)); });
 }
 
-double LossOf(const Study& study,
-              const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores) {
-  double loss = 0;
+std::vector<double> LossesOf(const Study& study, const ScoresOf& scores) {
+  std::vector<double> losses(study.traces.size(), 0);
   for (const LossTerm& term : study.loss_terms) {
-    double error = 0, power = 0;
-    for (size_t s = 0; s < study.traces.size(); ++s) {
+    std::vector<double> errors(losses.size(), 0);
+    double power = 0;
+    for (size_t s = 0; s < losses.size(); ++s) {
       const std::vector<float> wanted =
           RealValuesOf(study.traces[s].reference.at(term.reference), study.reference_tensor(term.reference));
       const std::vector<float> found = scores(s, term.model);
       for (size_t i = 0; i < std::min(wanted.size(), found.size()); ++i) {
         const double difference = static_cast<double>(found[i]) - static_cast<double>(wanted[i]);
         if (!std::isfinite(difference)) continue;
-        error += difference * difference;
+        errors[s] += difference * difference;
         power += static_cast<double>(wanted[i]) * static_cast<double>(wanted[i]);
       }
     }
-    loss += power > 0 ? error / power : error;
+    for (size_t s = 0; s < losses.size(); ++s) losses[s] += power > 0 ? errors[s] / power : errors[s];
   }
-  return loss;
+  return losses;
 }
 
-double AgreementOf(const Study& study,
-                   const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores) {
+double LossOf(const Study& study, const ScoresOf& scores) {
+  const std::vector<double> losses = LossesOf(study, scores);
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+double AgreementOf(const Study& study, const ScoresOf& scores) {
   if (!study.has_answers || study.traces.empty()) return 1;
   const LossTerm& term = study.loss_terms.back();
   size_t same = 0;

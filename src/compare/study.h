@@ -99,11 +99,15 @@ struct Study {
 void PrepareStudy(Study& study, int64_t label_count);
 void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill);
 
-// Loss of the scores in `values` (by model tensor, one per sample) against the reference's.
-double LossOf(const Study& study, const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores);
+// The scores of a sample, by model tensor.
+using ScoresOf = std::function<std::vector<float>(size_t sample, int32_t model_tensor)>;
+
+// What each sample adds to the loss of the scores against the reference's.
+std::vector<double> LossesOf(const Study& study, const ScoresOf& scores);
+// Their sum.
+double LossOf(const Study& study, const ScoresOf& scores);
 // Share of samples whose greatest score is the reference's.
-double AgreementOf(const Study& study,
-                   const std::function<std::vector<float>(size_t sample, int32_t model_tensor)>& scores);
+double AgreementOf(const Study& study, const ScoresOf& scores);
 
 // The model's op that computes each tensor, or -1.
 std::vector<int32_t> Producers(const graph::Subgraph& graph);

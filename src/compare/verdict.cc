@@ -14,6 +14,7 @@ constexpr double kLossWithoutIdeal = 0.02;  // relative squared error (17 dB) wh
 constexpr double kNegligibleLoss = 1e-9;    // floats that differ in the last digits
 constexpr double kStandsOut = 0.5;          // of the loss must come back
 constexpr double kWorthListing = 0.15;
+constexpr double kWorthNaming = 0.05;  // where nothing is wrong, and one layer must still be the worst
 
 std::string Percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
@@ -66,6 +67,7 @@ void AddInputFinding(const Evidence& evidence, CompareResult& result) {
   if (evidence.ablation != nullptr) {
     if (const auto outcome = evidence.ablation->WithReferenceInputs()) {
       finding.recovered = evidence.ablation->Recovered(*outcome);
+      finding.recovered_margin = evidence.ablation->Margin(*outcome);
       finding.check = "the model was fed with the reference's inputs";
     }
   }
@@ -118,13 +120,15 @@ void AddLayerFindings(const std::vector<bool>& evident, CompareResult& result) {
   for (size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& layer = result.layers[i];
     if (layer.cause == Cause::kNone) continue;
-    if (!evident[i] && layer.recovered.value_or(0) < kWorthListing) continue;
+    const double share = layer.recovered.value_or(0);
+    if (!evident[i] && (share < kWorthListing || share <= layer.recovered_margin.value_or(0))) continue;
     Finding finding;
     finding.cause = layer.cause;
     finding.layer = static_cast<int32_t>(i);
     finding.sentence = layer.sentence;
     finding.detail = layer.detail;
     finding.recovered = layer.recovered;
+    finding.recovered_margin = layer.recovered_margin;
     if (layer.recovered.has_value()) finding.check = "this layer alone was computed in float";
     result.findings.push_back(std::move(finding));
   }
@@ -163,14 +167,66 @@ void AddDetail(const std::string& sentence, Finding& finding) {
   finding.detail += fmt::format("{}{}.", finding.detail.empty() ? "" : " ", Capitalized(sentence));
 }
 
-// The layer whose exchange brings back most, or null.
+std::string ShareText(double share, const std::optional<double>& margin) {
+  const double percent = 100 * std::min(1.0, share);
+  if (!margin.has_value()) return fmt::format("{:.0f} %", percent);
+  return fmt::format("{:.0f} ± {:.0f} %", percent, 100 * *margin);
+}
+
+// The layer whose exchange most surely brings back most; null where none does by more than chance.
 const LayerResult* CostliestLayer(const CompareResult& result) {
   const LayerResult* most = nullptr;
+  const auto surely = [](const LayerResult& layer) { return *layer.recovered - layer.recovered_margin.value_or(0); };
   for (const LayerResult& layer : result.layers) {
-    if (!layer.recovered.has_value() || *layer.recovered <= 0) continue;
-    if (most == nullptr || *layer.recovered > *most->recovered) most = &layer;
+    if (!layer.recovered.has_value() || *layer.recovered < kWorthNaming || surely(layer) <= 0) continue;
+    if (most == nullptr || surely(layer) > surely(*most)) most = &layer;
   }
   return most;
+}
+
+// The layer that by itself keeps least of the reference's values; or null.
+const LayerResult* LeastExactLayer(const CompareResult& result) {
+  const LayerResult* least = nullptr;
+  for (const LayerResult& layer : result.layers) {
+    if (!layer.local.has_value() || !layer.range.has_value() || std::isinf(layer.local->sqnr_db)) continue;
+    if (least == nullptr || layer.local->sqnr_db < least->local->sqnr_db) least = &layer;
+  }
+  return least;
+}
+
+// The costliest layer, its cause and the share that proves it; where no share does, the least exact one.
+std::string WorstLayerText(const CompareResult& result, Finding& verdict) {
+  const LayerResult* worst = CostliestLayer(result);
+  std::string text;
+  if (worst != nullptr) {
+    verdict.recovered = worst->recovered;
+    verdict.recovered_margin = worst->recovered_margin;
+    verdict.check = "each suspicious layer alone was computed in float";
+    text = fmt::format("the largest share, {}, comes back when {} alone is computed in float",
+                       ShareText(*worst->recovered, worst->recovered_margin), Place(*worst));
+  } else if (worst = LeastExactLayer(result); worst != nullptr) {
+    text = fmt::format(
+        "{} is the least exact by itself with {:.0f} dB, though no layer's share of the loss is "
+        "beyond chance on {} samples",
+        Place(*worst), worst->local->sqnr_db, result.layer_samples);
+  } else {
+    return "";
+  }
+  verdict.layer = static_cast<int32_t>(worst - result.layers.data());
+  const std::string reason = ReasonOf(*worst);
+  return "; " + text + (reason.empty() ? "" : ": " + reason);
+}
+
+// ", which ..." about right answers, "" where none are known.
+std::string AccuracyText(const CompareResult& result) {
+  if (!result.accuracy.has_value()) return "";
+  const AccuracyComparison& a = *result.accuracy;
+  if (a.mcnemar_p >= 0.05) {
+    return fmt::format(", and {} samples show no difference in accuracy (McNemar p = {:.2g})", a.samples, a.mcnemar_p);
+  }
+  return fmt::format(", and top-1 {} by {:.2f} points (McNemar p = {:.2g})",
+                     a.only_reference > a.only_model ? "drops" : "rises", 100 * std::abs(a.difference.difference),
+                     a.mcnemar_p);
 }
 
 // Something is lost, and no finding explains it alone.
@@ -178,27 +234,18 @@ Finding SpreadVerdict(const CompareResult& result) {
   const LossSummary& loss = result.loss;
   Finding verdict;
   verdict.cause = Cause::kSpread;
-  verdict.sentence = "No single layer explains the loss";
-  if (const LayerResult* most = CostliestLayer(result)) {
-    verdict.layer = static_cast<int32_t>(most - result.layers.data());
-    verdict.recovered = most->recovered;
-    verdict.check = "each suspicious layer alone was computed in float";
-    verdict.sentence += fmt::format("; the largest share, {}, comes back when {} alone is computed in float",
-                                    Percent(std::min(1.0, *most->recovered)), Place(*most));
-    if (!most->sentence.empty()) verdict.sentence += ": " + most->sentence;
+  const char* inputs = result.inputs_are_random ? "On random inputs " : "";
+  const double together = loss.recovered_by_clipping.value_or(0);
+  if (together - loss.recovered_by_clipping_margin.value_or(0) >= kStandsOut) {
+    verdict.sentence = fmt::format(
+        "{}{} ranges of {} of {} layers clip: {} of the loss comes back when all of these are stored in float{}",
+        inputs, result.inputs_are_random ? "the" : "The", loss.clipping, loss.coded,
+        ShareText(together, loss.recovered_by_clipping_margin), AccuracyText(result));
+  } else {
+    verdict.sentence = fmt::format("{}{} single layer explains the loss{}", inputs,
+                                   result.inputs_are_random ? "no" : "No", AccuracyText(result));
   }
-  const auto clipping = std::count_if(result.layers.begin(), result.layers.end(), [](const LayerResult& layer) {
-    return layer.range.has_value() && layer.range->clipped_low + layer.range->clipped_high > 0.001;
-  });
-  const auto coded = std::count_if(result.layers.begin(), result.layers.end(),
-                                   [](const LayerResult& layer) { return layer.range.has_value(); });
-  if (clipping >= 3 && clipping * 4 >= coded) {
-    AddDetail(
-        fmt::format(
-            "the ranges of {} of {} layers clip on these {}inputs, which are not what the model was calibrated on",
-            clipping, coded, result.inputs_are_random ? "random " : ""),
-        verdict);
-  }
+  verdict.sentence += WorstLayerText(result, verdict);
   AddDetail(LossText(loss), verdict);
   const double rounding = (loss.simulated - loss.unquantized) / loss.simulated;
   AddDetail(fmt::format("all outputs' ranges and rounding together make {} of it, weights and biases the rest",
@@ -210,25 +257,14 @@ Finding SpreadVerdict(const CompareResult& result) {
 Finding QuietVerdict(const CompareResult& result) {
   const LossSummary& loss = result.loss;
   Finding verdict;
-  if (std::max(loss.model, loss.simulated) <= kNegligibleLoss) {
+  if (loss.model == 0 || std::max(loss.model, loss.simulated) <= kNegligibleLoss) {
     verdict.sentence = loss.model == 0 ? "No layer stands out: both sides give the same scores to the bit"
                                        : "No layer stands out: both sides give the same scores up to the last digits";
     return verdict;
   }
-  verdict.sentence = "No layer stands out: " + LossText(loss);
-  const LayerResult* most = CostliestLayer(result);
-  if (most != nullptr && *most->recovered > kWorthListing) {
-    AddDetail(fmt::format("of that little, {} comes back when {} alone is computed in float",
-                          Percent(std::min(1.0, *most->recovered)), Place(*most)),
-              verdict);
-  }
+  verdict.sentence = "No layer stands out: " + LossText(loss) + AccuracyText(result);
+  verdict.sentence += WorstLayerText(result, verdict);
   return verdict;
-}
-
-// A drop in accuracy that chance does not explain, or not enough answers to tell.
-bool AccuracyMayHaveDropped(const CompareResult& result) {
-  if (!result.accuracy.has_value() || result.accuracy->samples < 100) return true;
-  return result.accuracy->mcnemar_p < 0.05 && result.accuracy->only_reference > result.accuracy->only_model;
 }
 
 }  // namespace
@@ -249,6 +285,15 @@ void Judge(const Evidence& evidence, CompareResult& result) {
     result.verdict = evidence.from_labels.front();
     return;
   }
+  if (evidence.study->loss_terms.empty()) {
+    result.verdict.sentence =
+        "No output of the model has a counterpart in the reference: what the layers' errors cost is not known";
+    return;
+  }
+  if (loss.model == 0) {
+    result.verdict = QuietVerdict(result);
+    return;
+  }
   for (const Finding& finding : result.findings) {
     const bool is_evident = finding.layer >= 0 && evident[static_cast<size_t>(finding.layer)];
     const bool stands_out = too_much && (!finding.recovered.has_value() || *finding.recovered >= kStandsOut);
@@ -262,8 +307,7 @@ void Judge(const Evidence& evidence, CompareResult& result) {
     result.verdict = std::move(verdict);
     return;
   }
-  // Losses that many layers share show in the scores long before they change an answer.
-  if (too_much && loss.has_simulation && AccuracyMayHaveDropped(result)) {
+  if (too_much && loss.has_simulation) {
     result.verdict = SpreadVerdict(result);
     result.findings.insert(result.findings.begin(), result.verdict);
     return;

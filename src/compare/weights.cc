@@ -214,6 +214,8 @@ std::optional<WeightComparison> CompareWeights(const Study& study, int32_t model
   result.channels = static_cast<int32_t>(channels.count);
   const Quantization& quantization = study.model_tensor(quantized.inputs[1]).quantization;
   result.per_channel = quantization.scale.size() > 1;
+  const Operator& r_stored = study.reference_graph().operators[static_cast<size_t>(reference_op)];
+  result.reference_is_rounded = IsQuantizedInteger(study.reference_tensor(r_stored.inputs[1]).dtype);
   const auto scale_of = [&](size_t channel) {
     if (quantization.scale.empty()) return 0.0;
     return static_cast<double>(quantization.scale[quantization.scale.size() == channels.count ? channel : 0]);

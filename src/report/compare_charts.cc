@@ -48,6 +48,12 @@ std::string LayerTitle(const LayerResult& layer) {
 
 }  // namespace
 
+std::string ShareAndMargin(double share, const std::optional<double>& margin) {
+  const double percent = std::round(100 * share) + 0.0;  // no minus before a zero
+  return margin.has_value() ? fmt::format("{:.0f} &#177; {:.0f} %", percent, 100 * *margin)
+                            : fmt::format("{:.0f} %", percent);
+}
+
 std::string DepthChart(const CompareResult& result) {
   std::vector<const LayerResult*> layers;
   for (const LayerResult& layer : result.layers) {
@@ -200,7 +206,7 @@ std::string AccuracyChart(const compare::AccuracyComparison& accuracy) {
 
 std::string RecoveryChart(const CompareResult& result) {
   constexpr size_t kBars = 8;
-  constexpr double kRow = 24, kLeft = 250, kRight = 470;
+  constexpr double kRow = 24, kLeft = 250, kRight = 430;
   std::vector<const LayerResult*> layers;
   for (const LayerResult& layer : result.layers) {
     if (layer.recovered.value_or(0) > 0.005) layers.push_back(&layer);
@@ -220,10 +226,11 @@ std::string RecoveryChart(const CompareResult& result) {
         "<a href=\"#op-{}\"><text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{}<title>{}</title></text></a><rect "
         "class=\"bar-back\" x=\"{:.0f}\" y=\"{:.1f}\" width=\"{:.0f}\" height=\"14\" rx=\"4\"/><rect class=\"bar\" "
         "x=\"{:.0f}\" "
-        "y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"4\"/><text class=\"strong\" x=\"{:.0f}\" y=\"{:.1f}\">{:.0f} "
-        "%</text>",
+        "y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"4\"/><text class=\"strong\" x=\"{:.0f}\" y=\"{:.1f}\">{}"
+        "</text>",
         layer->op_index, kLeft - 10, y + 13, EscapeHtml(Cut(layer->short_name, 38)), EscapeHtml(layer->name), kLeft,
-        y + 2, kRight - kLeft, kLeft, y + 2, share * (kRight - kLeft), kRight + 8, y + 13, 100 * share);
+        y + 2, kRight - kLeft, kLeft, y + 2, share * (kRight - kLeft), kRight + 8, y + 13,
+        ShareAndMargin(share, layer->recovered_margin));
     y += kRow;
   }
   return svg + "</svg>";

@@ -7,6 +7,9 @@
 
 namespace assay::report {
 
+// "74 &plusmn; 7 %", without a margin "74 %".
+std::string ShareAndMargin(double share, const std::optional<double>& margin);
+
 // Signal to noise over the model's layers: accumulated, local, and what 8 bits could keep.
 std::string DepthChart(const compare::CompareResult& result);
 

@@ -42,9 +42,8 @@ std::string Ideal(const LayerResult& layer) {
 std::string Recovered(const LayerResult& layer) {
   if (!layer.recovered.has_value()) return "&ndash;";
   const double share = std::min(1.0, *layer.recovered);
-  return fmt::format("{:.0f} %<span class=\"meter\"><i style=\"width:{:.0f}%\"></i></span>",
-                     std::round(100 * share) + 0.0,  // no minus before a zero
-                     100 * std::clamp(share, 0.0, 1.0));
+  return fmt::format("{}<span class=\"meter\"><i style=\"width:{:.0f}%\"></i></span>",
+                     ShareAndMargin(share, layer.recovered_margin), 100 * std::clamp(share, 0.0, 1.0));
 }
 
 const char* Tone(const CompareResult& result) {
@@ -100,13 +99,20 @@ std::string Tiles(const CompareResult& result) {
                  fmt::format("{} of {}", a.reference.top1.correct, a.reference.top1.total));
     html += Tile("model, top-1", Percent(a.model.top1.accuracy),
                  fmt::format("{} of {}", a.model.top1.correct, a.model.top1.total));
-    html += Tile("difference", fmt::format("{:+.1f} points", 100 * a.difference.difference),
-                 fmt::format("95 % interval {:+.1f} to {:+.1f}, McNemar p = {:.2g}", 100 * a.difference.low,
+    html += Tile("difference", fmt::format("{:+.2f} points", 100 * a.difference.difference),
+                 fmt::format("95 % interval {:+.2f} to {:+.2f}, McNemar p = {:.2g}", 100 * a.difference.low,
                              100 * a.difference.high, a.mcnemar_p));
     html += Tile("same answer",
                  Percent(a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0),
                  fmt::format("of {} samples; right on one side alone: {} reference, {} model", a.samples,
                              a.only_reference, a.only_model));
+    if (result.float_form.has_value()) {
+      const compare::FloatFormAccuracy& own = *result.float_form;
+      const auto n = static_cast<double>(std::max<int64_t>(1, own.samples));
+      html +=
+          Tile("model&#39;s float form, top-1", Percent(static_cast<double>(own.correct) / n),
+               fmt::format("{} of {}; against the model McNemar p = {:.2g}", own.correct, own.samples, own.mcnemar_p));
+    }
   } else {
     html += Tile("layers matched", fmt::format("{} of {}", result.matched, result.layers.size()),
                  fmt::format("on {} samples", result.layer_samples));
@@ -142,7 +148,12 @@ std::string Charts(const CompareResult& result) {
     cards += fmt::format(
         "<section class=\"card\"><h2>What comes back</h2><p class=\"soft small\">Share of the loss that is gone when "
         "this one "
-        "layer is computed in float, all others as they are.</p>{}</section>",
+        "layer is computed in float, all others as they are, and how far other samples may put it.{}</p>{}</section>",
+        result.loss.recovered_by_clipping.has_value()
+            ? fmt::format(" All {} layers whose ranges clip together: {}.", result.loss.clipping,
+                          ShareAndMargin(std::min(1.0, *result.loss.recovered_by_clipping),
+                                         result.loss.recovered_by_clipping_margin))
+            : "",
         recovery);
   }
   if (!loss.empty()) {
@@ -151,8 +162,10 @@ std::string Charts(const CompareResult& result) {
         "the "
         "scores&#39; power; logarithmic.{}</p>{}</section>",
         result.loss.has_simulation
-            ? fmt::format(" The float form with rounded tensors gives the model&#39;s own scores at {} dB.",
-                          Decibels(result.loss.simulation_sqnr_db))
+            ? (std::isinf(result.loss.simulation_sqnr_db)
+                   ? " The float form with rounded tensors gives the model&#39;s own scores exactly."
+                   : fmt::format(" The float form with rounded tensors gives the model&#39;s own scores at {} dB.",
+                                 Decibels(result.loss.simulation_sqnr_db)))
             : "",
         loss);
   }
@@ -174,7 +187,7 @@ std::string Charts(const CompareResult& result) {
       cards += EscapeHtml(finding.sentence);
       if (finding.recovered.has_value()) {
         cards += fmt::format(" <span class=\"soft\">({} of the loss comes back)</span>",
-                             Percent(std::min(1.0, *finding.recovered), 0));
+                             ShareAndMargin(std::min(1.0, *finding.recovered), finding.recovered_margin));
       }
       cards += "</li>";
     }
@@ -270,7 +283,8 @@ std::string LayerFacts(const LayerResult& layer) {
     }
   }
   if (layer.recovered.has_value()) {
-    std::string text = fmt::format("{} when this layer is computed in float", Percent(*layer.recovered, 0));
+    std::string text = fmt::format("{} when this layer is computed in float",
+                                   ShareAndMargin(*layer.recovered, layer.recovered_margin));
     if (layer.recovered_by_range.has_value()) {
       text += fmt::format(", {} with its output unrounded only", Percent(*layer.recovered_by_range, 0));
     }

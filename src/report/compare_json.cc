@@ -85,6 +85,7 @@ ordered_json Json(const compare::Finding& finding, const CompareResult& result) 
     json["layer"] = nullptr;
   }
   json["recovered"] = Optional(finding.recovered);
+  json["recovered_margin"] = Optional(finding.recovered_margin);
   json["check"] = finding.check;
   return json;
 }
@@ -110,6 +111,7 @@ ordered_json Json(const LayerResult& layer) {
   json["range"] = Json(layer.range);
   json["weights"] = Json(layer.weights);
   json["recovered"] = Optional(layer.recovered);
+  json["recovered_margin"] = Optional(layer.recovered_margin);
   json["recovered_by_range"] = Optional(layer.recovered_by_range);
   json["recovered_by_weights"] = Optional(layer.recovered_by_weights);
   json["recovered_by_bias"] = Optional(layer.recovered_by_bias);
@@ -157,7 +159,18 @@ std::string CompareJson(const CompareContext& context, const CompareResult& resu
                   {"unquantized", loss.has_simulation ? Number(loss.unquantized) : ordered_json(nullptr)},
                   {"ideal", loss.has_ideal ? Number(loss.ideal) : ordered_json(nullptr)},
                   {"simulation_sqnr_db", loss.has_simulation ? Number(loss.simulation_sqnr_db) : ordered_json(nullptr)},
-                  {"simulation_missing", loss.simulation_missing}};
+                  {"simulation_missing", loss.simulation_missing},
+                  {"clipping_layers", loss.clipping},
+                  {"recovered_by_clipping", Optional(loss.recovered_by_clipping)},
+                  {"recovered_by_clipping_margin", Optional(loss.recovered_by_clipping_margin)}};
+  if (result.float_form.has_value()) {
+    const compare::FloatFormAccuracy& own = *result.float_form;
+    json["float_form"] = {{"samples", own.samples},
+                          {"correct", own.correct},
+                          {"only_float_right", own.only_float},
+                          {"only_model_right", own.only_model},
+                          {"mcnemar_p", own.mcnemar_p}};
+  }
   json["matched"] = result.matched;
   json["unmatched"] = result.unmatched;
   json["findings"] = ordered_json::array();

@@ -21,6 +21,11 @@ std::string Share(const std::optional<double>& share) {
   return fmt::format("{:.0f} %", std::round(100 * std::min(1.0, *share)) + 0.0);
 }
 
+std::string ShareAndMargin(const std::optional<double>& share, const std::optional<double>& margin) {
+  if (!share.has_value() || !margin.has_value()) return Share(share);
+  return fmt::format("{:.0f} ±{:.0f} %", std::round(100 * std::min(1.0, *share)) + 0.0, 100 * *margin);
+}
+
 std::string Cut(const std::string& text, size_t width) {
   return text.size() <= width ? text : "..." + text.substr(text.size() - (width - 3));
 }
@@ -64,7 +69,10 @@ std::string LossText(const CompareResult& result) {
   }
   if (loss.has_ideal) line("faultless 8-bit quantization of the reference", loss.ideal, loss.ideal_agreement);
   if (loss.has_simulation) {
-    text += fmt::format("  the float form reproduces the model's scores at {} dB\n", Decibels(loss.simulation_sqnr_db));
+    text += std::isinf(loss.simulation_sqnr_db) && loss.simulation_sqnr_db > 0
+                ? "  the float form reproduces the model's scores exactly\n"
+                : fmt::format("  the float form reproduces the model's scores at {} dB\n",
+                              Decibels(loss.simulation_sqnr_db));
   }
   return text;
 }
@@ -88,6 +96,14 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
   }
   text += fmt::format("  numerics    {}\n", context.profile);
   text += AccuracyText(result);
+  if (result.float_form.has_value()) {
+    const compare::FloatFormAccuracy& own = *result.float_form;
+    text += fmt::format(
+        "  the model's own float form is right on {} of {}; right on one side alone: {} float form, {} model; McNemar "
+        "p "
+        "= {:.3g}\n",
+        own.correct, own.samples, own.only_float, own.only_model, own.mcnemar_p);
+  }
   if (result.loss.model > 0 || result.loss.has_simulation) text += LossText(result);
 
   size_t by_name = 0, by_structure = 0;
@@ -112,18 +128,19 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
   }
   const size_t count = std::min(shown.size(), kLayersInText);
   text += fmt::format("the worst {}:\n", count);
-  text += fmt::format("  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}\n", "op", "tensor", "kind",
+  text += fmt::format("  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>10}\n", "op", "tensor", "kind",
                       "SQNR all", "local", "8-bit", "clipped", "levels", "recovers");
   for (size_t k = 0; k < count; ++k) {
     const LayerResult& layer = result.layers[shown[k]];
     text += fmt::format(
-        "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}\n", layer.op_index, Cut(layer.short_name, 36),
+        "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>10}\n", layer.op_index, Cut(layer.short_name, 36),
         Head(layer.op, 20), layer.accumulated.has_value() ? Decibels(layer.accumulated->sqnr_db) : "-",
         layer.local.has_value() ? Decibels(layer.local->sqnr_db) : "-",
         layer.ideal_sqnr_db.has_value() ? Decibels(*layer.ideal_sqnr_db) : "-",
         layer.range.has_value() ? fmt::format("{:.2f} %", 100 * (layer.range->clipped_low + layer.range->clipped_high))
                                 : "-",
-        layer.range.has_value() ? Share(layer.range->levels_used) : "-", Share(layer.recovered));
+        layer.range.has_value() ? Share(layer.range->levels_used) : "-",
+        ShareAndMargin(layer.recovered, layer.recovered_margin));
     if (!layer.sentence.empty()) {
       text += fmt::format("        {}{}\n", layer.sentence, layer.detail.empty() ? "" : ". " + layer.detail);
     }
@@ -134,7 +151,12 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
       const compare::Finding& finding = result.findings[k];
       const std::string where =
           finding.layer >= 0 ? result.layers[static_cast<size_t>(finding.layer)].short_name + ": " : "";
-      text += fmt::format("  {}{} ({} of the loss comes back)\n", where, finding.sentence, Share(finding.recovered));
+      text += fmt::format("  {}{}", where, finding.sentence);
+      if (finding.recovered.has_value()) {
+        text +=
+            fmt::format(" ({} of the loss comes back)", ShareAndMargin(finding.recovered, finding.recovered_margin));
+      }
+      text += "\n";
     }
   }
   for (const std::string& note : result.notes) text += fmt::format("note: {}\n", note);

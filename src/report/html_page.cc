@@ -16,7 +16,7 @@ constexpr std::string_view kStyle = R"css(
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 font-variant-numeric:tabular-nums}
 main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
-h1{font-size:22px;line-height:1.35;font-weight:650;margin:8px 0 0;text-wrap:pretty}
+h1{font-size:20px;line-height:1.4;font-weight:620;margin:8px 0 0;text-wrap:pretty;overflow-wrap:anywhere}
 h2{font-size:16px;font-weight:650;margin:0 0 4px}
 p{margin:6px 0}
 .kicker{color:var(--soft);font-size:13px;letter-spacing:.02em}

@@ -18,7 +18,7 @@ struct CompareFlags {
   std::string reference_preprocess;
   bool has_reference_preprocess = false;  // an empty one counts
   DataFlags data;
-  size_t layer_samples = 32;
+  std::optional<size_t> layer_samples;
   uint64_t seed = 0;
   double max_drop = -1;
   bool json = false;
@@ -109,9 +109,9 @@ void AddCompare(CLI::App& app, Action& action) {
   const CLI::Option* reference_preprocess =
       verb->add_option("--reference-preprocess", flags->reference_preprocess,
                        "Steps for the reference, where they differ from --preprocess");
-  verb->add_option("--layer-samples", flags->layer_samples, "Samples for the comparison layer by layer")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
+  verb->add_option("--layer-samples", flags->layer_samples,
+                   "Samples for the comparison layer by layer (default 128; down to 16 where tensors are large)")
+      ->check(CLI::Range(1, 100000));
   verb->add_option("--seed", flags->seed, "Seed of random inputs, where there are no data")->capture_default_str();
   verb->add_option("--max-drop", flags->max_drop, "Exit code 1 when top-1 drops by more than this fraction")
       ->check(CLI::Range(0.0, 1.0));

@@ -102,6 +102,7 @@ int Demo(const DemoFlags& flags) {
                                 .images_path = file("images.idx"),
                                 .labels_path = file("labels.idx"),
                                 .threads = threads,
+                                .layer_samples = {},
                                 .cancelled = &Interrupted()};
   const auto int8_model = demo::ReadEmbedded("digits", true);
   tflite::WriteModel(*demo::ReadEmbedded("digits", false), files.reference_path);
