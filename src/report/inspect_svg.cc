@@ -248,6 +248,7 @@ class Panel {
     box.title = fmt::format("{} ops", ops.size());
     box.side = fmt::format("{}\u2013{}", ops.front()->index, ops.back()->index);
     std::vector<std::pair<int64_t, std::string>> order;
+    order.reserve(kinds.size());
     for (const auto& [name, count] : kinds) order.emplace_back(-count, name);
     std::sort(order.begin(), order.end());
     for (size_t k = 0; k < order.size(); ++k) {

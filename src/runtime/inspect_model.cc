@@ -124,6 +124,7 @@ std::string Most(const std::map<std::string, int64_t>& counts) {
 // The names, the most frequent first; `of_integers` is said of those that are quantized.
 std::string List(const std::map<std::string, int64_t>& counts, const std::string& of_integers = {}) {
   std::vector<std::pair<int64_t, std::string>> order;
+  order.reserve(counts.size());
   for (const auto& [name, count] : counts) order.emplace_back(-count, name);
   std::sort(order.begin(), order.end());
   std::string text;
@@ -183,7 +184,9 @@ void DescribeEngine(const Operator& op, const numerics::Profile& profile,
   facts.has_kernel = row != nullptr && op.version <= row->max_version;
   if (row == nullptr) {
     facts.remark = "there is no kernel";
-  } else if (!facts.has_kernel) {
+    return;
+  }
+  if (!facts.has_kernel) {
     facts.remark = fmt::format("version {} is newer than {}, the newest that is known", op.version, row->max_version);
   }
   if (!facts.has_kernel || !plan.has_value()) return;

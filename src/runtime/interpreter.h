@@ -47,8 +47,8 @@ class Interpreter {
   // order. Throws InputError naming the known keys.
   void SelectSignature(std::string_view key);
 
-  // A change of shape takes effect with the next AllocateTensors or Invoke. `strict`: only dimensions that the signature
-  // of the shape leaves open (-1) may change; else InputError, as for a shape that is none or beyond the limits.
+  // A change of shape takes effect with the next AllocateTensors or Invoke. `strict`: only what the signature
+  // leaves open (-1) may change; else InputError, as for a shape that is none or beyond the limits.
   void ResizeInput(size_t position, const Shape& shape, bool strict = false);
   void AllocateTensors();
 
