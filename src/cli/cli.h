@@ -17,6 +17,7 @@ using Action = std::function<int()>;
 
 void AddBench(CLI::App& app, Action& action);
 void AddCompare(CLI::App& app, Action& action);
+void AddConvert(CLI::App& app, Action& action);
 void AddDemo(CLI::App& app, Action& action);
 void AddEvaluate(CLI::App& app, Action& action);
 void AddInspect(CLI::App& app, Action& action);

@@ -92,6 +92,7 @@ int Main(int argc, char** argv) {
   AddPreprocess(app, action);
   AddEvaluate(app, action);
   AddCompare(app, action);
+  AddConvert(app, action);
   AddDemo(app, action);
   AddBench(app, action);
   std::string isa;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "format/tflite/reader.h"
+#include "convert/load_model.h"
 #include "runtime/run_model.h"
 
 namespace assay::cli {
@@ -33,7 +33,7 @@ Timing Time(const std::string& path, const numerics::Profile& profile) {
   runtime::InterpreterOptions options;
   options.profile = &profile;
   options.cancelled = &Interrupted();
-  runtime::Interpreter interpreter(tflite::ReadModel(path), options);
+  runtime::Interpreter interpreter(convert::LoadModel(path), options);
   interpreter.AllocateTensors();
   for (size_t i = 0; i < interpreter.input_count(); ++i) {
     const runtime::TensorDetails input = interpreter.InputDetails(i);

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/data_flags.h"
 #include "cli/progress_bar.h"
-#include "format/tflite/reader.h"
+#include "convert/load_model.h"
 #include "report/compare_report.h"
 
 namespace assay::cli {
@@ -24,8 +24,9 @@ struct CompareFlags {
   bool json = false;
 };
 
-// A dump is a ZIP file; models never start like one.
+// A dump is a ZIP file, and so are the models that Keras 3 saves.
 bool IsDump(const std::string& path) {
+  if (convert::KindOf(path) != convert::FileKind::kTflite) return false;
   const auto file = MappedFile::Open(path);
   const auto bytes = file->bytes();
   return bytes.size() >= 4 && bytes[0] == 'P' && bytes[1] == 'K' && bytes[2] == 3 && bytes[3] == 4;
@@ -38,7 +39,7 @@ compare::Side OpenSide(const std::string& path, const Pipeline& pipeline) {
   if (IsDump(path)) {
     side.dump = ReadNpz(path);
   } else {
-    side.model = tflite::ReadModel(path);
+    side.model = convert::LoadModel(path);
     for (const std::string& warning : side.model->warnings) fmt::print(stderr, "assay: {}: {}\n", path, warning);
   }
   return side;

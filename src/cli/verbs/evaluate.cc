@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 #include "cli/data_flags.h"
 #include "cli/progress_bar.h"
-#include "format/tflite/reader.h"
+#include "convert/load_model.h"
 #include "report/evaluate_report.h"
 
 namespace assay::cli {
@@ -20,7 +20,7 @@ struct EvaluateFlags {
 int Evaluate(const EvaluateFlags& flags) {
   const OpenedData data = Open(flags.data);
   eval::EvaluateRequest request;
-  request.model = tflite::ReadModel(flags.model);
+  request.model = convert::LoadModel(flags.model);
   for (const std::string& warning : request.model->warnings)
     fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
   request.dataset = data.dataset.get();

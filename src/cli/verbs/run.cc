@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/data_flags.h"
-#include "format/tflite/reader.h"
+#include "convert/load_model.h"
 #include "runtime/run_model.h"
 
 namespace assay::cli {
@@ -26,7 +26,7 @@ int Run(const RunFlags& flags) {
   request.options.cancelled = &Interrupted();
   request.seed = flags.seed;
   request.all_tensors = flags.all_tensors;
-  const auto model = tflite::ReadModel(flags.model);
+  const auto model = convert::LoadModel(flags.model);
   for (const std::string& warning : model->warnings) fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
   if (!flags.inputs_npz.empty()) {
     request.inputs = ReadNpz(flags.inputs_npz);

@@ -1,0 +1,39 @@
+// Turns a trained model into a graph of TFLite ops and simplifies it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/model.h"
+#include "passes/passes.h"
+
+namespace assay::convert {
+
+struct ConvertRequest {
+  std::string source;                                        // .h5 or .keras
+  std::map<std::string, std::vector<int32_t>> input_shapes;  // by input name; "" for the only one
+  std::optional<int32_t> batch;                              // none: stays open
+  std::set<std::string> without_passes;                      // by name
+};
+
+struct SourceLayer {
+  std::string path, class_name;
+  std::vector<std::string> ops;  // of the simplified graph that carry its name
+};
+
+struct Conversion {
+  graph::Model model;  // simplified
+  graph::Model unsimplified;
+  std::string source_kind;  // "Keras 2.8.0"
+  std::vector<SourceLayer> layers;
+  std::vector<passes::PassResult> passes;
+};
+
+// Throws InputError where the source is damaged or holds what cannot be converted, UsageError for an unknown pass.
+Conversion Convert(const ConvertRequest& request);
+
+}  // namespace assay::convert

@@ -1,0 +1,74 @@
+// Pooling over windows and over everything.
+#include "base/error.h"
+#include "format/keras/layer_call.h"
+
+namespace assay::keras {
+namespace {
+
+using graph::BuiltinOp;
+using graph::Padding;
+
+constexpr std::string_view Name(BuiltinOp code) { return code == BuiltinOp::kMaxPool2D ? "MaxPool" : "AvgPool"; }
+
+template <int kRank, BuiltinOp kCode>
+std::vector<Id> Pool(LayerCall& c) {
+  const std::vector<int32_t> size = c.Sizes("pool_size", kRank, 2);
+  const std::vector<int32_t> strides = c.Has("strides") ? c.Sizes("strides", kRank) : size;
+  const std::string padding = c.Text("padding", "valid");
+  if (padding != "valid" && padding != "same") c.Unsupported("padding '" + padding + "'");
+  Window w;
+  w.padding = padding == "same" ? Padding::kSame : Padding::kValid;
+  if (c.g.rank(c.input()) != kRank + 2) throw InputError("its input has {} dimensions", c.g.rank(c.input()));
+  Id x = c.ChannelsFirst() ? c.ToChannelsLast(c.input()) : c.input();
+  const std::vector<int32_t> d = c.g.Dims(x);
+  if constexpr (kRank == 1) {
+    x = c.g.Reshape("ExpandDims", x, {d[0], 1, d[1], d[2]});
+    w.stride_w = strides[0];
+    x = c.g.Pool2D(kCode, Name(kCode), x, 1, size[0], w);
+    x = c.g.Reshape("Squeeze", x, {d[0], c.g.shape(x)[2], d[2]});
+  } else if constexpr (kRank == 2) {
+    w.stride_h = strides[0], w.stride_w = strides[1];
+    x = c.g.Pool2D(kCode, Name(kCode), x, size[0], size[1], w);
+  } else {
+    // Planes first, then along the depth: both maxima and means (whose padding is not counted) come apart so.
+    x = c.g.Reshape("Reshape", x, {d[0] < 0 ? -1 : d[0] * d[1], d[2], d[3], d[4]});
+    Window plane = w, deep = w;
+    plane.stride_h = strides[1], plane.stride_w = strides[2];
+    deep.stride_h = strides[0];
+    x = c.g.Pool2D(kCode, Name(kCode), x, size[1], size[2], plane);
+    const int32_t height = c.g.shape(x)[1], width = c.g.shape(x)[2];
+    x = c.g.Reshape("Reshape_1", x, {d[0], d[1], height * width, d[4]});
+    x = c.g.Pool2D(kCode, Name(kCode), x, size[0], 1, deep);
+    x = c.g.Reshape("Reshape_2", x, {d[0], c.g.shape(x)[1], height, width, d[4]});
+  }
+  return {c.ChannelsFirst() ? c.FromChannelsLast(x) : x};
+}
+
+template <int kRank, BuiltinOp kCode>
+std::vector<Id> Global(LayerCall& c) {
+  if (c.g.rank(c.input()) != kRank + 2) throw InputError("its input has {} dimensions", c.g.rank(c.input()));
+  std::vector<int32_t> axes;
+  for (int i = 0; i < kRank; ++i) axes.push_back((c.ChannelsFirst() ? 2 : 1) + i);
+  return {c.g.Reduce(kCode, kCode == BuiltinOp::kMean ? "Mean" : "Max", c.input(), axes, c.Bool("keepdims", false))};
+}
+
+constexpr LayerRow kRows[] = {
+    {"MaxPooling1D", Pool<1, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D, RESHAPE"},
+    {"MaxPooling2D", Pool<2, BuiltinOp::kMaxPool2D>, "MAX_POOL_2D"},
+    {"MaxPooling3D", Pool<3, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D twice"},
+    {"AveragePooling1D", Pool<1, BuiltinOp::kAveragePool2D>, "RESHAPE, AVERAGE_POOL_2D, RESHAPE"},
+    {"AveragePooling2D", Pool<2, BuiltinOp::kAveragePool2D>, "AVERAGE_POOL_2D"},
+    {"AveragePooling3D", Pool<3, BuiltinOp::kAveragePool2D>, "RESHAPE, AVERAGE_POOL_2D twice"},
+    {"GlobalAveragePooling1D", Global<1, BuiltinOp::kMean>, "MEAN"},
+    {"GlobalAveragePooling2D", Global<2, BuiltinOp::kMean>, "MEAN"},
+    {"GlobalAveragePooling3D", Global<3, BuiltinOp::kMean>, "MEAN"},
+    {"GlobalMaxPooling1D", Global<1, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
+    {"GlobalMaxPooling2D", Global<2, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
+    {"GlobalMaxPooling3D", Global<3, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
+};
+
+}  // namespace
+
+std::span<const LayerRow> PoolingLayers() { return kRows; }
+
+}  // namespace assay::keras

@@ -1,0 +1,309 @@
+#include "format/lowering/graph_builder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ops/single_op.h"
+
+namespace assay::lowering {
+namespace {
+
+using graph::BuiltinOp;
+
+// Open dimensions are tried at two sizes: what then differs depends on them.
+constexpr int32_t kLow = 1, kHigh = 3;
+constexpr uint64_t kMaxKnownBytes = 4096;
+
+bool IsInteger(DType dtype) { return dtype == DType::kInt32 || dtype == DType::kInt64; }
+
+}  // namespace
+
+graph::Constant FloatConstant(std::span<const float> values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(float));
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return graph::Constant::Own(std::move(bytes));
+}
+
+std::vector<float> FloatsOf(const graph::Tensor& constant) {
+  ASSAY_CHECK(constant.data.has_value() && constant.dtype == DType::kFloat32);
+  const auto bytes = constant.data->bytes();
+  std::vector<float> values(bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+GraphBuilder::GraphBuilder(std::string source) {
+  model_.source = std::move(source);
+  model_.subgraphs.emplace_back().name = "main";
+  known_.emplace_back();
+  high_.emplace_back();
+}
+
+int GraphBuilder::BeginSubgraph(std::string name) {
+  model_.subgraphs.emplace_back().name = std::move(name);
+  known_.emplace_back();
+  high_.emplace_back();
+  open_.push_back(model_.subgraphs.size() - 1);
+  return static_cast<int>(open_.back());
+}
+
+void GraphBuilder::EndSubgraph(std::vector<Id> outputs) {
+  ASSAY_CHECK(open_.size() > 1);
+  current().outputs = std::move(outputs);
+  open_.pop_back();
+}
+
+std::string GraphBuilder::NewName(std::string_view name) {
+  std::string full = scope_.empty() ? std::string(name) : scope_ + "/" + std::string(name);
+  const int count = names_[full]++;
+  return count == 0 ? full : fmt::format("{}_{}", full, count);
+}
+
+Id GraphBuilder::NewTensor(std::string name, DType dtype) {
+  graph::Tensor& tensor = current().tensors.emplace_back();
+  tensor.name = std::move(name);
+  tensor.dtype = dtype;
+  tensor.has_rank = true;
+  return static_cast<Id>(current().tensors.size()) - 1;
+}
+
+Id GraphBuilder::Input(const std::string& name, DType dtype, const std::vector<int32_t>& dims) {
+  const Id id = NewTensor(name, dtype);
+  graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+  std::vector<int32_t> shape = dims;
+  bool any_open = false;
+  for (int32_t& dim : shape) {
+    any_open |= dim < 0;
+    if (dim < 0) dim = kLow;
+  }
+  tensor.shape = Shape(shape);
+  if (!tensor.shape.IsValid(int64_t{1} << 32))
+    throw InputError("input '{}' would have the shape {}", name, tensor.shape.ToString());
+  if (any_open) {
+    tensor.shape_signature = dims;
+    for (size_t i = 0; i < dims.size(); ++i) shape[i] = dims[i] < 0 ? kHigh : dims[i];
+    high_[open_.back()][id] = Shape(shape);
+  }
+  current().inputs.push_back(id);
+  return id;
+}
+
+Id GraphBuilder::ConstantBytes(const std::string& name, DType dtype, Shape shape, graph::Constant data) {
+  const Id id = NewTensor(NewName(name), dtype);
+  graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+  tensor.shape = std::move(shape);
+  tensor.data = std::move(data);
+  ASSAY_CHECK(tensor.data->bytes().size() == DTypeBytes(dtype, static_cast<uint64_t>(tensor.shape.NumElements())));
+  return id;
+}
+
+Id GraphBuilder::Floats(const std::string& name, Shape shape, std::span<const float> values) {
+  return ConstantBytes(name, DType::kFloat32, std::move(shape), FloatConstant(values));
+}
+
+Id GraphBuilder::Ints(const std::string& name, std::span<const int32_t> values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(int32_t));
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return ConstantBytes(name, DType::kInt32, {static_cast<int32_t>(values.size())},
+                       graph::Constant::Own(std::move(bytes)));
+}
+
+Id GraphBuilder::IntScalar(const std::string& name, int32_t value) {
+  std::vector<uint8_t> bytes(sizeof(value));
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return ConstantBytes(name, DType::kInt32, {}, graph::Constant::Own(std::move(bytes)));
+}
+
+bool GraphBuilder::IsOpen(Id id, int axis) const {
+  const graph::Tensor& tensor = info(id);
+  return tensor.shape_signature.has_value() && (*tensor.shape_signature)[static_cast<size_t>(axis)] < 0;
+}
+
+std::vector<int32_t> GraphBuilder::Dims(Id id) const {
+  if (info(id).shape_signature.has_value()) return *info(id).shape_signature;
+  const auto dims = shape(id).dims();
+  return {dims.begin(), dims.end()};
+}
+
+int32_t GraphBuilder::Axis(Id id, int64_t axis) const {
+  const int n = rank(id);
+  if (axis < -n || axis >= n) throw InputError("axis {} of a tensor of {} dimensions", axis, n);
+  return static_cast<int32_t>(axis < 0 ? axis + n : axis);
+}
+
+Shape GraphBuilder::ShapeAt(Id id, bool high) const {
+  const auto found = high_[open_.back()].find(id);
+  return high && found != high_[open_.back()].end() ? found->second : shape(id);
+}
+
+// The outputs' shapes and, for integers, values, at both sizes of what is open.
+void GraphBuilder::Infer(const graph::Operator& op) {
+  graph::Subgraph& subgraph = current();
+  std::map<Id, KnownValue>& known = known_[open_.back()];
+  std::vector<const graph::Tensor*> outputs;
+  for (const Id id : op.outputs) outputs.push_back(&subgraph.tensors[static_cast<size_t>(id)]);
+  std::vector<ops::SingleOpOutput> results[2];
+  bool any_open = false;
+  for (const Id id : op.inputs) {
+    any_open |= id != graph::kNoTensor && (info(id).shape_signature.has_value() || known.count(id) > 0);
+  }
+  for (const bool high : {false, true}) {
+    if (high && !any_open) {
+      results[1] = results[0];
+      break;
+    }
+    std::vector<ops::SingleOpInput> inputs;
+    bool small = true;
+    for (const Id id : op.inputs) {
+      ops::SingleOpInput& input = inputs.emplace_back();
+      if (id == graph::kNoTensor) continue;
+      input.info = &info(id);
+      input.shape = ShapeAt(id, high);
+      if (info(id).data.has_value()) {
+        input.value = info(id).data->bytes();
+        input.is_known = true;
+      } else if (const auto found = known.find(id); found != known.end()) {
+        input.value = high ? found->second.at_high : found->second.at_low;
+        input.is_known = true;
+      }
+      small &= input.value.size() <= kMaxKnownBytes;
+    }
+    const bool run = small && !outputs.empty() && IsInteger(outputs[0]->dtype);
+    results[high ? 1 : 0] = ops::ApplySingleOp(op, inputs, outputs, run);
+  }
+  for (size_t i = 0; i < op.outputs.size(); ++i) {
+    const ops::SingleOpOutput &low = results[0][i], &high = results[1][i];
+    if (!low.shape.has_value() || !high.shape.has_value() || low.shape->rank() != high.shape->rank()) {
+      throw InputError("{}: the shape of its result depends on values that only running shows", op.Name());
+    }
+    graph::Tensor& tensor = subgraph.tensors[static_cast<size_t>(op.outputs[i])];
+    tensor.shape = *low.shape;
+    std::vector<int32_t> signature(low.shape->dims().begin(), low.shape->dims().end());
+    bool is_open = false;
+    for (int d = 0; d < low.shape->rank(); ++d) {
+      if ((*low.shape)[d] == (*high.shape)[d]) continue;
+      signature[static_cast<size_t>(d)] = -1;
+      is_open = true;
+    }
+    if (is_open) {
+      tensor.shape_signature = std::move(signature);
+      high_[open_.back()][op.outputs[i]] = *high.shape;
+    }
+    if (low.is_known && high.is_known && IsInteger(tensor.dtype) && low.value.size() <= kMaxKnownBytes) {
+      known[op.outputs[i]] = {low.value, high.value};
+    }
+  }
+}
+
+std::vector<Id> GraphBuilder::Ops(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
+                                  graph::Attributes attributes, const std::vector<DType>& dtypes) {
+  graph::Operator op;
+  op.code = code;
+  op.inputs = inputs;
+  op.attributes = std::move(attributes);
+  op.options_table = graph::BuiltinOpOptionsTable(code);
+  const std::string full = NewName(name);
+  for (size_t i = 0; i < dtypes.size(); ++i) {
+    op.outputs.push_back(NewTensor(i == 0 ? full : fmt::format("{}:{}", full, i), dtypes[i]));
+  }
+  InContext([&] { return full; }, [&] { Infer(op); });
+  op.version = FloatOpVersion(current(), op);
+  std::vector<Id> outputs = op.outputs;
+  current().operators.push_back(std::move(op));
+  return outputs;
+}
+
+Id GraphBuilder::Op(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs, graph::Attributes attributes,
+                    std::optional<DType> dtype) {
+  return Ops(code, name, inputs, std::move(attributes), {dtype.value_or(info(inputs[0]).dtype)})[0];
+}
+
+std::vector<Id> GraphBuilder::OpsLike(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
+                                      graph::Attributes attributes, const std::vector<Id>& like) {
+  graph::Operator op;
+  op.code = code;
+  op.inputs = inputs;
+  op.attributes = std::move(attributes);
+  op.options_table = graph::BuiltinOpOptionsTable(code);
+  const std::string full = NewName(name);
+  for (size_t i = 0; i < like.size(); ++i) {
+    const Id id = NewTensor(i == 0 ? full : fmt::format("{}:{}", full, i), info(like[i]).dtype);
+    graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+    tensor.shape = info(like[i]).shape;
+    tensor.shape_signature = info(like[i]).shape_signature;
+    const auto high = high_[open_.back()].find(like[i]);
+    if (high != high_[open_.back()].end()) high_[open_.back()][id] = Shape(high->second);
+    op.outputs.push_back(id);
+  }
+  op.version = FloatOpVersion(current(), op);
+  std::vector<Id> outputs = op.outputs;
+  current().operators.push_back(std::move(op));
+  return outputs;
+}
+
+void GraphBuilder::AddSignature(std::string key, std::vector<graph::SignatureTensor> inputs,
+                                std::vector<graph::SignatureTensor> outputs) {
+  model_.signatures.push_back({std::move(key), 0, std::move(inputs), std::move(outputs)});
+}
+
+graph::Model GraphBuilder::Finish(std::vector<Id> outputs) {
+  ASSAY_CHECK(open_.size() == 1);
+  model_.subgraphs[0].outputs = std::move(outputs);
+  return std::move(model_);
+}
+
+int32_t FloatOpVersion(const graph::Subgraph& subgraph, const graph::Operator& op) {
+  const auto integer = [&](std::string_view name) -> int64_t {
+    const graph::AttributeValue* value = op.attributes.Find(name);
+    const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
+    return number == nullptr ? 0 : *number;
+  };
+  const auto input = [&](size_t i) -> const graph::Tensor* {
+    if (i >= op.inputs.size() || op.inputs[i] == graph::kNoTensor) return nullptr;
+    return &subgraph.tensors[static_cast<size_t>(op.inputs[i])];
+  };
+  const auto rank_above_4 = [&] {
+    for (const int32_t id : op.inputs) {
+      if (id != graph::kNoTensor && subgraph.tensors[static_cast<size_t>(id)].shape.rank() > 4) return true;
+    }
+    return false;
+  };
+  const graph::Tensor *first = input(0), *second = input(1);
+  switch (op.code) {
+    case BuiltinOp::kConv2D:
+      return first != nullptr && second != nullptr && first->shape.rank() == 4 && second->shape.rank() == 4 &&
+                     first->shape[3] != second->shape[3]
+                 ? 6
+                 : 1;
+    case BuiltinOp::kDepthwiseConv2D:
+      return integer("dilation_w_factor") > 1 || integer("dilation_h_factor") > 1 ? 2 : 1;
+    case BuiltinOp::kFullyConnected:
+      if (input(2) == nullptr) return 6;
+      return integer("keep_num_dims") != 0 ? 5 : 1;
+    case BuiltinOp::kTransposeConv:
+      return input(3) == nullptr ? 1 : (integer("fused_activation_function") != 0 ? 4 : 3);
+    case BuiltinOp::kResizeBilinear:
+    case BuiltinOp::kResizeNearestNeighbor:
+      return integer("half_pixel_centers") != 0 ? 3 : 1;
+    case BuiltinOp::kStridedSlice:
+      return rank_above_4() ? 4 : 1;
+    case BuiltinOp::kSlice:
+      return rank_above_4() ? 4 : 1;
+    case BuiltinOp::kTranspose:
+      return first != nullptr && first->shape.rank() > 5 ? 6 : (first != nullptr && first->shape.rank() > 4 ? 4 : 1);
+    case BuiltinOp::kBroadcastTo:
+    case BuiltinOp::kSelect:
+    case BuiltinOp::kSelectV2:
+      return op.code == BuiltinOp::kBroadcastTo ? 2 : 1;
+    case BuiltinOp::kFill:
+      return 1;
+    case BuiltinOp::kBatchMatmul:
+      return 1;
+    case BuiltinOp::kGather:
+      return integer("batch_dims") != 0 ? 5 : 1;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace assay::lowering

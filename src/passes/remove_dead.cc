@@ -1,0 +1,51 @@
+// Ops that no output needs, and tensors that nothing uses.
+#include "passes/passes.h"
+#include "passes/rewrite.h"
+
+namespace assay::passes {
+
+using graph::Operator;
+using graph::Subgraph;
+
+int RemoveDead(PassContext& context) {
+  Subgraph& graph = context.graph;
+  std::vector<bool> needed(graph.tensors.size(), false), erase(graph.operators.size(), true);
+  for (const int32_t t : graph.outputs) needed[static_cast<size_t>(t)] = true;
+  int count = 0;
+  for (size_t i = graph.operators.size(); i-- > 0;) {
+    const Operator& op = graph.operators[i];
+    bool keep = HasSideEffects(op.code) && op.code != graph::BuiltinOp::kWhile && op.code != graph::BuiltinOp::kIf;
+    for (const int32_t t : op.outputs) keep |= needed[static_cast<size_t>(t)];
+    if (!keep) {
+      ++count;
+      continue;
+    }
+    erase[i] = false;
+    for (const auto* list : {&op.inputs, &op.outputs, &op.intermediates}) {
+      for (const int32_t t : *list) {
+        if (t != graph::kNoTensor) needed[static_cast<size_t>(t)] = true;
+      }
+    }
+  }
+  for (const int32_t t : graph.inputs) needed[static_cast<size_t>(t)] = true;
+  EraseOps(graph, erase);
+  std::vector<int32_t> new_index(graph.tensors.size(), -1);
+  std::vector<graph::Tensor> kept;
+  for (size_t t = 0; t < graph.tensors.size(); ++t) {
+    if (!needed[t]) continue;
+    new_index[t] = static_cast<int32_t>(kept.size());
+    kept.push_back(std::move(graph.tensors[t]));
+  }
+  graph.tensors = std::move(kept);
+  const auto renumber = [&](std::vector<int32_t>& list) {
+    for (int32_t& t : list) {
+      if (t != graph::kNoTensor) t = new_index[static_cast<size_t>(t)];
+    }
+  };
+  for (Operator& op : graph.operators) renumber(op.inputs), renumber(op.outputs), renumber(op.intermediates);
+  renumber(graph.inputs);
+  renumber(graph.outputs);
+  return count;
+}
+
+}  // namespace assay::passes

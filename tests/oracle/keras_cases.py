@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+"""Writes tests/keras/cases.npz: small models of every layer made by the real Keras, with inputs and what Keras answers.
+
+    keras_cases.py OUT.npz [--only TEXT]
+
+Keys: NAME.h5/file or NAME.keras/file (the model's bytes), .../x0, x1... and .../y0, y1... Both Keras 3 and Keras 2 (tf_keras)
+write models. Weights are random, moving statistics too. Needs TensorFlow, tf_keras and keras (see README.md).
+"""
+import argparse
+import os
+import sys
+import tempfile
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+import numpy as np
+import keras as keras3
+import tf_keras as keras2
+
+CASES = []
+
+
+def case(name, versions=(2, 3), formats=('h5', 'keras')):
+    def add(make):
+        CASES.append((name, versions, formats, make))
+        return make
+    return add
+
+
+def one(name, shape, layer, versions=(2, 3), formats=('h5', 'keras')):
+    """A model of one layer on one input; `layer` takes the layers module."""
+    def make(k):
+        x = k.layers.Input(shape, name='x')
+        return k.Model(x, layer(k.layers)(x))
+    CASES.append((name, versions, formats, make))
+
+
+IMAGE, ODD, LINE, CUBE, ROW = (6, 6, 3), (7, 5, 4), (8, 3), (4, 5, 6, 2), (5,)
+
+# ---- convolutions
+one('conv1d', LINE, lambda L: L.Conv1D(4, 3, activation='relu'))
+one('conv1d_causal', LINE, lambda L: L.Conv1D(4, 3, padding='causal', dilation_rate=2))
+one('conv1d_same_stride', LINE, lambda L: L.Conv1D(4, 3, padding='same', strides=2, use_bias=False))
+one('conv2d_same', ODD, lambda L: L.Conv2D(5, (3, 2), padding='same', strides=(2, 1), activation='relu6' if hasattr(L, 'RMSNormalization') else 'relu'))
+one('conv2d_dilated', ODD, lambda L: L.Conv2D(5, 2, dilation_rate=2))
+one('conv2d_groups', ODD, lambda L: L.Conv2D(6, 3, groups=2))
+one('conv2d_groups_all', ODD, lambda L: L.Conv2D(8, 3, groups=4))
+one('conv3d', CUBE, lambda L: L.Conv3D(3, 2, padding='same', strides=(1, 2, 1)), formats=('h5',))
+one('depthwise1d', LINE, lambda L: L.DepthwiseConv1D(3, depth_multiplier=2))
+one('depthwise2d', ODD, lambda L: L.DepthwiseConv2D(3, depth_multiplier=2, padding='same', activation='tanh'))
+one('depthwise2d_no_bias', ODD, lambda L: L.DepthwiseConv2D(3, strides=2, use_bias=False))
+one('separable1d', LINE, lambda L: L.SeparableConv1D(4, 3, depth_multiplier=2))
+one('separable2d', ODD, lambda L: L.SeparableConv2D(4, 3, depth_multiplier=2, activation='relu'))
+one('conv1d_transpose', LINE, lambda L: L.Conv1DTranspose(4, 3, strides=2, padding='same'))
+one('conv2d_transpose', ODD, lambda L: L.Conv2DTranspose(4, 3, strides=2, padding='same', activation='relu'))
+one('conv2d_transpose_valid', ODD, lambda L: L.Conv2DTranspose(4, (2, 3), strides=(3, 2), use_bias=False))
+one('conv2d_transpose_padding', ODD, lambda L: L.Conv2DTranspose(4, 3, strides=2, padding='valid', output_padding=1))
+# ---- dense
+one('dense', ROW, lambda L: L.Dense(4, activation='sigmoid'))
+one('dense_rank3', LINE, lambda L: L.Dense(4, use_bias=False))
+one('einsum_dense', LINE, lambda L: L.EinsumDense('abc,cde->abde', output_shape=(None, 2, 4), bias_axes='de'))
+# ---- pooling
+for kind in ('Max', 'Average'):
+    one(f'{kind.lower()}_pool1d', LINE, lambda L, kind=kind: getattr(L, kind + 'Pooling1D')(2))
+    one(f'{kind.lower()}_pool2d', ODD, lambda L, kind=kind: getattr(L, kind + 'Pooling2D')((3, 2), strides=2, padding='same'))
+    one(f'{kind.lower()}_pool3d', CUBE, lambda L, kind=kind: getattr(L, kind + 'Pooling3D')(2, padding='same'), formats=('h5',))
+    one(f'global_{kind.lower()}1d', LINE, lambda L, kind=kind: getattr(L, f'Global{kind}Pooling1D')())
+    one(f'global_{kind.lower()}2d', ODD, lambda L, kind=kind: getattr(L, f'Global{kind}Pooling2D')(keepdims=True))
+    one(f'global_{kind.lower()}3d', CUBE, lambda L, kind=kind: getattr(L, f'Global{kind}Pooling3D')(), formats=('h5',))
+# ---- normalizations
+one('batch_norm', ODD, lambda L: L.BatchNormalization())
+one('batch_norm_axis', ODD, lambda L: L.BatchNormalization(axis=1, scale=False))
+one('layer_norm', LINE, lambda L: L.LayerNormalization())
+one('layer_norm_axes', ODD, lambda L: L.LayerNormalization(axis=[1, 3], center=False))
+one('rms_norm', LINE, lambda L: L.RMSNormalization(), versions=(3,))
+one('group_norm', ODD, lambda L: L.GroupNormalization(2))
+one('unit_norm', LINE, lambda L: L.UnitNormalization())
+
+
+@case('normalization')
+def _(k):
+    x = k.layers.Input((4, 3), name='x')
+    n = k.layers.Normalization(axis=-1)
+    n.adapt(np.random.default_rng(3).normal(2, 3, (50, 4, 3)).astype(np.float32))
+    return k.Model(x, n(x))
+
+
+# ---- activations
+for name in ('relu', 'elu', 'selu', 'softmax', 'softplus', 'softsign', 'tanh', 'sigmoid', 'hard_sigmoid', 'exponential', 'gelu', 'swish', 'linear', 'mish'):
+    one(f'activation_{name}', ROW, lambda L, name=name: L.Activation(name), versions=(2, 3) if name in ('hard_sigmoid', 'gelu') else (3,), formats=('h5',))
+for name in ('relu6', 'leaky_relu', 'log_softmax', 'hard_silu', 'celu', 'hard_tanh', 'squareplus', 'log_sigmoid', 'tanh_shrink', 'soft_shrink', 'hard_shrink'):
+    one(f'activation_{name}', ROW, lambda L, name=name: L.Activation(name), versions=(3,), formats=('keras',))
+one('relu_layer', LINE, lambda L: L.ReLU(max_value=1.2, negative_slope=0.1, threshold=0.2))
+one('relu_six', LINE, lambda L: L.ReLU(6))
+one('relu_slope', LINE, lambda L: L.ReLU(max_value=1, negative_slope=0.3))
+one('leaky_relu', LINE, lambda L: L.LeakyReLU(0.2))
+one('prelu', LINE, lambda L: L.PReLU(shared_axes=[1]))
+one('elu_layer', LINE, lambda L: L.ELU(0.7))
+one('softmax_axis', LINE, lambda L: L.Softmax(axis=1))
+one('thresholded_relu', LINE, lambda L: L.ThresholdedReLU(0.4), versions=(2,))
+
+
+# ---- merges
+def merge(name, layer, shapes=((4, 3), (4, 3)), versions=(2, 3)):
+    def make(k):
+        xs = [k.layers.Input(s, name=f'x{i}') for i, s in enumerate(shapes)]
+        return k.Model(xs, layer(k.layers)(xs))
+    CASES.append((name, versions, ('h5',), make))
+
+
+merge('add', lambda L: L.Add(), ((4, 3), (4, 3), (3,)))
+merge('subtract', lambda L: L.Subtract())
+merge('multiply', lambda L: L.Multiply(), ((4, 3), (1, 3)))
+merge('average', lambda L: L.Average(), ((4, 3),) * 3)
+merge('maximum', lambda L: L.Maximum())
+merge('minimum', lambda L: L.Minimum())
+merge('concatenate', lambda L: L.Concatenate(axis=1), ((4, 3), (2, 3)))
+merge('dot', lambda L: L.Dot(axes=(1, 2)), ((4, 3), (5, 4)))
+merge('dot_normalized', lambda L: L.Dot(axes=1, normalize=True), ((4,), (4,)))
+# ---- reshape family
+one('flatten', IMAGE, lambda L: L.Flatten())
+one('reshape', IMAGE, lambda L: L.Reshape((-1, 9)))
+one('permute', IMAGE, lambda L: L.Permute((3, 1, 2)))
+one('repeat_vector', ROW, lambda L: L.RepeatVector(3))
+one('zero_padding1d', LINE, lambda L: L.ZeroPadding1D((2, 1)))
+one('zero_padding2d', IMAGE, lambda L: L.ZeroPadding2D(((1, 2), (0, 3))))
+one('zero_padding3d', CUBE, lambda L: L.ZeroPadding3D((1, 0, 2)))
+one('cropping1d', LINE, lambda L: L.Cropping1D((2, 1)))
+one('cropping2d', IMAGE, lambda L: L.Cropping2D(((1, 2), (0, 3))))
+one('cropping3d', CUBE, lambda L: L.Cropping3D((1, 0, 2)))
+one('up_sampling1d', LINE, lambda L: L.UpSampling1D(3))
+one('up_sampling2d', IMAGE, lambda L: L.UpSampling2D((2, 3)))
+one('up_sampling2d_bilinear', IMAGE, lambda L: L.UpSampling2D(2, interpolation='bilinear'))
+one('up_sampling3d', CUBE, lambda L: L.UpSampling3D((1, 2, 3)))
+one('dropout', ROW, lambda L: L.Dropout(0.5), formats=('h5',))
+one('spatial_dropout2d', IMAGE, lambda L: L.SpatialDropout2D(0.5), formats=('keras',))
+one('gaussian_noise', ROW, lambda L: L.GaussianNoise(0.5), formats=('keras',))
+# ---- preprocessing
+one('rescaling', IMAGE, lambda L: L.Rescaling(1 / 127.5, offset=-1))
+one('resizing', IMAGE, lambda L: L.Resizing(9, 4))
+one('resizing_nearest', IMAGE, lambda L: L.Resizing(3, 8, interpolation='nearest'))
+one('center_crop', ODD, lambda L: L.CenterCrop(3, 4))
+one('random_flip', IMAGE, lambda L: L.RandomFlip())
+
+
+@case('embedding', formats=('h5', 'keras'))
+def _(k):
+    x = k.layers.Input((4,), name='x', dtype='int32')
+    return k.Model(x, k.layers.Embedding(7, 3)(x))
+
+
+# ---- recurrent
+one('lstm', LINE, lambda L: L.LSTM(4))
+one('lstm_sequences', LINE, lambda L: L.LSTM(4, return_sequences=True, go_backwards=True))
+one('lstm_plain', LINE, lambda L: L.LSTM(4, use_bias=False, activation='relu', recurrent_activation='hard_sigmoid'))
+one('gru', LINE, lambda L: L.GRU(4))
+one('gru_before', LINE, lambda L: L.GRU(4, reset_after=False, return_sequences=True))
+one('simple_rnn', LINE, lambda L: L.SimpleRNN(4, return_sequences=True))
+one('bidirectional', LINE, lambda L: L.Bidirectional(L.LSTM(4, return_sequences=True)))
+one('bidirectional_sum', LINE, lambda L: L.Bidirectional(L.GRU(4), merge_mode='sum'))
+one('rnn_cell', LINE, lambda L: L.RNN(L.GRUCell(3)))
+one('rnn_stacked', LINE, lambda L: L.RNN([L.LSTMCell(3), L.SimpleRNNCell(2)], return_sequences=True))
+one('time_distributed', (3, 6, 6, 2), lambda L: L.TimeDistributed(L.Conv2D(3, 3)))
+one('time_distributed_dense', LINE, lambda L: L.TimeDistributed(L.Dense(2, activation='relu')))
+
+
+@case('lstm_states', formats=('h5',))
+def _(k):
+    x = k.layers.Input(LINE, name='x')
+    sequence, h, c = k.layers.LSTM(4, return_sequences=True, return_state=True)(x)
+    return k.Model(x, [k.layers.LSTM(4)(sequence, initial_state=[h, c]), h])
+
+
+# ---- attention
+@case('multi_head_attention')
+def _(k):
+    q, v = k.layers.Input((5, 6), name='q'), k.layers.Input((7, 4), name='v')
+    return k.Model([q, v], k.layers.MultiHeadAttention(2, 3, value_dim=5)(q, v))
+
+
+@case('attention', formats=('h5',))
+def _(k):
+    q, v = k.layers.Input((5, 4), name='q'), k.layers.Input((7, 4), name='v')
+    return k.Model([q, v], k.layers.Attention(use_scale=True)([q, v]))
+
+
+@case('additive_attention', formats=('h5',))
+def _(k):
+    q, v = k.layers.Input((5, 4), name='q'), k.layers.Input((7, 4), name='v')
+    return k.Model([q, v], k.layers.AdditiveAttention()([q, v]))
+
+
+# ---- whole models
+@case('sequential')
+def _(k):
+    L = k.layers
+    return k.Sequential([L.Input(IMAGE), L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(), L.ReLU(), L.ZeroPadding2D(1),
+                         L.DepthwiseConv2D(3, strides=2), L.BatchNormalization(), L.Flatten(), L.Dense(5), L.BatchNormalization(), L.Softmax()])
+
+
+@case('shared_and_nested')
+def _(k):
+    L = k.layers
+    inner_in = L.Input((4, 4, 3), name='inner_in')
+    y = L.BatchNormalization(name='inner_bn')(L.Conv2D(3, 1, name='inner_conv')(inner_in))
+    inner = k.Model(inner_in, [L.ReLU()(y), L.GlobalAveragePooling2D()(y)], name='inner')
+    a, b = L.Input((4, 4, 3), name='a'), L.Input((4, 4, 3), name='b')
+    shared = L.Conv2D(3, 3, padding='same', name='shared')
+    a1, a2 = inner(shared(a))
+    b1, b2 = inner(shared(b))
+    tail = k.Sequential([L.Dense(4, activation='relu', name='tail_dense'), L.Dense(2, name='tail_out')], name='tail')
+    return k.Model([b, a], [tail(L.Concatenate()([a2, b2])), L.Add()([a1, b1])])
+
+
+@case('channels_first', versions=(3,))
+def _(k):
+    L = k.layers
+    x = L.Input((3, 8, 8), name='x')
+    y = L.Conv2D(4, 3, padding='same', data_format='channels_first', use_bias=False)(x)
+    y = L.BatchNormalization(axis=1)(y)
+    y = L.ReLU()(y)
+    z = L.DepthwiseConv2D(3, padding='same', data_format='channels_first')(y)
+    y = L.Add()([y, z])
+    y = L.AveragePooling2D(2, data_format='channels_first')(y)
+    y = L.Concatenate(axis=1)([y, L.ZeroPadding2D(((1, 0), (0, 1)), data_format='channels_first')(L.Conv2D(2, 2, data_format='channels_first')(y))])
+    return k.Model(x, [L.Dense(3)(L.Flatten(data_format='channels_first')(y)), L.GlobalAveragePooling2D(data_format='channels_first')(y)])
+
+
+@case('functions_2', versions=(2,), formats=('h5',))
+def _(k):
+    import tensorflow as tf
+    x = k.layers.Input(IMAGE, name='x')
+    y = tf.nn.relu(x * 2.0 - 1.0) / 3.0
+    y = tf.concat([y, 1.0 - x], axis=-1)
+    y = tf.reduce_mean(y[:, 1:, ..., :4], axis=[1, 2], keepdims=True)
+    return k.Model(x, tf.squeeze(tf.math.sqrt(tf.abs(y) + 0.1), axis=[1, 2]))
+
+
+@case('functions_3', versions=(3,), formats=('h5', 'keras'))
+def _(k):
+    x = k.layers.Input(IMAGE, name='x')
+    y = k.ops.relu(x * 2.0 - 1.0) / 3.0
+    y = k.ops.concatenate([y, 1.0 - x], axis=-1)
+    y = k.ops.mean(y[:, 1:, :, :4], axis=(1, 2), keepdims=True)
+    return k.Model(x, k.ops.squeeze(k.ops.sqrt(k.ops.absolute(y) + 0.1), axis=(1, 2)))
+
+
+@case('hard_swish')
+def _(k):
+    L = k.layers
+    x = L.Input(IMAGE, name='x')
+    y = L.Conv2D(4, 1)(x)
+    return k.Model(x, L.Multiply()([y, L.Rescaling(1 / 6)(L.ReLU(6.0)(L.Rescaling(1.0, offset=3.0)(y)))]))
+
+
+def randomize(model, rng):
+    """Every weight random, variances positive."""
+    for weight in model.weights:
+        value = rng.normal(0, 0.4, weight.shape)
+        name = getattr(weight, 'path', weight.name)
+        if weight.dtype not in ('float32',) and str(weight.dtype).find('float32') < 0:
+            continue
+        if 'variance' in name:
+            value = rng.uniform(0.3, 2, weight.shape)
+        weight.assign(value.astype(np.float32))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('out'), p.add_argument('--only', default='')
+    a = p.parse_args()
+    arrays = {}
+    for name, versions, formats, make in CASES:
+        if a.only not in name:
+            continue
+        for version in versions:
+            k = {2: keras2, 3: keras3}[version]
+            for form in formats:
+                if version == 2 and form == 'keras' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'separable2d'):
+                    continue
+                if version == 3 and form == 'h5' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'lstm', 'functions_3'):
+                    continue
+                k.backend.clear_session()
+                rng = np.random.default_rng(len(arrays))
+                try:
+                    model = make(k)
+                except (AttributeError, ValueError, TypeError) as error:
+                    print(f'{name} (Keras {version}): {str(error)[:150]}', file=sys.stderr)
+                    continue
+                if not name.startswith('normalization'):  # it keeps what it saw in the data
+                    randomize(model, rng)
+                xs = []
+                for x in model.inputs:
+                    shape = [3] + list(x.shape)[1:]
+                    whole = 'int' in str(x.dtype)
+                    xs.append(rng.integers(0, 7, shape).astype(np.int32) if whole else rng.normal(0, 1, shape).astype(np.float32))
+                ys = model.predict(xs if len(xs) > 1 else xs[0], verbose=0)
+                ys = ys if isinstance(ys, (list, tuple)) else [ys]
+                key = f'{name}_{version}.{form}'
+                with tempfile.TemporaryDirectory() as folder:
+                    model.save(f'{folder}/m.{form}')
+                    arrays[f'{key}/file'] = np.fromfile(f'{folder}/m.{form}', np.uint8)
+                for i, x in enumerate(xs):
+                    arrays[f'{key}/x{i}'] = x
+                for i, y in enumerate(ys):
+                    arrays[f'{key}/y{i}'] = np.asarray(y)
+                print(key, flush=True)
+    np.savez_compressed(a.out, **arrays)
+
+
+if __name__ == '__main__':
+    main()
