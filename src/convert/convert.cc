@@ -37,11 +37,12 @@ Conversion Convert(const ConvertRequest& request) {
     const keras::Source source = keras::ReadSource(request.source);
     result.source_kind = "Keras " + (source.keras_version.empty() ? std::string("1 or 2") : source.keras_version);
     keras::Lowered lowered = keras::Lower(source, request.source, {request.batch, request.input_shapes});
-    result.unsimplified = std::move(lowered.model);
+    result.model = std::move(lowered.model);
     layers = std::move(lowered.layers);
   }
-  InContext([&] { return request.source; }, [&] { graph::Verify(result.unsimplified); });
-  result.model = result.unsimplified;
+  InContext([&] { return request.source; }, [&] { graph::Verify(result.model); });
+  for (const graph::Subgraph& graph : result.model.subgraphs) result.ops_before += graph.operators.size();
+  if (request.keep_unsimplified) result.unsimplified = result.model;
   result.passes = passes::Simplify(result.model, request.without_passes);
   InContext([&] { return request.source; }, [&] { graph::Verify(result.model); });
   for (const keras::LoweredLayer& layer : layers) {

@@ -18,6 +18,7 @@ struct ConvertRequest {
   std::map<std::string, std::vector<int32_t>> input_shapes;  // by input name; "" for the only one
   std::optional<int32_t> batch;                              // none: stays open
   std::set<std::string> without_passes;                      // by name
+  bool keep_unsimplified = false;                            // for VerifyPasses; costs the weights' size in memory
 };
 
 struct SourceLayer {
@@ -27,7 +28,8 @@ struct SourceLayer {
 
 struct Conversion {
   graph::Model model;  // simplified
-  graph::Model unsimplified;
+  graph::Model unsimplified;  // empty unless it was asked for
+  size_t ops_before = 0;      // the passes, in all subgraphs
   std::string source_kind;  // "Keras 2.8.0"
   std::vector<SourceLayer> layers;
   std::vector<passes::PassResult> passes;

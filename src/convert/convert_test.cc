@@ -57,6 +57,7 @@ Conversion ConvertFile(const std::string& path, std::set<std::string> without = 
   ConvertRequest request;
   request.source = path;
   request.without_passes = std::move(without);
+  request.keep_unsimplified = true;
   return Convert(request);
 }
 

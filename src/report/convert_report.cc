@@ -76,7 +76,7 @@ std::string ConvertText(const ConvertContext& context, const convert::Conversion
   for (const passes::PassResult& pass : conversion.passes) {
     if (pass.count > 0) text += fmt::format("  {:<22} {:>5} times\n", pass.name, pass.count);
   }
-  const size_t before = CountOps(conversion.unsimplified), after = CountOps(conversion.model);
+  const size_t before = conversion.ops_before, after = CountOps(conversion.model);
   text += fmt::format("  {} ops of {} are left:", after, before);
   for (const auto& [kind, count] : OpKinds(conversion.model)) text += fmt::format(" {} {}", count, kind);
   text += "\n";
@@ -114,7 +114,7 @@ std::string ConvertJson(const ConvertContext& context, const convert::Conversion
                {"destination", context.destination},
                {"source_kind", conversion.source_kind},
                {"seconds", context.seconds},
-               {"ops_before", CountOps(conversion.unsimplified)},
+               {"ops_before", conversion.ops_before},
                {"ops", CountOps(conversion.model)},
                {"weight_bytes", ConstantBytes(conversion.model)},
                {"file_bytes", context.destination_bytes}};

@@ -62,6 +62,7 @@ int Convert(const ConvertFlags& flags) {
   if (flags.source.empty() || flags.destination.empty()) throw UsageError("convert needs SOURCE and DESTINATION");
   convert::ConvertRequest request;
   request.source = flags.source;
+  request.keep_unsimplified = flags.verify > 0;
   for (const std::string& name : flags.no_passes) request.without_passes.insert(name);
   for (const std::string& text : flags.input_shapes) {
     auto [name, dims] = ParseShape(text);
