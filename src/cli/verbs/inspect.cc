@@ -3,7 +3,7 @@
 
 #include "base/mapped_file.h"
 #include "cli/cli.h"
-#include "format/tflite/reader.h"
+#include "convert/load_model.h"
 #include "numerics/profile.h"
 #include "report/inspect_report.h"
 #include "runtime/inspect_model.h"
@@ -20,7 +20,7 @@ int Inspect(const InspectFlags& flags) {
   runtime::InterpreterOptions options;
   options.profile = &numerics::FindProfile(flags.numerics);
   options.cancelled = &Interrupted();
-  const auto model = tflite::ReadModel(flags.model);
+  const auto model = convert::LoadModel(flags.model);
   for (const std::string& warning : model->warnings) fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
   const runtime::ModelFacts facts = runtime::InspectModel(model, options);
   if (!flags.graph.empty()) WriteFileAtomically(flags.graph, report::InspectSvg(flags.model, facts));

@@ -266,6 +266,7 @@ std::vector<float> LayerCall::Floats(std::string_view name, const Shape& shape) 
 Id LayerCall::Permuted(std::string_view name, const Shape& shape, const std::vector<int>& order,
                        const std::string& as) {
   std::vector<int32_t> dims;
+  dims.reserve(order.size());
   for (const int axis : order) dims.push_back(shape[axis]);
   return g.Floats(as, Shape(dims), PermuteValues(Floats(name, shape), shape, order));
 }

@@ -216,6 +216,7 @@ class Lowering {
       open.pop_back();
     }
     std::vector<Id> outputs;
+    outputs.reserve(network.outputs.size());
     for (const TensorRef& ref : network.outputs) outputs.push_back(Output(done, ref));
     return outputs;
   }
@@ -231,6 +232,7 @@ class Lowering {
   std::vector<Id> LowerCall(const Layer& layer, const Node& node, const std::vector<std::pair<TensorRef, Id>>& tensors,
                             const std::string& scope, const std::string& path) {
     std::vector<Id> inputs;
+    inputs.reserve(tensors.size());
     for (const auto& [ref, id] : tensors) inputs.push_back(id);
     if (layer.nested != nullptr) return LowerNetwork(*layer.nested, scope, path, inputs);
     if (layer.class_name == "InputLayer") throw InputError("it is no input of the model and nothing computes it");
