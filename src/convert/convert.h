@@ -27,10 +27,10 @@ struct SourceLayer {
 };
 
 struct Conversion {
-  graph::Model model;  // simplified
+  graph::Model model;         // simplified
   graph::Model unsimplified;  // empty unless it was asked for
   size_t ops_before = 0;      // the passes, in all subgraphs
-  std::string source_kind;  // "Keras 2.8.0"
+  std::string source_kind;    // "Keras 2.8.0"
   std::vector<SourceLayer> layers;
   std::vector<passes::PassResult> passes;
 };

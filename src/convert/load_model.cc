@@ -1,7 +1,9 @@
 #include "convert/load_model.h"
 
 #include <array>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "convert/convert.h"
 #include "format/keras/source.h"
@@ -10,6 +12,9 @@
 namespace assay::convert {
 
 FileKind KindOf(const std::string& path) {
+  // A pipe would keep the reader waiting; the reader of .tflite says what is wrong with such a path.
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return FileKind::kTflite;
   std::array<char, 8> first = {};
   std::ifstream file(path, std::ios::binary);
   file.read(first.data(), first.size());
