@@ -23,7 +23,7 @@ if(ASSAY_SANITIZE)
     target_compile_options(assay_flags INTERFACE -fno-sanitize-recover=all)
   endif()
 endif()
-if(ASSAY_BUILD_FUZZERS AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+if(ASSAY_BUILD_FUZZERS AND ASSAY_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(assay_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
