@@ -157,11 +157,13 @@ LoopResult RunLoop(LayerCall& c, const std::vector<Cell>& cells, Id x, const std
   const auto inputs_like = [&] {
     // Names and shapes of the loop's variables as inputs of a subgraph.
     std::vector<std::tuple<std::string, DType, std::vector<int32_t>>> list;
+    list.reserve(variables.size());
     for (const Id v : variables) list.emplace_back(g.info(v).name, g.info(v).dtype, g.Dims(v));
     return list;
   }();
   const auto bind = [&] {
     std::vector<Id> ids;
+    ids.reserve(inputs_like.size());
     for (const auto& [name, dtype, dims] : inputs_like) ids.push_back(g.Input(name, dtype, dims));
     return ids;
   };
