@@ -19,7 +19,8 @@ mkdir -p build/fuzz/crashes
 for name in "${names[@]}"; do
   corpus=build/fuzz/corpus/$name
   mkdir -p "$corpus"
-  seeds=(build/fuzz/fuzz/seeds/"$name"); [ ! -d "fuzz/seeds/$name" ] || seeds+=("fuzz/seeds/$name")
+  seeds=()
+  for folder in "build/fuzz/fuzz/seeds/$name" "fuzz/seeds/$name"; do [ ! -d "$folder" ] || seeds+=("$folder"); done
   echo "$name: $seconds s"
   build/fuzz/fuzz/"$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
     -artifact_prefix=build/fuzz/crashes/"$name"- "$corpus" "${seeds[@]}" 2>&1 | tail -12

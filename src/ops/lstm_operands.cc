@@ -386,9 +386,18 @@ LstmSizes CheckLstm(const PrepareContext& context, const LstmOperands& o) {
     CheckAbsent(context, o.bias[kInputGate], "input_gate_bias");
     CheckAbsent(context, o.peephole[kInputGate], "cell_to_input_weights");
     CheckAbsent(context, o.layer_norm[kInputGate], "input_layer_norm_coefficients");
+    CheckAbsent(context, o.aux_weights[kInputGate], "aux_input_to_input_weights");
   }
   if (!has_peephole && (Has(context, o.peephole[kInputGate]) || Has(context, o.peephole[kForgetGate]))) {
     throw InputError("peephole weights are given for some gates only");
+  }
+  for (int gate = kInputGate; gate < kLstmGates; ++gate) {
+    if (!has_layer_norm && Has(context, o.layer_norm[gate])) {
+      throw InputError("layer norm coefficients are given for some gates only");
+    }
+    if (n.aux_inputs == 0 && Has(context, o.aux_weights[gate])) {
+      throw InputError("aux weights are given without an aux input");
+    }
   }
   for (int gate = cifg ? kForgetGate : kInputGate; gate < kLstmGates; ++gate) {
     CheckGate(context, o, gate, n, types, has_peephole, has_layer_norm);

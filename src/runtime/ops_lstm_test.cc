@@ -150,6 +150,9 @@ TEST(Lstm, RefusesCodesThatDoNotFit) {
   EXPECT_TRUE(Says(IntegerLstm(1 / 2048.0F, 0), "has 0 intermediate tensors, expected 5"));
   EXPECT_TRUE(Says(IntegerLstm(0.3F, 5), "no power of two"));
   EXPECT_TRUE(Says(IntegerLstm(0.5F, 5), "expected 2^-15 to 2^-9"));
+  OneOpModel partly_normalized = IntegerLstm(1 / 2048.0F, 5);
+  partly_normalized.Constant<float>({1}, {1}).Absent().Absent().Absent();
+  EXPECT_TRUE(Says(std::move(partly_normalized), "layer norm coefficients are given for some gates only"));
 }
 
 // Both directions as FloatLstm; the backward direction's cell weight is 2.
