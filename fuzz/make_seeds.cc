@@ -141,6 +141,8 @@ std::vector<Seed> Seeds() {
       {BuiltinOp::kEmbeddingLookup, {In({3}, kI32), Const({5, 2})}, {In({3, 2})}},
       {BuiltinOp::kDynamicUpdateSlice, {In({4, 4}), In({2, 2}), Ints({1, 1})}, {In({4, 4})}},
       {BuiltinOp::kCast, {In(row)}, {In(row, kI32)}, {{"in_data_type", 0}, {"out_data_type", 2}}},
+      {BuiltinOp::kCast, {In(row, DType::kInt4)}, {In(row)}, {{"in_data_type", 17}, {"out_data_type", 0}}},
+      {BuiltinOp::kCast, {In(row)}, {In(row, DType::kInt4)}, {{"in_data_type", 0}, {"out_data_type", 17}}},
       {BuiltinOp::kLess, {In(row), In({1})}, {In(row, kB)}},
       {BuiltinOp::kLogicalAnd, {In(row, kB), In(row, kB)}, {In(row, kB)}},
       {BuiltinOp::kNonMaxSuppressionV5,
@@ -207,11 +209,11 @@ void Main(const std::string& folder) {
   tflite::WriteModel(tflite::RichModel(), reader + "rich.tflite");
   tflite::WriteModel(tflite::RichModel(), reader + "rich_behind.tflite", {.buffers_behind_tables = true});
   tflite::WriteModel(ControlFlow(), invoke + "control_flow.tflite");
+  int number = 0;  // an op may have several
   for (const Seed& seed : Seeds()) {
-    const std::string name(graph::BuiltinOpName(seed.op));
-    for (const bool quantized : {false, true}) {
-      tflite::WriteModel(OneOp(seed, quantized), invoke + name + (quantized ? "_int8.tflite" : ".tflite"));
-    }
+    const std::string path = fmt::format("{}{}_{}", invoke, graph::BuiltinOpName(seed.op), number++);
+    tflite::WriteModel(OneOp(seed, /*quantized=*/false), path + ".tflite");
+    tflite::WriteModel(OneOp(seed, /*quantized=*/true), path + "_int8.tflite");
   }
 }
 
