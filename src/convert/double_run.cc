@@ -35,6 +35,13 @@ DoubleValue FromArray(std::span<const uint8_t> bytes, DType dtype, const Shape& 
   return value;
 }
 
+DoubleValue FromConstant(const graph::Tensor& tensor) {
+  DoubleValue value = FromArray(tensor.data->bytes(), tensor.dtype, tensor.shape);
+  const std::vector<double>* exact = tensor.data->exact();
+  if (exact != nullptr && exact->size() == value.real.size()) value.real = *exact;
+  return value;
+}
+
 class Evaluator {
  public:
   explicit Evaluator(const graph::Model& model) : model_(model) {}
@@ -72,7 +79,7 @@ class Evaluator {
     if (values[static_cast<size_t>(t)].has_value()) return *values[static_cast<size_t>(t)];
     const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(t)];
     ASSAY_CHECK(tensor.data.has_value());
-    return FromArray(tensor.data->bytes(), tensor.dtype, tensor.shape);
+    return FromConstant(tensor);
   }
 
   void Step(const Subgraph& graph, const Operator& op, std::vector<std::optional<DoubleValue>>& values) {

@@ -33,9 +33,19 @@ class Constant {
   // The first `count` bytes, sharing the same memory.
   Constant First(size_t count) const { return Constant(bytes_.first(count), owner_); }
 
+  // What float32 values were before they were rounded, where an importer knows it: what is computed from them need not
+  // round twice. Null where nobody does.
+  const std::vector<double>* exact() const { return exact_.get(); }
+  Constant WithExact(std::vector<double> values) const {
+    Constant constant = *this;
+    constant.exact_ = std::make_shared<const std::vector<double>>(std::move(values));
+    return constant;
+  }
+
  private:
   std::span<const uint8_t> bytes_;
   std::shared_ptr<const void> owner_;
+  std::shared_ptr<const std::vector<double>> exact_;
 };
 
 // Compressed storage of a constant, as the format describes it (see SparsityParameters in the schema).

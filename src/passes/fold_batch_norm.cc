@@ -40,12 +40,12 @@ bool LinearOp(const Operator& op, Linear* out) {
 }
 
 // The constant's value for every channel, where it has one per channel of a tensor of this rank, or one for all.
-std::optional<std::vector<float>> PerChannel(const Subgraph& graph, int32_t tensor, int32_t channels, int rank) {
-  auto values = FloatValues(graph, tensor);
+std::optional<std::vector<double>> PerChannel(const Subgraph& graph, int32_t tensor, int32_t channels, int rank) {
+  auto values = ExactValues(graph, tensor);
   if (!values.has_value()) return std::nullopt;
   const Shape& shape = TensorAt(graph, tensor).shape;
   if (shape.rank() > rank) return std::nullopt;
-  if (values->size() == 1) return std::vector<float>(static_cast<size_t>(channels), (*values)[0]);
+  if (values->size() == 1) return std::vector<double>(static_cast<size_t>(channels), (*values)[0]);
   if (shape.rank() < 1 || shape.FromEnd(1) != channels || values->size() != static_cast<size_t>(channels))
     return std::nullopt;
   return values;
@@ -95,7 +95,7 @@ class Folder {
     if (bias != kNoTensor && !IsFloatConstant(graph_, bias)) return false;
     const std::string name = TensorAt(graph_, op.outputs[0]).name;
     if (scales) {
-      std::vector<double> factors(values->begin(), values->end());
+      std::vector<double> factors = *values;
       if (op.code == BuiltinOp::kDiv) {
         for (double& f : factors) f = 1 / f;
       }
@@ -104,19 +104,17 @@ class Folder {
       }
       ScaleWeights(linear, form, factors);
       if (bias != kNoTensor) {
-        auto b = *FloatValues(graph_, bias);
-        for (size_t c = 0; c < b.size(); ++c) b[c] = static_cast<float>(static_cast<double>(b[c]) * factors[c]);
-        linear.inputs[bias_at] = AddFloatConstant(graph_, name + "/bias", TensorAt(graph_, bias).shape, b);
+        std::vector<double> b = *ExactValues(graph_, bias);
+        for (size_t c = 0; c < b.size(); ++c) b[c] *= factors[c];
+        const Shape shape = TensorAt(graph_, bias).shape;
+        linear.inputs[bias_at] = AddExactConstant(graph_, name + "/bias", shape, std::move(b));
       }
     } else {
-      std::vector<float> b(static_cast<size_t>(channels), 0.0F);
-      if (bias != kNoTensor) b = *FloatValues(graph_, bias);
-      for (size_t c = 0; c < b.size(); ++c) {
-        const double offset = static_cast<double>((*values)[c]);
-        b[c] = static_cast<float>(static_cast<double>(b[c]) + (op.code == BuiltinOp::kSub ? -offset : offset));
-      }
+      std::vector<double> b(static_cast<size_t>(channels), 0.0);
+      if (bias != kNoTensor) b = *ExactValues(graph_, bias);
+      for (size_t c = 0; c < b.size(); ++c) b[c] += op.code == BuiltinOp::kSub ? -(*values)[c] : (*values)[c];
       if (bias_at >= linear.inputs.size()) linear.inputs.resize(bias_at + 1, kNoTensor);
-      linear.inputs[bias_at] = AddFloatConstant(graph_, name + "/bias", {channels}, b);
+      linear.inputs[bias_at] = AddExactConstant(graph_, name + "/bias", {channels}, std::move(b));
       if (linear.code == BuiltinOp::kTransposeConv && linear.version < 3) linear.version = 3;
       if (linear.code == BuiltinOp::kFullyConnected && linear.version == 6) linear.version = 5;
     }

@@ -19,7 +19,7 @@ constexpr PassInfo kPasses[] = {
     {"recognize_activations", "x * relu6(x + 3) / 6 becomes HARD_SWISH",
      "the same formula, rounded in another place: about 1e-7 of the value", RecognizeActivations},
     {"fold_batch_norm", "factors and offsets per channel go into the weights and biases of the linear op before",
-     "weights and biases are rounded once more: about 1e-7 of the value", FoldBatchNorm},
+     "weights and biases are computed in double precision and rounded once: about 1e-7 of the value", FoldBatchNorm},
     {"fold_pad", "zeros padded around an image become the padding SAME of the convolution behind", "none", FoldPad},
     {"fuse_activation", "RELU, RELU6 and RELU_N1_TO_1 become part of the op before", "none", FuseActivation},
     {"remove_dead", "what no output needs is dropped", "none", RemoveDead},

@@ -37,6 +37,14 @@ std::optional<std::vector<float>> FloatValues(const Subgraph& graph, int32_t ten
   return values;
 }
 
+std::optional<std::vector<double>> ExactValues(const Subgraph& graph, int32_t tensor) {
+  const auto rounded = FloatValues(graph, tensor);
+  if (!rounded.has_value()) return std::nullopt;
+  const std::vector<double>* exact = TensorAt(graph, tensor).data->exact();
+  if (exact != nullptr && exact->size() == rounded->size()) return *exact;
+  return std::vector<double>(rounded->begin(), rounded->end());
+}
+
 std::optional<std::vector<int32_t>> IntValues(const Subgraph& graph, int32_t tensor) {
   if (!IsConstant(graph, tensor) || TensorAt(graph, tensor).dtype != DType::kInt32) return std::nullopt;
   const auto bytes = TensorAt(graph, tensor).data->bytes();
@@ -64,6 +72,13 @@ int32_t AddConstant(Subgraph& graph, std::string name, DType dtype, Shape shape,
 
 int32_t AddFloatConstant(Subgraph& graph, std::string name, Shape shape, std::span<const float> values) {
   return AddConstant<float>(graph, std::move(name), DType::kFloat32, std::move(shape), values);
+}
+
+int32_t AddExactConstant(Subgraph& graph, std::string name, Shape shape, std::vector<double> values) {
+  const std::vector<float> rounded(values.begin(), values.end());
+  const int32_t tensor = AddConstant<float>(graph, std::move(name), DType::kFloat32, std::move(shape), rounded);
+  TensorAt(graph, tensor).data = TensorAt(graph, tensor).data->WithExact(std::move(values));
+  return tensor;
 }
 
 int32_t AddIntConstant(Subgraph& graph, std::string name, Shape shape, std::span<const int32_t> values) {

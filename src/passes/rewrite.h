@@ -37,8 +37,11 @@ bool IsFloatConstant(const graph::Subgraph& graph, int32_t tensor);
 
 // Values of a constant of this type; nothing where it is none.
 std::optional<std::vector<float>> FloatValues(const graph::Subgraph& graph, int32_t tensor);
+// The same before they were rounded, where that is known.
+std::optional<std::vector<double>> ExactValues(const graph::Subgraph& graph, int32_t tensor);
 std::optional<std::vector<int32_t>> IntValues(const graph::Subgraph& graph, int32_t tensor);
 int32_t AddFloatConstant(graph::Subgraph& graph, std::string name, Shape shape, std::span<const float> values);
+int32_t AddExactConstant(graph::Subgraph& graph, std::string name, Shape shape, std::vector<double> values);
 int32_t AddIntConstant(graph::Subgraph& graph, std::string name, Shape shape, std::span<const int32_t> values);
 
 graph::Activation FusedActivation(const graph::Operator& op);

@@ -118,42 +118,27 @@ std::vector<float> PermuteValues(std::span<const float> values, const Shape& sha
   std::vector<float> out(values.size());
   if (out.empty()) return out;
   if (rank == 0) return {values.begin(), values.end()};
-  // The two innermost loops go in blocks, so that both sides stay in the cache.
+  // The two innermost dimensions make a plane, which is copied in blocks, so that both sides stay in the cache; the
+  // outer ones are counted like an odometer.
   std::vector<int64_t> at(static_cast<size_t>(rank), 0);
-  const int64_t inner = sizes.back(), inner_step = steps.back();
-  const int64_t outer = static_cast<int64_t>(out.size()) / inner;
-  int64_t base = 0;
+  const int64_t columns = sizes.back(), column_step = steps.back();
+  const int64_t rows = rank >= 2 ? sizes[static_cast<size_t>(rank) - 2] : 1;
+  const int64_t row_step = rank >= 2 ? steps[static_cast<size_t>(rank) - 2] : 0;
+  const int64_t planes = static_cast<int64_t>(out.size()) / (rows * columns);
   constexpr int64_t kBlock = 64;
-  if (rank >= 2 && inner_step != 1) {
-    // Rows of the next-to-last dimension together.
-    const int64_t rows = sizes[static_cast<size_t>(rank) - 2], row_step = steps[static_cast<size_t>(rank) - 2];
-    const int64_t planes = outer / rows;
-    for (int64_t p = 0; p < planes; ++p) {
-      float* to = out.data() + p * rows * inner;
-      for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-        for (int64_t c0 = 0; c0 < inner; c0 += kBlock) {
-          for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r) {
-            for (int64_t c = c0; c < std::min(inner, c0 + kBlock); ++c) {
-              to[r * inner + c] = values[static_cast<size_t>(base + r * row_step + c * inner_step)];
-            }
+  int64_t base = 0;
+  for (int64_t p = 0; p < planes; ++p) {
+    float* to = out.data() + p * rows * columns;
+    for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
+      for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
+        for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r) {
+          for (int64_t c = c0; c < std::min(columns, c0 + kBlock); ++c) {
+            to[r * columns + c] = values[static_cast<size_t>(base + r * row_step + c * column_step)];
           }
         }
       }
-      for (int d = rank - 3; d >= 0; --d) {
-        const auto i = static_cast<size_t>(d);
-        base += steps[i];
-        if (++at[i] < sizes[i]) break;
-        base -= steps[i] * sizes[i];
-        at[i] = 0;
-      }
     }
-    return out;
-  }
-  for (int64_t row = 0; row < outer; ++row) {
-    for (int64_t c = 0; c < inner; ++c) {
-      out[static_cast<size_t>(row * inner + c)] = values[static_cast<size_t>(base + c * inner_step)];
-    }
-    for (int d = rank - 2; d >= 0; --d) {
+    for (int d = rank - 3; d >= 0; --d) {
       const auto i = static_cast<size_t>(d);
       base += steps[i];
       if (++at[i] < sizes[i]) break;

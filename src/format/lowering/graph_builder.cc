@@ -101,6 +101,11 @@ Id GraphBuilder::Floats(const std::string& name, Shape shape, std::span<const fl
   return ConstantBytes(name, DType::kFloat32, std::move(shape), FloatConstant(values));
 }
 
+Id GraphBuilder::Doubles(const std::string& name, Shape shape, std::vector<double> values) {
+  const std::vector<float> rounded(values.begin(), values.end());
+  return ConstantBytes(name, DType::kFloat32, std::move(shape), FloatConstant(rounded).WithExact(std::move(values)));
+}
+
 Id GraphBuilder::Ints(const std::string& name, std::span<const int32_t> values) {
   std::vector<uint8_t> bytes(values.size() * sizeof(int32_t));
   if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -195,22 +200,32 @@ void GraphBuilder::Infer(const graph::Operator& op) {
   }
 }
 
-std::vector<Id> GraphBuilder::Ops(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
-                                  graph::Attributes attributes, const std::vector<DType>& dtypes) {
+graph::Operator GraphBuilder::NewOp(BuiltinOp code, const std::string& full_name, const std::vector<Id>& inputs,
+                                    graph::Attributes attributes, const std::vector<DType>& dtypes) {
   graph::Operator op;
   op.code = code;
   op.inputs = inputs;
   op.attributes = std::move(attributes);
   op.options_table = graph::BuiltinOpOptionsTable(code);
-  const std::string full = NewName(name);
   for (size_t i = 0; i < dtypes.size(); ++i) {
-    op.outputs.push_back(NewTensor(i == 0 ? full : fmt::format("{}:{}", full, i), dtypes[i]));
+    op.outputs.push_back(NewTensor(i == 0 ? full_name : fmt::format("{}:{}", full_name, i), dtypes[i]));
   }
-  InContext([&] { return full; }, [&] { Infer(op); });
+  return op;
+}
+
+std::vector<Id> GraphBuilder::AddOp(graph::Operator op) {
   op.version = FloatOpVersion(current(), op);
   std::vector<Id> outputs = op.outputs;
   current().operators.push_back(std::move(op));
   return outputs;
+}
+
+std::vector<Id> GraphBuilder::Ops(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
+                                  graph::Attributes attributes, const std::vector<DType>& dtypes) {
+  const std::string full = NewName(name);
+  graph::Operator op = NewOp(code, full, inputs, std::move(attributes), dtypes);
+  InContext([&] { return full; }, [&] { Infer(op); });
+  return AddOp(std::move(op));
 }
 
 Id GraphBuilder::Op(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs, graph::Attributes attributes,
@@ -220,25 +235,18 @@ Id GraphBuilder::Op(BuiltinOp code, std::string_view name, const std::vector<Id>
 
 std::vector<Id> GraphBuilder::OpsLike(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
                                       graph::Attributes attributes, const std::vector<Id>& like) {
-  graph::Operator op;
-  op.code = code;
-  op.inputs = inputs;
-  op.attributes = std::move(attributes);
-  op.options_table = graph::BuiltinOpOptionsTable(code);
-  const std::string full = NewName(name);
+  std::vector<DType> dtypes;
+  dtypes.reserve(like.size());
+  for (const Id id : like) dtypes.push_back(info(id).dtype);
+  graph::Operator op = NewOp(code, NewName(name), inputs, std::move(attributes), dtypes);
+  std::map<Id, Shape>& high = high_[open_.back()];
   for (size_t i = 0; i < like.size(); ++i) {
-    const Id id = NewTensor(i == 0 ? full : fmt::format("{}:{}", full, i), info(like[i]).dtype);
-    graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+    graph::Tensor& tensor = current().tensors[static_cast<size_t>(op.outputs[i])];
     tensor.shape = info(like[i]).shape;
     tensor.shape_signature = info(like[i]).shape_signature;
-    const auto high = high_[open_.back()].find(like[i]);
-    if (high != high_[open_.back()].end()) high_[open_.back()][id] = Shape(high->second);
-    op.outputs.push_back(id);
+    if (const auto found = high.find(like[i]); found != high.end()) high[op.outputs[i]] = Shape(found->second);
   }
-  op.version = FloatOpVersion(current(), op);
-  std::vector<Id> outputs = op.outputs;
-  current().operators.push_back(std::move(op));
-  return outputs;
+  return AddOp(std::move(op));
 }
 
 void GraphBuilder::AddSignature(std::string key, std::vector<graph::SignatureTensor> inputs,

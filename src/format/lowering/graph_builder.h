@@ -46,6 +46,8 @@ class GraphBuilder {
   Id Input(const std::string& name, DType dtype, const std::vector<int32_t>& dims);
   Id ConstantBytes(const std::string& name, DType dtype, Shape shape, graph::Constant data);
   Id Floats(const std::string& name, Shape shape, std::span<const float> values);
+  // Rounded to float32; passes that fold them know what they were.
+  Id Doubles(const std::string& name, Shape shape, std::vector<double> values);
   Id Scalar(const std::string& name, float value) { return Floats(name, {}, std::span<const float>(&value, 1)); }
   Id Ints(const std::string& name, std::span<const int32_t> values);
   Id Ints(const std::string& name, std::initializer_list<int32_t> values) {
@@ -115,6 +117,10 @@ class GraphBuilder {
   Id BiasOrZeros(std::string_view name, Id bias, int32_t channels);
   std::string NewName(std::string_view name);
   Id NewTensor(std::string name, DType dtype);
+  // An op with new tensors for its outputs, not yet part of the graph; AddOp makes it that.
+  graph::Operator NewOp(graph::BuiltinOp code, const std::string& full_name, const std::vector<Id>& inputs,
+                        graph::Attributes attributes, const std::vector<DType>& dtypes);
+  std::vector<Id> AddOp(graph::Operator op);
   void Infer(const graph::Operator& op);
   Shape ShapeAt(Id id, bool high) const;
 

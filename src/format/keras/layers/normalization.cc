@@ -50,17 +50,17 @@ std::vector<Id> BatchNormalization(LayerCall& c) {
   const bool old_names = c.weights.Has("running_mean", c.within) && !c.weights.IsNumbered();
   const std::vector<float> mean = c.Floats(old_names ? "running_mean" : "moving_mean", shape);
   const std::vector<float> variance = c.Floats(old_names ? "running_std" : "moving_variance", shape);
-  std::vector<float> scale(n), offset(n);
+  std::vector<double> scale(n), offset(n);
   for (size_t i = 0; i < n; ++i) {
     const double root = std::sqrt(static_cast<double>(variance[i]) + epsilon);
     const double factor = static_cast<double>(gamma[i]) / root;
     if (!std::isfinite(factor)) throw InputError("its variance of channel {} is {}", i, variance[i]);
-    scale[i] = static_cast<float>(factor);
-    offset[i] = static_cast<float>(static_cast<double>(beta[i]) - static_cast<double>(mean[i]) * factor);
+    scale[i] = factor;
+    offset[i] = static_cast<double>(beta[i]) - static_cast<double>(mean[i]) * factor;
   }
   const Shape as = BroadcastShape(c, c.input(), axes);
-  const Id scaled = c.g.Mul("batchnorm/mul_1", c.input(), c.g.Floats("batchnorm/mul", as, scale));
-  return {c.g.Add("FusedBatchNormV3", scaled, c.g.Floats("batchnorm/sub", as, offset))};
+  const Id scaled = c.g.Mul("batchnorm/mul_1", c.input(), c.g.Doubles("batchnorm/mul", as, std::move(scale)));
+  return {c.g.Add("FusedBatchNormV3", scaled, c.g.Doubles("batchnorm/sub", as, std::move(offset)))};
 }
 
 // (x - mean) / sqrt(mean((x - mean)^2) + epsilon)
