@@ -49,7 +49,11 @@ auto SharePacked(const TensorRef& weights, size_t rows, size_t columns, PackedCa
   return packed;
 }
 
-using SharedCodes = std::shared_ptr<const AlignedVector<int8_t>>;
+struct PackedCodes {
+  AlignedVector<int8_t> codes;
+  std::vector<uint32_t> sums;  // of each output's codes, modulo 2^32
+};
+using SharedCodes = std::shared_ptr<const PackedCodes>;
 
 std::vector<int8_t> SignedCodes(const TensorRef& weights) {
   std::vector<int8_t> codes(static_cast<size_t>(weights.size()));
@@ -75,8 +79,14 @@ bool IsWorthPacking(size_t packed, size_t values) {
 // Of a weight matrix [outputs, depth].
 SharedCodes PackProduct(const TensorRef& weights, size_t outputs, size_t depth) {
   return SharePacked(weights, outputs, depth, PackedCache::Layout::kProduct, [&] {
-    AlignedVector<int8_t> packed(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth));
-    kernels::simd::PackWeights8Bit(outputs, depth, SignedCodes(weights).data(), packed.data());
+    const std::vector<int8_t> codes = SignedCodes(weights);
+    PackedCodes packed = {
+        AlignedVector<int8_t>(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth)),
+        std::vector<uint32_t>(outputs)};
+    kernels::simd::PackWeights8Bit(outputs, depth, codes.data(), packed.codes.data());
+    for (size_t o = 0; o < outputs; ++o) {
+      for (size_t k = 0; k < depth; ++k) packed.sums[o] += static_cast<uint32_t>(int32_t{codes[o * depth + k]});
+    }
     return packed;
   });
 }
@@ -86,9 +96,12 @@ SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::Depthwi
                           size_t taps) {
   return SharePacked(weights, channels, taps, PackedCache::Layout::kDepthwise, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
-    AlignedVector<int8_t> packed(layout.weight_bytes());
+    PackedCodes packed = {AlignedVector<int8_t>(layout.weight_bytes()), std::vector<uint32_t>(channels)};
     for (size_t c = 0; c < channels; ++c) {
-      for (size_t t = 0; t < taps; ++t) packed[layout.WeightAt(c, t)] = codes[t * channels + c];
+      for (size_t t = 0; t < taps; ++t) {
+        packed.codes[layout.WeightAt(c, t)] = codes[t * channels + c];
+        packed.sums[c] += static_cast<uint32_t>(int32_t{codes[t * channels + c]});
+      }
     }
     return packed;
   });
@@ -107,20 +120,15 @@ struct ZeroPoints {
   int32_t sum_factor;     // d
 };
 
-// bias - x_zero * sum of (w' + d) (kernels/simd/matrix_8bit.h), modulo 2^32.
-int32_t Offset(std::span<const int32_t> bias, size_t channel, const ZeroPoints& zero, uint32_t weight_sum) {
-  const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[channel]);
-  return static_cast<int32_t>(start - zero.without_sign * weight_sum);
-}
-
-AlignedVector<int32_t> Offsets(const TensorRef& weights, std::span<const int32_t> bias, const ZeroPoints& zero,
-                               size_t outputs, size_t depth) {
-  const std::vector<int8_t> codes = SignedCodes(weights);
-  AlignedVector<int32_t> offsets(kernels::simd::PaddedOutputs(outputs));
-  for (size_t o = 0; o < outputs; ++o) {
-    uint32_t sum = 0;
-    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(codes[o * depth + k] + zero.sum_factor);
-    offsets[o] = Offset(bias, o, zero, sum);
+// bias - x_zero * sum of (w' + d) (kernels/simd/matrix_8bit.h), modulo 2^32; channel c's at place(c).
+template <typename Place>
+AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_t> bias, const ZeroPoints& zero,
+                               size_t terms, size_t size, const Place& place) {
+  AlignedVector<int32_t> offsets(size);
+  for (size_t c = 0; c < packed.sums.size(); ++c) {
+    const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[c]);
+    const uint32_t sum = packed.sums[c] + static_cast<uint32_t>(terms) * static_cast<uint32_t>(zero.sum_factor);
+    offsets[place(c)] = static_cast<int32_t>(start - zero.without_sign * sum);
   }
   return offsets;
 }
@@ -168,13 +176,15 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   const TensorRef& weights = context.Input(1);
   const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
+  SharedCodes packed = PackProduct(weights, outputs, depth);
+  AlignedVector<int32_t> offsets =
+      Offsets(*packed, bias, zero, depth, kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
   auto state =
-      std::make_shared<const State>(State{PackProduct(weights, outputs, depth),
-                                          Offsets(weights, bias, zero, outputs, depth), PackedScales(product.scales)});
+      std::make_shared<const State>(State{std::move(packed), std::move(offsets), PackedScales(product.scales)});
   const kernels::simd::Matrix8Bit matrix = {
-      outputs,      depth, state->weights->data(), state->offsets.data(), zero.sum_factor, state->scales.view(),
+      outputs,      depth, state->weights->codes.data(), state->offsets.data(), zero.sum_factor, state->scales.view(),
       product.stage};
-  const int scratch = context.AddScratch(kernels::simd::Conv2D8BitScratch(g));
+  const int scratch = context.AddScratch(kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
   return [g, matrix, state, zero, scratch](const RunContext& run) {
     kernels::simd::Conv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, matrix, run.Scratch(scratch).data(),
                               run.Output(0).data);
@@ -198,16 +208,11 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
   const auto place = [&](size_t c) { return layout.ChannelAt(c); };
   const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  const std::vector<int8_t> codes = SignedCodes(weights);
-  AlignedVector<int32_t> offsets(layout.padded_channels());
-  for (size_t c = 0; c < channels; ++c) {
-    uint32_t sum = 0;
-    for (size_t t = 0; t < taps; ++t) sum += static_cast<uint32_t>(codes[t * channels + c] + zero.sum_factor);
-    offsets[place(c)] = Offset(bias, c, zero, sum);
-  }
-  auto state = std::make_shared<const State>(State{PackDepthwise(weights, layout, channels, taps), std::move(offsets),
-                                                   PackedScales(product.scales, layout.padded_channels(), place)});
-  const kernels::simd::Depthwise8Bit filter = {state->weights->data(), state->offsets.data(), zero.sum_factor,
+  SharedCodes packed = PackDepthwise(weights, layout, channels, taps);
+  AlignedVector<int32_t> offsets = Offsets(*packed, bias, zero, taps, layout.padded_channels(), place);
+  auto state = std::make_shared<const State>(
+      State{std::move(packed), std::move(offsets), PackedScales(product.scales, layout.padded_channels(), place)});
+  const kernels::simd::Depthwise8Bit filter = {state->weights->codes.data(), state->offsets.data(), zero.sum_factor,
                                                state->scales.view(), product.stage};
   const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2D8BitScratch(g));
   return [g, filter, state, zero, scratch](const RunContext& run) {

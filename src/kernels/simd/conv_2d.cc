@@ -26,6 +26,11 @@ bool IsPointwise(const Conv2DGeometry& g) {
          g.output_h == g.input_h && g.output_w == g.input_w;
 }
 
+// Rows of 8-bit codes are read in whole groups: where the depth is none, the input itself will not do.
+bool IsDirect8Bit(const Conv2DGeometry& g) {
+  return IsPointwise(g) && g.input_c % static_cast<int32_t>(kDepthGroup) == 0;
+}
+
 // The window of output pixel (oy, ox) as one row, pixels of `pixel_bytes`; bytes `outside` where it leaves the image.
 void GatherWindow(const Conv2DGeometry& g, const uint8_t* image, size_t pixel_bytes, int32_t oy, int32_t ox,
                   uint8_t outside, uint8_t* row) {
@@ -71,17 +76,18 @@ void GatherWindows(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_b
 
 }  // namespace
 
-size_t Conv2D8BitScratch(const Conv2DGeometry& g) noexcept {
-  const size_t row = PaddedDepth(static_cast<size_t>(g.PatchSize()));
-  return ChunkRows(g, row) * (row + sizeof(int32_t));
+size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
+  const auto depth = static_cast<size_t>(g.PatchSize());
+  const size_t row = PaddedDepth(depth);
+  return ChunkRows(g, row) * ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept {
   const size_t rows = RowCount(g), row_bytes = PaddedDepth(matrix.depth), chunk = ChunkRows(g, row_bytes);
   auto* row_sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* gathered = scratch + chunk * sizeof(int32_t);
-  const bool direct = IsPointwise(g) && row_bytes == matrix.depth;
+  uint8_t* gathered = scratch + (matrix.row_sum_factor != 0 ? chunk * sizeof(int32_t) : 0);
+  const bool direct = IsDirect8Bit(g);
   for (size_t begin = 0; begin < rows; begin += chunk) {
     const size_t count = std::min(chunk, rows - begin);
     if (direct) {

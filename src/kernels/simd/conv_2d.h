@@ -11,8 +11,8 @@
 
 namespace assay::kernels::simd {
 
-// Bytes of working memory. Groups are not taken: filter_c must be input_c.
-size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
+// Bytes of working memory, for a matrix with this row_sum_factor. Groups are not taken: filter_c must be input_c.
+size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, int32_t row_sum_factor) noexcept;
 
 // `input_zero_point` is a code as it stands in the input's memory (int8 codes as the byte they are).
 void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,

@@ -150,7 +150,7 @@ std::vector<uint8_t> Vectorized(const Case& c) {
   }
   const Scales scales(c.scales, PaddedOutputs(outputs), [](size_t o) { return o; });
   const Matrix8Bit matrix = {outputs, depth, packed.data(), offsets.data(), factor, scales.view(), c.stage};
-  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g));
+  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g, factor));
   return Guarded(c, [&](uint8_t* out) {
     Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, scratch.data(), out);
   });

@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 #include "kernels/simd/dot8-inl.h"
 #include "kernels/simd/requantize-inl.h"
+#include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
@@ -17,16 +18,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D32 = hn::CappedTag<int32_t, kChannelBlock>;
 constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(D32());  // per block of channels
 constexpr size_t kGroupBytes = kChannelBlock * kDepthGroup;
-
-// As many accumulators as there are registers to hold them beside the weights: blocks of channels by rows.
-#if HWY_TARGET == HWY_AVX3_DL
-constexpr size_t kMaxBlocks = 4;
-constexpr size_t RowsFor(size_t blocks) { return blocks >= 4 ? 6 : blocks == 3 ? 8 : 12; }
-#else
-constexpr size_t kMaxBlocks = 1;
-constexpr size_t RowsFor(size_t /*blocks*/) { return kVectors <= 2 ? 4 : 2; }
-#endif
-constexpr size_t kMaxRows = RowsFor(1);
+constexpr size_t kMaxSums = 24 * kChannelBlock;  // of a tile: 4 blocks by 6 rows, 3 by 8, 2 by 12
 
 HWY_INLINE int32_t Load4(const uint8_t* p) {
   int32_t v;
@@ -66,35 +58,15 @@ HWY_NOINLINE void MultiplyTile(const uint8_t* HWY_RESTRICT x, size_t stride, con
   }
 }
 
-using TileFn = void (*)(const uint8_t*, size_t, const int8_t*, size_t, int32_t*);
-
-struct Tile {
-  TileFn multiply;
-  size_t rows;
-};
-// The largest kernel of at most `rows` rows.
-template <size_t kBlocks, bool kFlip>
-Tile TileOf(size_t rows) {
-  constexpr size_t kFull = RowsFor(kBlocks);
-  if (rows >= kFull) return {MultiplyTile<kFull, kBlocks, kFlip>, kFull};
-  if constexpr (kFull > 4) {
-    if (rows >= 4) return {MultiplyTile<4, kBlocks, kFlip>, 4};
-  }
-  if constexpr (kFull > 2) {
-    if (rows >= 2) return {MultiplyTile<2, kBlocks, kFlip>, 2};
-  }
-  return {MultiplyTile<1, kBlocks, kFlip>, 1};
-}
-
 template <bool kFlip>
-Tile FindTile(size_t blocks, size_t rows) {
-  if constexpr (kMaxBlocks == 4) {
-    if (blocks == 4) return TileOf<4, kFlip>(rows);
-    if (blocks == 3) return TileOf<3, kFlip>(rows);
-    if (blocks == 2) return TileOf<2, kFlip>(rows);
+struct TileKernel {
+  using Fn = void (*)(const uint8_t*, size_t, const int8_t*, size_t, int32_t*);
+  static constexpr size_t kRowsOfTwoVectors = 4;
+  template <size_t kRows, size_t kBlocks>
+  static Fn Get() {
+    return MultiplyTile<kRows, kBlocks, kFlip>;
   }
-  return TileOf<1, kFlip>(rows);
-}
+};
 
 template <numerics::Rounding kRounding>
 HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const int32_t* sums, const int32_t* row_sums, size_t rows,
@@ -148,7 +120,7 @@ void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
 }
 
 void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t* out, size_t out_stride) {
-  HWY_ALIGN int32_t sums[kMaxRows * kMaxBlocks * kChannelBlock];
+  HWY_ALIGN int32_t sums[kMaxSums];
   const size_t groups = PaddedDepth(m.depth) / kDepthGroup;
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
   const StoreFn store = FindStore(m.stage.rounding);
@@ -158,13 +130,16 @@ void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t
     const size_t channel = block * kChannelBlock;
     const size_t channels = std::min(wide * kChannelBlock, m.outputs - channel);
     const int8_t* weights = m.weights + block * groups * kGroupBytes;
-    for (size_t r = 0; r < x.rows;) {
-      const Tile tile = x.flip_sign ? FindTile<true>(wide, x.rows - r) : FindTile<false>(wide, x.rows - r);
-      tile.multiply(x.data + r * x.stride, x.stride, weights, groups, sums);
-      store(m, sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
-            out + r * out_stride + channel, out_stride);
-      r += tile.rows;
-    }
+    const auto run = [&]<typename Kernel>(Kernel) {
+      for (size_t r = 0; r < x.rows;) {
+        const Tile<Kernel> tile = FindTile<Kernel>(wide, x.rows - r);
+        tile.multiply(x.data + r * x.stride, x.stride, weights, groups, sums);
+        store(m, sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
+              out + r * out_stride + channel, out_stride);
+        r += tile.rows;
+      }
+    };
+    x.flip_sign ? run(TileKernel<true>()) : run(TileKernel<false>());
     block += wide;
   }
 }

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_float.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
@@ -14,15 +15,6 @@ namespace assay::kernels::simd::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::CappedTag<float, kChannelBlock>;
 constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(DF());  // per block of channels
-
-// As many accumulators as there are registers to hold them beside the weights: blocks of channels by rows.
-#if HWY_TARGET == HWY_AVX3_DL
-constexpr size_t kMaxBlocks = 4;
-constexpr size_t RowsFor(size_t blocks) { return blocks >= 4 ? 6 : blocks == 3 ? 8 : 12; }
-#else
-constexpr size_t kMaxBlocks = 1;
-constexpr size_t RowsFor(size_t /*blocks*/) { return kVectors <= 2 ? 6 : 2; }
-#endif
 
 template <size_t kRows, size_t kBlocks>
 HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const float* HWY_RESTRICT x, size_t x_stride, size_t channel,
@@ -66,33 +58,14 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const float* HWY_RESTRICT x
   }
 }
 
-using TileFn = void (*)(const MatrixFloat&, const float*, size_t, size_t, float*, size_t);
-struct Tile {
-  TileFn multiply;
-  size_t rows;
+struct TileKernel {
+  using Fn = void (*)(const MatrixFloat&, const float*, size_t, size_t, float*, size_t);
+  static constexpr size_t kRowsOfTwoVectors = 6;
+  template <size_t kRows, size_t kBlocks>
+  static Fn Get() {
+    return MultiplyTile<kRows, kBlocks>;
+  }
 };
-// The largest kernel of at most `rows` rows.
-template <size_t kBlocks>
-Tile TileOf(size_t rows) {
-  constexpr size_t kFull = RowsFor(kBlocks);
-  if (rows >= kFull) return {MultiplyTile<kFull, kBlocks>, kFull};
-  if constexpr (kFull > 4) {
-    if (rows >= 4) return {MultiplyTile<4, kBlocks>, 4};
-  }
-  if constexpr (kFull > 2) {
-    if (rows >= 2) return {MultiplyTile<2, kBlocks>, 2};
-  }
-  return {MultiplyTile<1, kBlocks>, 1};
-}
-
-Tile FindTile(size_t blocks, size_t rows) {
-  if constexpr (kMaxBlocks == 4) {
-    if (blocks == 4) return TileOf<4>(rows);
-    if (blocks == 3) return TileOf<3>(rows);
-    if (blocks == 2) return TileOf<2>(rows);
-  }
-  return TileOf<1>(rows);
-}
 
 void Multiply(const MatrixFloat& m, const float* x, size_t rows, size_t x_stride, float* out, size_t out_stride) {
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
@@ -100,7 +73,7 @@ void Multiply(const MatrixFloat& m, const float* x, size_t rows, size_t x_stride
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
     for (size_t r = 0; r < rows;) {
-      const Tile tile = FindTile(wide, rows - r);
+      const Tile<TileKernel> tile = FindTile<TileKernel>(wide, rows - r);
       tile.multiply(m, x + r * x_stride, x_stride, channel, out + r * out_stride + channel, out_stride);
       r += tile.rows;
     }
