@@ -1,85 +1,110 @@
-// assay bench: the median time of one invoke on random input.
+// assay bench: the median time of one invoke on random input, and with --profile where it goes.
+#include "runtime/bench_model.h"
+
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 #include "convert/load_model.h"
-#include "runtime/run_model.h"
 
 namespace assay::cli {
 namespace {
 
-constexpr double kWarmUpSeconds = 0.2, kTimedSeconds = 0.8;
-constexpr size_t kLeastRuns = 5;
+using nlohmann::ordered_json;
+using runtime::BenchRequest;
+using runtime::BenchResult;
+using runtime::OpTime;
 
 struct BenchFlags {
   std::vector<std::string> models;
   std::string numerics = "xnnpack";
   int threads = 1;
+  BenchRequest request;
   bool json = false;
 };
 
-struct Timing {
-  std::string model;
-  double median_us = 0, min_us = 0, max_us = 0;
-  size_t runs = 0;
-  uint64_t arena_bytes = 0;
-};
+ordered_json ToJson(const OpTime& op) {
+  return {{"subgraph", op.subgraph},
+          {"op", op.op_index},
+          {"name", op.name},
+          {"output", op.output},
+          {"engine", numerics::EngineName(op.engine)},
+          {"us", op.us},
+          {"share", op.share},
+          {"macs", op.macs},
+          {"gmacs_per_second", op.gmacs_per_second},
+          {"peak_share", op.peak_share}};
+}
 
-Timing Time(const std::string& path, const numerics::Profile& profile) {
-  using Clock = std::chrono::steady_clock;
-  runtime::InterpreterOptions options;
-  options.profile = &profile;
-  options.cancelled = &Interrupted();
-  runtime::Interpreter interpreter(convert::LoadModel(path), options);
-  interpreter.AllocateTensors();
-  for (size_t i = 0; i < interpreter.input_count(); ++i) {
-    const runtime::TensorDetails input = interpreter.InputDetails(i);
-    interpreter.SetInput(i, runtime::RandomArray(input.dtype, input.shape, 0, i));
-  }
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
+ordered_json ToJson(const std::string& model, std::string_view profile, const BenchResult& r) {
+  ordered_json json = {{"model", model},           {"profile", profile}, {"threads", 1},
+                       {"median_us", r.median_us}, {"p90_us", r.p90_us}, {"p99_us", r.p99_us},
+                       {"min_us", r.min_us},       {"max_us", r.max_us}, {"first_us", r.first_us},
+                       {"load_ms", r.load_ms},     {"runs", r.runs},     {"arena_bytes", r.memory.arena_bytes}};
+  if (r.ops.empty()) return json;
+  json["peak_gmacs_per_second"] = {{"int8", r.peak_bytes_gmacs}, {"float32", r.peak_floats_gmacs}};
+  json["ops"] = ordered_json::array();
+  for (const OpTime& op : r.ops) json["ops"].push_back(ToJson(op));
+  return json;
+}
+
+std::string Row(const std::string& what, double us, double share, int64_t macs, double peak_share) {
+  std::string row = fmt::format("  {:<44} {:>10.1f} us {:>6.1f} %", what, us, share * 100);
+  if (macs > 0) row += fmt::format(" {:>8.1f} GMAC/s", static_cast<double>(macs) / (us * 1e3));
+  if (macs > 0 && peak_share > 0) row += fmt::format(" {:>5.1f} % of peak", peak_share * 100);
+  return row + "\n";
+}
+
+// Every op, then the kinds of ops by what they cost.
+std::string ProfileText(const BenchResult& r) {
+  struct Kind {
+    std::string name;
+    double us = 0, share = 0;
+    size_t count = 0;
   };
-  for (const auto start = Clock::now(); seconds_since(start) < kWarmUpSeconds;) interpreter.Invoke();
-  std::vector<double> us;
-  for (const auto start = Clock::now(); seconds_since(start) < kTimedSeconds || us.size() < kLeastRuns;) {
-    const auto before = Clock::now();
-    interpreter.Invoke();
-    us.push_back(seconds_since(before) * 1e6);
+  std::vector<Kind> kinds;
+  std::string text;
+  for (const OpTime& op : r.ops) {
+    const std::string place = op.subgraph == 0 ? fmt::format("op {} {}", op.op_index, op.name)
+                                               : fmt::format("subgraph {} op {} {}", op.subgraph, op.op_index, op.name);
+    text += Row(place, op.us, op.share, op.macs, op.peak_share);
+    auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) { return k.name == op.name; });
+    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), Kind{op.name});
+    kind->us += op.us, kind->share += op.share;
+    ++kind->count;
   }
-  std::sort(us.begin(), us.end());
-  const size_t middle = us.size() / 2;
-  const double median = us.size() % 2 == 1 ? us[middle] : (us[middle - 1] + us[middle]) / 2;
-  return {path, median, us.front(), us.back(), us.size(), interpreter.memory().arena_bytes};
+  std::stable_sort(kinds.begin(), kinds.end(), [](const Kind& a, const Kind& b) { return a.us > b.us; });
+  text += fmt::format("by kind (peak of one core: int8 {:.0f} GMAC/s, float32 {:.0f} GMAC/s):\n", r.peak_bytes_gmacs,
+                      r.peak_floats_gmacs);
+  for (const Kind& k : kinds) text += Row(fmt::format("{} x {}", k.count, k.name), k.us, k.share, 0, 0);
+  return text;
 }
 
 int Bench(const BenchFlags& flags) {
   const numerics::Profile& profile = numerics::FindProfile(flags.numerics);
   if (flags.threads != 1)
     fmt::print(stderr, "assay: bench: the kernels run on one thread; --threads {} changes nothing\n", flags.threads);
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  BenchRequest request = flags.request;
+  request.options.profile = &profile;
+  request.options.cancelled = &Interrupted();
+  ordered_json list = ordered_json::array();
   for (const std::string& path : flags.models) {
-    const Timing t = Time(path, profile);
-    list.push_back({{"model", t.model},
-                    {"profile", profile.id},
-                    {"threads", 1},
-                    {"median_us", t.median_us},
-                    {"min_us", t.min_us},
-                    {"max_us", t.max_us},
-                    {"runs", t.runs},
-                    {"arena_bytes", t.arena_bytes}});
-    if (!flags.json) {
-      Print(fmt::format("{}: median {:.1f} us of {} runs (min {:.1f}, max {:.1f})\n", t.model, t.median_us, t.runs,
-                        t.min_us, t.max_us));
-    }
+    const BenchResult r = runtime::BenchModel(convert::LoadModel(path), request);
+    list.push_back(ToJson(path, profile.id, r));
+    if (flags.json) continue;
+    Print(fmt::format(
+        "{}: median {:.1f} us of {} runs (min {:.1f}, p90 {:.1f}, p99 {:.1f}, max {:.1f}; load {:.1f} ms)\n", path,
+        r.median_us, r.runs, r.min_us, r.p90_us, r.p99_us, r.max_us, r.load_ms));
+    if (request.profile) Print(ProfileText(r));
   }
   if (!flags.json) return 0;
   if (list.size() == 1) {
     Print(list[0].dump(2) + "\n");
   } else {
-    Print(nlohmann::ordered_json{{"models", list}}.dump(2) + "\n");
+    Print(ordered_json{{"models", list}}.dump(2) + "\n");
   }
   return 0;
 }
@@ -94,6 +119,16 @@ void AddBench(CLI::App& app, Action& action) {
   verb->add_option("--threads", flags->threads, "Threads; this version's kernels run on one")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  verb->add_option("--warmup", flags->request.warm_up_seconds, "Seconds before the timed runs")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  CLI::Option* seconds = verb->add_option("--seconds", flags->request.seconds, "Seconds of timed runs, at least 5 runs")
+                             ->check(CLI::Range(0.0, 3600.0))
+                             ->capture_default_str();
+  verb->add_option("--runs", flags->request.runs, "This many timed runs instead")
+      ->check(CLI::Range(1, 1000000000))
+      ->excludes(seconds);
+  verb->add_flag("--profile", flags->request.profile, "Also the time, share and speed of every op");
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, &action] { action = [flags] { return Bench(*flags); }; });
 }

@@ -1,0 +1,167 @@
+#include "runtime/bench_model.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "kernels/simd/peak.h"
+#include "runtime/op_cost.h"
+#include "runtime/run_model.h"
+
+namespace assay::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using kernels::simd::Product;
+
+double MicrosecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+// The best of a few short runs, so that one interruption does not make the machine look slow.
+double PeakGmacs(Product product) {
+  constexpr int64_t kProducts = 100'000'000;
+  constexpr int kTries = 6;
+  double best = 0;
+  float sink = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const auto start = Clock::now();
+    const auto done = static_cast<double>(kernels::simd::MultiplyRegisters(product, kProducts, &sink));
+    best = std::max(best, done / (MicrosecondsSince(start) * 1e3));
+  }
+  return best;
+}
+
+// Which products an op is made of: those of its weights' type.
+std::optional<Product> ProductOf(const OpEvent& event) {
+  for (const ops::TensorRef* input : event.inputs) {
+    if (input != nullptr && (input->dtype == DType::kInt8 || input->dtype == DType::kUInt8)) return Product::kBytes;
+  }
+  for (const ops::TensorRef* input : event.inputs) {
+    if (input != nullptr && input->dtype != DType::kInt32 && input->dtype != DType::kFloat32) return std::nullopt;
+  }
+  return Product::kFloats;
+}
+
+int64_t MacsOf(const OpEvent& event) {
+  std::vector<Shape> inputs, outputs;
+  for (const ops::TensorRef* input : event.inputs) inputs.push_back(input == nullptr ? Shape{0} : input->shape);
+  for (const ops::TensorRef* output : event.outputs) outputs.push_back(output->shape);
+  return CountMacs(*event.op, inputs, outputs);
+}
+
+double MedianOf(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// Adds up the time between the events before and after each op. Ops that run other ops include them.
+class Profiler {
+ public:
+  void Take(const OpEvent& event) {
+    const auto now = Clock::now();
+    const auto [found, is_new] = places_.try_emplace({event.subgraph, event.op_index}, ops_.size());
+    if (is_new) {
+      OpTime op;
+      op.subgraph = event.subgraph, op.op_index = event.op_index;
+      op.name = event.op->Name();
+      if (!event.outputs.empty()) op.output = event.outputs[0]->name();
+      ops_.push_back(op);
+      starts_.emplace_back();
+      samples_.emplace_back();
+      products_.push_back(ProductOf(event));
+    }
+    const size_t at = found->second;
+    if (event.before) {
+      starts_[at] = Clock::now();
+      return;
+    }
+    OpTime& op = ops_[at];
+    op.us += std::chrono::duration<double, std::micro>(now - starts_[at]).count();
+    op.engine = event.engine;
+    if (invokes_ == 0) op.macs = AddCounts(op.macs, MacsOf(event));
+  }
+  void EndInvoke() {
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      samples_[i].push_back(ops_[i].us);
+      ops_[i].us = 0;
+    }
+    ++invokes_;
+  }
+
+  std::vector<OpTime> Finish(double peak_bytes, double peak_floats) {
+    double all = 0;
+    for (size_t i = 0; i < ops_.size(); ++i) all += ops_[i].us = MedianOf(samples_[i]);
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      OpTime& op = ops_[i];
+      op.share = all > 0 ? op.us / all : 0;
+      op.gmacs_per_second = op.us > 0 ? static_cast<double>(op.macs) / (op.us * 1e3) : 0;
+      if (!products_[i].has_value()) continue;
+      const double peak = products_[i] == Product::kBytes ? peak_bytes : peak_floats;
+      op.peak_share = peak > 0 ? op.gmacs_per_second / peak : 0;
+    }
+    return std::move(ops_);
+  }
+
+ private:
+  std::map<std::pair<int32_t, int32_t>, size_t> places_;
+  std::vector<OpTime> ops_;
+  std::vector<std::vector<double>> samples_;  // per op, one of each invoke
+  std::vector<Clock::time_point> starts_;
+  std::vector<std::optional<Product>> products_;
+  size_t invokes_ = 0;
+};
+
+double Quantile(const std::vector<double>& sorted, double q) {
+  return sorted[std::min(sorted.size() - 1, static_cast<size_t>(q * static_cast<double>(sorted.size())))];
+}
+
+}  // namespace
+
+BenchResult BenchModel(std::shared_ptr<const graph::Model> model, const BenchRequest& request) {
+  BenchResult result;
+  const auto load = Clock::now();
+  Interpreter interpreter(std::move(model), request.options);
+  interpreter.AllocateTensors();
+  result.load_ms = MicrosecondsSince(load) / 1e3;
+  for (size_t i = 0; i < interpreter.input_count(); ++i) {
+    const TensorDetails input = interpreter.InputDetails(i);
+    interpreter.SetInput(i, RandomArray(input.dtype, input.shape, 0, i));
+  }
+  result.memory = interpreter.memory();
+  const auto timed = [&] {
+    const auto start = Clock::now();
+    interpreter.Invoke();
+    return MicrosecondsSince(start);
+  };
+  result.first_us = timed();
+  const auto repeat = [&](double seconds, size_t least, const auto& body) {
+    const auto start = Clock::now();
+    for (size_t i = 0; i < least || MicrosecondsSince(start) < seconds * 1e6; ++i) body();
+  };
+  repeat(request.warm_up_seconds, 0, timed);
+  std::vector<double> us;
+  const auto one = [&] { us.push_back(timed()); };
+  request.runs.has_value() ? repeat(0, std::max<size_t>(*request.runs, 1), one)
+                           : repeat(request.seconds, std::max<size_t>(request.least_runs, 1), one);
+  result.median_us = MedianOf(us);
+  result.p90_us = Quantile(us, 0.9), result.p99_us = Quantile(us, 0.99);
+  result.min_us = us.front(), result.max_us = us.back();
+  result.runs = us.size();
+  if (!request.profile) return result;
+  result.peak_bytes_gmacs = PeakGmacs(Product::kBytes);
+  result.peak_floats_gmacs = PeakGmacs(Product::kFloats);
+  Profiler profiler;
+  interpreter.SetHook([&](const OpEvent& event) { profiler.Take(event); });
+  constexpr int kMostInvokes = 5000;
+  const auto start = Clock::now();
+  for (int i = 0; i == 0 || (i < kMostInvokes && MicrosecondsSince(start) < request.seconds * 1e6); ++i) {
+    interpreter.Invoke();
+    profiler.EndInvoke();
+  }
+  result.ops = profiler.Finish(result.peak_bytes_gmacs, result.peak_floats_gmacs);
+  return result;
+}
+
+}  // namespace assay::runtime

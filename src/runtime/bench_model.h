@@ -1,0 +1,46 @@
+// Times a model on random input: the median of one invoke, and on request where it goes, op by op.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/interpreter.h"
+
+namespace assay::runtime {
+
+struct BenchRequest {
+  InterpreterOptions options;
+  double warm_up_seconds = 0.2;
+  double seconds = 0.8;  // of timed runs, and of profiled ones
+  size_t least_runs = 5;
+  std::optional<size_t> runs;  // this many instead
+  bool profile = false;
+};
+
+struct OpTime {
+  int32_t subgraph = 0, op_index = 0;
+  std::string name;    // as in the schema
+  std::string output;  // name of its first output
+  numerics::Engine engine = numerics::Engine::kReference;
+  double us = 0;     // of all its turns in one invoke, the median over the profiled ones
+  double share = 0;  // of all ops
+  int64_t macs = 0;  // of one invoke; 0 for ops without any
+  double gmacs_per_second = 0;
+  double peak_share = 0;  // of the products per second that this machine can do in the op's type; 0 where unknown
+};
+
+struct BenchResult {
+  double median_us = 0, p90_us = 0, p99_us = 0, min_us = 0, max_us = 0;
+  double load_ms = 0, first_us = 0;  // preparing, and the first invoke
+  size_t runs = 0;
+  Interpreter::MemoryUse memory;
+  std::vector<OpTime> ops;                             // as they first ran; empty without request.profile
+  double peak_bytes_gmacs = 0, peak_floats_gmacs = 0;  // measured on one thread; 0 without request.profile
+};
+
+BenchResult BenchModel(std::shared_ptr<const graph::Model> model, const BenchRequest& request);
+
+}  // namespace assay::runtime
