@@ -133,6 +133,10 @@ AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_
   return offsets;
 }
 
+size_t RowCount(const kernels::ref::Conv2DGeometry& g) {
+  return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h);
+}
+
 bool HasConstantOperands(const PrepareContext& context) {
   return context.IsKnown(1) && (!context.HasInput(2) || context.IsKnown(2));
 }
@@ -186,8 +190,8 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
       product.stage};
   const int scratch = context.AddScratch(kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
   return [g, matrix, state, zero, scratch](const RunContext& run) {
-    kernels::simd::Conv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, matrix, run.Scratch(scratch).data(),
-                              run.Output(0).data);
+    kernels::simd::Conv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, matrix,
+                              {0, kernels::simd::PixelCount(g)}, run.Scratch(scratch).data(), run.Output(0).data);
   };
 }
 
@@ -215,8 +219,8 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
   const kernels::simd::Depthwise8Bit filter = {state->weights->codes.data(), state->offsets.data(), zero.sum_factor,
                                                state->scales.view(), product.stage};
   const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2D8BitScratch(g));
-  return [g, filter, state, zero, scratch](const RunContext& run) {
-    kernels::simd::DepthwiseConv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, filter,
+  return [g, filter, state, zero, rows = RowCount(g), scratch](const RunContext& run) {
+    kernels::simd::DepthwiseConv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, filter, {0, rows},
                                        run.Scratch(scratch).data(), run.Output(0).data);
   };
 }
@@ -240,8 +244,8 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels
   const kernels::simd::MatrixFloat matrix = {outputs, depth, weights->data(), bias->data(), clamp.low, clamp.high};
   const int scratch = context.AddScratch(kernels::simd::Conv2DFloatScratch(g));
   return [g, matrix, weights, bias, scratch](const RunContext& run) {
-    kernels::simd::Conv2DFloat(g, run.In<float>(0).data(), matrix, run.Scratch(scratch).data(),
-                               run.Out<float>(0).data());
+    kernels::simd::Conv2DFloat(g, run.In<float>(0).data(), matrix, {0, kernels::simd::PixelCount(g)},
+                               run.Scratch(scratch).data(), run.Out<float>(0).data());
   };
 }
 
@@ -249,9 +253,9 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kerne
                                             FloatRange clamp) {
   if (!kernels::simd::UsesVectors() || g.output_c != g.input_c) return std::nullopt;
   const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2DFloatScratch(g));
-  return [g, clamp, has_bias = context.HasInput(2), scratch](const RunContext& run) {
+  return [g, clamp, has_bias = context.HasInput(2), rows = RowCount(g), scratch](const RunContext& run) {
     kernels::simd::DepthwiseConv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
-                                        has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
+                                        has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high, {0, rows},
                                         run.Scratch(scratch).data(), run.Out<float>(0).data());
   };
 }

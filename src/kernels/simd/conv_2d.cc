@@ -8,17 +8,14 @@ namespace {
 
 using ref::Conv2DGeometry;
 
-// Gathered rows stay in the second-level cache while every block of channels passes over them.
-constexpr size_t kChunkBytes = size_t{192} << 10;
+// Rows and their outputs stay in the second-level cache while every block of channels passes over them.
+constexpr size_t kChunkBytes = size_t{160} << 10;
 constexpr size_t kMinChunkRows = 12;
 
-size_t RowCount(const Conv2DGeometry& g) {
-  return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
-}
-
-size_t ChunkRows(const Conv2DGeometry& g, size_t row_bytes) {
-  return std::clamp(kChunkBytes / row_bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows,
-                    std::max(RowCount(g), kMinChunkRows));
+// A row as it is read takes `row_bytes`, with its outputs `work_bytes`.
+size_t ChunkRows(const Conv2DGeometry& g, size_t work_bytes) {
+  return std::clamp(kChunkBytes / work_bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows,
+                    std::max(PixelCount(g), kMinChunkRows));
 }
 
 bool IsPointwise(const Conv2DGeometry& g) {
@@ -76,20 +73,24 @@ void GatherWindows(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_b
 
 }  // namespace
 
+size_t PixelCount(const Conv2DGeometry& g) noexcept {
+  return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
+}
+
 size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
   const auto depth = static_cast<size_t>(g.PatchSize());
   const size_t row = PaddedDepth(depth);
-  return ChunkRows(g, row) * ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
+  return ChunkRows(g, row + static_cast<size_t>(g.output_c)) * ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept {
-  const size_t rows = RowCount(g), row_bytes = PaddedDepth(matrix.depth), chunk = ChunkRows(g, row_bytes);
+                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
+  const size_t row_bytes = PaddedDepth(matrix.depth), chunk = ChunkRows(g, row_bytes + matrix.outputs);
   auto* row_sums = reinterpret_cast<int32_t*>(scratch);
   uint8_t* gathered = scratch + (matrix.row_sum_factor != 0 ? chunk * sizeof(int32_t) : 0);
   const bool direct = IsDirect8Bit(g);
-  for (size_t begin = 0; begin < rows; begin += chunk) {
-    const size_t count = std::min(chunk, rows - begin);
+  for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
+    const size_t count = std::min(chunk, pixels.end - begin);
     if (direct) {
       Multiply8Bit(matrix, {input + begin * matrix.depth, count, matrix.depth, is_signed}, row_sums,
                    output + begin * matrix.outputs, matrix.outputs);
@@ -103,15 +104,16 @@ void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, u
 
 size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept {
   const size_t row = static_cast<size_t>(g.PatchSize()) * sizeof(float);
-  return IsPointwise(g) ? 0 : ChunkRows(g, row) * row;
+  return IsPointwise(g) ? 0 : ChunkRows(g, row + static_cast<size_t>(g.output_c) * sizeof(float)) * row;
 }
 
-void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, uint8_t* scratch,
+void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels, uint8_t* scratch,
                  float* output) noexcept {
-  const size_t rows = RowCount(g), row_bytes = matrix.depth * sizeof(float), chunk = ChunkRows(g, row_bytes);
+  const size_t row_bytes = matrix.depth * sizeof(float);
+  const size_t chunk = ChunkRows(g, row_bytes + matrix.outputs * sizeof(float));
   const bool direct = IsPointwise(g);
-  for (size_t begin = 0; begin < rows; begin += chunk) {
-    const size_t count = std::min(chunk, rows - begin);
+  for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
+    const size_t count = std::min(chunk, pixels.end - begin);
     const float* x = input + begin * matrix.depth;
     if (!direct) {
       // All bits zero is the float 0.

@@ -14,12 +14,16 @@ namespace assay::kernels::simd {
 // Bytes of working memory, for a matrix with this row_sum_factor. Groups are not taken: filter_c must be input_c.
 size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, int32_t row_sum_factor) noexcept;
 
-// `input_zero_point` is a code as it stands in the input's memory (int8 codes as the byte they are).
+// Output pixels of all images, which is how work is counted.
+size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;
+
+// Computes the output pixels `pixels`. `input_zero_point` is a code as it stands in the input's memory (int8 codes as
+// the byte they are).
 void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                const Matrix8Bit& matrix, uint8_t* scratch, uint8_t* output) noexcept;
+                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept;
 
 size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
-void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, uint8_t* scratch,
-                 float* output) noexcept;
+void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,
+                 uint8_t* scratch, float* output) noexcept;
 
 }  // namespace assay::kernels::simd

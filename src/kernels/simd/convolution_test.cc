@@ -103,6 +103,8 @@ Case Draw(Random& random, bool depthwise) {
   return c;
 }
 
+size_t Rows(const ref::Conv2DGeometry& g) { return static_cast<size_t>(g.batches * g.output_h); }
+
 size_t OutputSize(const Case& c) {
   return static_cast<size_t>(c.g.batches * c.g.output_h) * static_cast<size_t>(c.g.output_w * c.g.output_c);
 }
@@ -152,7 +154,8 @@ std::vector<uint8_t> Vectorized(const Case& c) {
   const Matrix8Bit matrix = {outputs, depth, packed.data(), offsets.data(), factor, scales.view(), c.stage};
   std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g, factor));
   return Guarded(c, [&](uint8_t* out) {
-    Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, scratch.data(), out);
+    Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, {0, PixelCount(c.g)},
+               scratch.data(), out);
   });
 }
 
@@ -191,8 +194,8 @@ std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   const Depthwise8Bit filter = {packed.data(), offsets.data(), factor, scales.view(), c.stage};
   std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
   return Guarded(c, [&](uint8_t* out) {
-    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter, scratch.data(),
-                        out);
+    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter, {0, Rows(c.g)},
+                        scratch.data(), out);
   });
 }
 
@@ -310,14 +313,15 @@ TEST(Conv2DFloat, IsWithinRoundingOfDoublePrecisionOnEveryInstructionSet) {
       std::vector<float> out(OutputSize(c) + 1, 77);
       if (depthwise) {
         std::vector<uint8_t> scratch(DepthwiseConv2DFloatScratch(c.g));
-        DepthwiseConv2DFloat(c.g, x.data(), w.data(), bias.data(), low, high, scratch.data(), out.data());
+        DepthwiseConv2DFloat(c.g, x.data(), w.data(), bias.data(), low, high, {0, Rows(c.g)}, scratch.data(),
+                             out.data());
       } else {
         std::vector<float> packed(PaddedOutputs(outputs) * depth), padded_bias(PaddedOutputs(outputs));
         PackWeightsFloat(outputs, depth, w.data(), packed.data());
         std::copy(bias.begin(), bias.end(), padded_bias.begin());
         std::vector<uint8_t> scratch(Conv2DFloatScratch(c.g));
-        Conv2DFloat(c.g, x.data(), {outputs, depth, packed.data(), padded_bias.data(), low, high}, scratch.data(),
-                    out.data());
+        Conv2DFloat(c.g, x.data(), {outputs, depth, packed.data(), padded_bias.data(), low, high}, {0, PixelCount(c.g)},
+                    scratch.data(), out.data());
       }
       EXPECT_EQ(out.back(), 77) << "written behind the output";
       out.pop_back();

@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kTaps = 4;   // of one dot product
 constexpr size_t kLane = 16;  // bytes that interleaving keeps together
+constexpr size_t kSegmentPixels = 32;
 
 // Channels are cut into chunks: as many full vectors as fit, then halves of them down to one lane of 16.
 size_t ChunkWidth(size_t left, size_t full_width) {
@@ -40,152 +41,184 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 size_t VectorBytes() { return hn::Lanes(hn::CappedTag<uint8_t, 64>()); }
 
-// Byte 4j+i of every 16 from the low byte of lane i of y[j].
-template <class D32>
-HWY_INLINE hn::Vec<hn::Repartition<uint8_t, D32>> GatherLowBytes(D32 d, const hn::Vec<D32> (&y)[4]) {
-  const hn::Repartition<uint8_t, D32> d8;
-  const auto byte = hn::Set(d, 0xFF);
-  const auto low = hn::Or(hn::And(y[0], byte), hn::ShiftLeft<8>(hn::And(y[1], byte)));
-  const auto high = hn::Or(hn::ShiftLeft<16>(hn::And(y[2], byte)), hn::ShiftLeft<24>(y[3]));
-  alignas(16) static constexpr uint8_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-  return hn::TableLookupBytes(hn::BitCast(d8, hn::Or(low, high)), hn::LoadDup128(d8, kOrder));
-}
-
-struct Pixel {
-  const uint8_t* const* taps;  // of all groups, the missing ones of the last included
-  uintptr_t end;               // of the input's memory
+// Some output pixels of one row.
+struct Segment {
+  const uint8_t* const* taps;  // per pixel all groups' taps, the missing ones of the last included
+  size_t pixels, groups;
+  uintptr_t end;  // of the input's memory
   uint8_t flip;
   int32_t last_taps;  // bytes of 1 for the taps that the last group really has
+  uint8_t* out;       // of channel 0
+  size_t channels;
 };
 
-// kWidth channels (count of them real) of one output pixel.
-template <size_t kWidth, numerics::Rounding kRounding, bool kTapSums>
-HWY_INLINE void ComputeChunk(const Depthwise8Bit& f, const Pixel& pixel, size_t groups, size_t channel, size_t count,
-                             size_t padded_channel, const int8_t* HWY_RESTRICT weights, uint8_t* HWY_RESTRICT out) {
+// What one call of ComputeChunk takes of the channels.
+struct Chunk {
+  size_t channel, count;  // count of them real
+  size_t padded_channel;
+  const int8_t* weights;
+};
+
+// kWidth channels of all pixels of a segment. With kGroups, a number of groups known here, the weights stay in
+// registers.
+template <size_t kWidth, numerics::Rounding kRounding, bool kTapSums, size_t kGroups>
+HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
   const hn::CappedTag<uint8_t, kWidth> d8;
+  const hn::Repartition<int8_t, decltype(d8)> ds8;
   const hn::Repartition<uint16_t, decltype(d8)> d16;
   const hn::Repartition<int32_t, decltype(d8)> d32;
   using V32 = hn::Vec<decltype(d32)>;
   constexpr size_t kLanes32 = kWidth / 4;
-  V32 sums[4], tap_sums[4];
+  const size_t groups = kGroups != 0 ? kGroups : segment.groups;
+  const bool partial = chunk.count < kWidth;
+  V32 offsets[4];
+  Rounder<kRounding, decltype(d32)> round[4];
+  const Codes<decltype(d32)> codes(f.stage);
   for (size_t j = 0; j < 4; ++j) {
-    sums[j] = hn::LoadU(d32, f.offsets + padded_channel + j * kLanes32);
-    if constexpr (kTapSums) tap_sums[j] = hn::Zero(d32);
+    offsets[j] = hn::LoadU(d32, f.offsets + chunk.padded_channel + j * kLanes32);
+    round[j].Load(f.scales, f.stage, chunk.padded_channel + j * kLanes32);
   }
-  const auto flip = hn::Set(d8, pixel.flip);
+  const auto load_weights = [&](size_t g, size_t j) HWY_ATTR {
+    return SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, chunk.weights + (g * 4 + j) * kWidth)));
+  };
+  SignedBytes<V32> kept[kGroups != 0 ? kGroups * 4 : 1];
+  if constexpr (kGroups != 0) {
+    for (size_t i = 0; i < kGroups * 4; ++i) kept[i] = load_weights(i / 4, i % 4);
+  }
+  const auto flip = hn::Set(d8, segment.flip);
+  const auto ones = SplitSigned(d32, hn::Set(d32, 0x01010101));
+  const auto last_ones = SplitSigned(d32, hn::Set(d32, segment.last_taps));
   HWY_ALIGN uint8_t edge[kTaps][kWidth];
-  for (size_t g = 0; g < groups; ++g) {
-    hn::Vec<decltype(d8)> x[kTaps];
-    for (size_t t = 0; t < kTaps; ++t) {
-      const uint8_t* from = pixel.taps[g * kTaps + t] + channel;
-      if (HWY_UNLIKELY(count < kWidth && pixel.end - reinterpret_cast<uintptr_t>(from) < kWidth)) {
-        std::memset(edge[t], 0, kWidth);
-        std::memcpy(edge[t], from, count);
-        from = edge[t];
-      }
-      x[t] = hn::Xor(hn::LoadU(d8, from), flip);
-    }
-    const auto first_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[0], x[1]));
-    const auto first_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[0], x[1]));
-    const auto second_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[2], x[3]));
-    const auto second_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[2], x[3]));
-    const V32 quads[4] = {hn::BitCast(d32, hn::InterleaveLower(d16, first_low, second_low)),
-                          hn::BitCast(d32, hn::InterleaveUpper(d16, first_low, second_low)),
-                          hn::BitCast(d32, hn::InterleaveLower(d16, first_high, second_high)),
-                          hn::BitCast(d32, hn::InterleaveUpper(d16, first_high, second_high))};
-    const auto ones = SplitSigned(d32, hn::Set(d32, g + 1 == groups ? pixel.last_taps : 0x01010101));
+  uint8_t* out = segment.out + chunk.channel;
+  const uint8_t* const* taps = segment.taps;
+  for (size_t pixel = 0; pixel < segment.pixels; ++pixel, taps += groups * kTaps, out += segment.channels) {
+    V32 sums[4], tap_sums[4];
     for (size_t j = 0; j < 4; ++j) {
-      const hn::Repartition<int8_t, decltype(d8)> ds8;
-      const auto w = SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, weights + (g * 4 + j) * kWidth)));
-      sums[j] = Dot4(d32, sums[j], quads[j], w);
-      if constexpr (kTapSums) tap_sums[j] = Dot4(d32, tap_sums[j], quads[j], ones);
+      sums[j] = offsets[j];
+      if constexpr (kTapSums) tap_sums[j] = hn::Zero(d32);
     }
-  }
-  V32 y[4];
-  for (size_t j = 0; j < 4; ++j) {
-    if constexpr (kTapSums) sums[j] = hn::Add(sums[j], hn::Mul(tap_sums[j], hn::Set(d32, f.tap_sum_factor)));
-    y[j] = Requantizer<kRounding, decltype(d32)>(f.scales, f.stage, padded_channel + j * kLanes32)(sums[j]);
-  }
-  const auto bytes = GatherLowBytes(d32, y);
-  if (count >= kWidth) {
-    hn::StoreU(bytes, d8, out);
-  } else {
-    hn::Store(bytes, d8, edge[0]);
-    std::memcpy(out, edge[0], count);
-  }
-}
-
-template <numerics::Rounding kRounding, bool kTapSums>
-HWY_NOINLINE void ComputePixel(const Depthwise8Bit& f, const Pixel& pixel, size_t channels, size_t groups,
-                               uint8_t* out) {
-  constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
-  const int8_t* weights = f.weights;
-  size_t channel = 0, padded = 0;
-  while (channel < channels) {
-    const size_t width = ChunkWidth(channels - channel, kFull);
-    const size_t count = std::min(width, channels - channel);
-    const auto compute = [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>) HWY_ATTR {
-      ComputeChunk<kWidth, kRounding, kTapSums>(f, pixel, groups, channel, count, padded, weights, out + channel);
-    };
-    if (width == kFull) {
-      compute(std::integral_constant<size_t, kFull>());
-    } else if (width == kLane) {
-      compute(std::integral_constant<size_t, kLane>());
+    for (size_t g = 0; g < groups; ++g) {
+      hn::Vec<decltype(d8)> x[kTaps];
+      for (size_t t = 0; t < kTaps; ++t) {
+        const uint8_t* from = taps[g * kTaps + t] + chunk.channel;
+        if (HWY_UNLIKELY(partial && segment.end - reinterpret_cast<uintptr_t>(from) < kWidth)) {
+          std::memset(edge[t], 0, kWidth);
+          std::memcpy(edge[t], from, chunk.count);
+          from = edge[t];
+        }
+        x[t] = hn::Xor(hn::LoadU(d8, from), flip);
+      }
+      const auto first_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[0], x[1]));
+      const auto first_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[0], x[1]));
+      const auto second_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[2], x[3]));
+      const auto second_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[2], x[3]));
+      const V32 quads[4] = {hn::BitCast(d32, hn::InterleaveLower(d16, first_low, second_low)),
+                            hn::BitCast(d32, hn::InterleaveUpper(d16, first_low, second_low)),
+                            hn::BitCast(d32, hn::InterleaveLower(d16, first_high, second_high)),
+                            hn::BitCast(d32, hn::InterleaveUpper(d16, first_high, second_high))};
+      for (size_t j = 0; j < 4; ++j) {
+        if constexpr (kGroups != 0) {
+          sums[j] = Dot4(d32, sums[j], quads[j], kept[g * 4 + j]);
+        } else {
+          sums[j] = Dot4(d32, sums[j], quads[j], load_weights(g, j));
+        }
+        if constexpr (kTapSums) tap_sums[j] = Dot4(d32, tap_sums[j], quads[j], g + 1 == groups ? last_ones : ones);
+      }
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      if constexpr (kTapSums) sums[j] = hn::Add(sums[j], hn::Mul(tap_sums[j], hn::Set(d32, f.tap_sum_factor)));
+      sums[j] = round[j](sums[j]);
+    }
+    const auto bytes = codes(sums[0], sums[1], sums[2], sums[3]);
+    if (!partial) {
+      hn::StoreU(bytes, d8, out);
     } else {
-      compute(std::integral_constant<size_t, std::min<size_t>(32, kFull)>());
+      hn::Store(bytes, d8, edge[0]);
+      CopySome(edge[0], out, chunk.count);
     }
-    weights += groups * kTaps * width;
-    padded += width;
-    channel += count;
   }
 }
 
-using PixelFn = void (*)(const Depthwise8Bit&, const Pixel&, size_t, size_t, uint8_t*);
+template <numerics::Rounding kRounding, bool kTapSums, size_t kGroups>
+void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
+  constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>()), kHalf = std::min<size_t>(32, kFull);
+  Chunk chunk = {0, 0, 0, f.weights};
+  while (chunk.channel < segment.channels) {
+    const size_t width = ChunkWidth(segment.channels - chunk.channel, kFull);
+    chunk.count = std::min(width, segment.channels - chunk.channel);
+    if (width == kFull) {
+      ComputeChunk<kFull, kRounding, kTapSums, kGroups>(f, segment, chunk);
+    } else if (width == kLane) {
+      ComputeChunk<kLane, kRounding, kTapSums, kGroups>(f, segment, chunk);
+    } else {
+      ComputeChunk<kHalf, kRounding, kTapSums, kGroups>(f, segment, chunk);
+    }
+    chunk.weights += segment.groups * kTaps * width;
+    chunk.padded_channel += width;
+    chunk.channel += chunk.count;
+  }
+}
+
+using SegmentFn = void (*)(const Depthwise8Bit&, const Segment&);
 template <bool kTapSums>
-PixelFn FindPixelFn(numerics::Rounding rounding) {
+SegmentFn FindSegmentFn(numerics::Rounding rounding, size_t groups) {
+  constexpr size_t kOf3By3 = 3;
   switch (rounding) {
     case numerics::Rounding::kFixedHalfAway:
-      return ComputePixel<numerics::Rounding::kFixedHalfAway, kTapSums>;
+      return ComputeSegment<numerics::Rounding::kFixedHalfAway, kTapSums, 0>;
     case numerics::Rounding::kFixedHalfUp:
-      return ComputePixel<numerics::Rounding::kFixedHalfUp, kTapSums>;
+      return ComputeSegment<numerics::Rounding::kFixedHalfUp, kTapSums, 0>;
     case numerics::Rounding::kFloatHalfEven:
-      return ComputePixel<numerics::Rounding::kFloatHalfEven, kTapSums>;
+      return groups == kOf3By3 ? ComputeSegment<numerics::Rounding::kFloatHalfEven, kTapSums, kOf3By3>
+                               : ComputeSegment<numerics::Rounding::kFloatHalfEven, kTapSums, 0>;
     case numerics::Rounding::kDoubleHalfAway:
-      return ComputePixel<numerics::Rounding::kDoubleHalfAway, kTapSums>;
+      return ComputeSegment<numerics::Rounding::kDoubleHalfAway, kTapSums, 0>;
   }
   return nullptr;
 }
 
 void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
-             const Depthwise8Bit& f, uint8_t* scratch, uint8_t* output) {
+             const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
   const auto channels = static_cast<size_t>(g.input_c);
+  const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
   const size_t groups = TapGroups(taps);
   const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
-  uint8_t* outside = scratch + groups * kTaps * sizeof(uint8_t*);
+  uint8_t* outside = scratch + kSegmentPixels * groups * kTaps * sizeof(uint8_t*);
   std::memset(outside, outside_code, channels + 64);
-  for (size_t t = taps; t < groups * kTaps; ++t) pointers[t] = outside;  // their weights are 0
+  for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
   const size_t image = static_cast<size_t>(g.ImageSize());
-  Pixel pixel = {pointers, reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
-                 static_cast<uint8_t>(is_signed ? 0x80 : 0), 0x01010101 >> (groups * kTaps - taps) * 8};
-  const PixelFn compute =
-      f.tap_sum_factor != 0 ? FindPixelFn<true>(f.stage.rounding) : FindPixelFn<false>(f.stage.rounding);
-  for (int32_t b = 0; b < g.batches; ++b, input += image) {
-    for (int32_t oy = 0; oy < g.output_h; ++oy) {
-      for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
-        size_t t = 0;
-        for (int32_t ky = 0; ky < g.filter_h; ++ky) {
-          const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
-          const bool inside_h = y >= 0 && y < g.input_h;
-          const uint8_t* line =
-              input + static_cast<size_t>(inside_h ? y : 0) * static_cast<size_t>(g.input_w) * channels;
-          int64_t x = int64_t{ox} * g.stride_w - g.pad_w;
-          for (int32_t kx = 0; kx < g.filter_w; ++kx, x += g.dilation_w) {
-            pointers[t++] = inside_h && x >= 0 && x < g.input_w ? line + static_cast<size_t>(x) * channels : outside;
+  Segment segment = {pointers,
+                     0,
+                     groups,
+                     reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
+                     static_cast<uint8_t>(is_signed ? 0x80 : 0),
+                     0x01010101 >> (groups * kTaps - taps) * 8,
+                     output + rows.begin * output_w * channels,
+                     channels};
+  const numerics::Rounding rounding = FastestRounding(f.stage);
+  const SegmentFn compute =
+      f.tap_sum_factor != 0 ? FindSegmentFn<true>(rounding, groups) : FindSegmentFn<false>(rounding, groups);
+  for (size_t row = rows.begin; row < rows.end; ++row) {
+    const uint8_t* from = input + row / output_h * image;
+    const int64_t top = static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h;
+    for (size_t first = 0; first < output_w; first += kSegmentPixels) {
+      segment.pixels = std::min(kSegmentPixels, output_w - first);
+      size_t t = 0;
+      for (int32_t ky = 0; ky < g.filter_h; ++ky) {
+        const int64_t y = top + int64_t{ky} * g.dilation_h;
+        const bool inside_h = y >= 0 && y < g.input_h;
+        const uint8_t* line = from + static_cast<size_t>(inside_h ? y : 0) * static_cast<size_t>(g.input_w) * channels;
+        for (int32_t kx = 0; kx < g.filter_w; ++kx, ++t) {
+          int64_t x = static_cast<int64_t>(first) * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+          for (size_t p = 0; p < segment.pixels; ++p, x += g.stride_w) {
+            pointers[p * groups * kTaps + t] =
+                inside_h && x >= 0 && x < g.input_w ? line + static_cast<size_t>(x) * channels : outside;
           }
         }
-        compute(f, pixel, channels, groups, output);
       }
+      compute(f, segment);
+      segment.out += segment.pixels * channels;
     }
   }
 }
@@ -205,30 +238,31 @@ HWY_INLINE void ComputeFloats(D d, std::span<const FloatTap> taps, const float* 
 }
 
 void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
-                  float high, uint8_t* scratch, float* output) {
+                  float high, Range rows, uint8_t* scratch, float* output) {
   const auto channels = static_cast<size_t>(g.input_c);
   auto* taps = reinterpret_cast<FloatTap*>(scratch);
   const hn::CappedTag<float, kChannelBlock> d;
   const hn::CappedTag<float, 1> d1;
-  for (int32_t b = 0; b < g.batches; ++b, input += g.ImageSize()) {
-    for (int32_t oy = 0; oy < g.output_h; ++oy) {
-      for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
-        size_t count = 0;
-        for (int32_t ky = 0; ky < g.filter_h; ++ky) {
-          const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
-          if (y < 0 || y >= g.input_h) continue;
-          for (int32_t kx = 0; kx < g.filter_w; ++kx) {
-            const int64_t x = int64_t{ox} * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
-            if (x < 0 || x >= g.input_w) continue;
-            taps[count++] = {input + (y * g.input_w + x) * g.input_c,
-                             filter + (int64_t{ky} * g.filter_w + kx) * g.output_c};
-          }
+  output += rows.begin * static_cast<size_t>(g.output_w) * channels;
+  for (size_t row = rows.begin; row < rows.end; ++row) {
+    const float* image = input + static_cast<int64_t>(row) / g.output_h * g.ImageSize();
+    const int64_t top = static_cast<int64_t>(row) % g.output_h * g.stride_h - g.pad_h;
+    for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
+      size_t count = 0;
+      for (int32_t ky = 0; ky < g.filter_h; ++ky) {
+        const int64_t y = top + int64_t{ky} * g.dilation_h;
+        if (y < 0 || y >= g.input_h) continue;
+        for (int32_t kx = 0; kx < g.filter_w; ++kx) {
+          const int64_t x = int64_t{ox} * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+          if (x < 0 || x >= g.input_w) continue;
+          taps[count++] = {image + (y * g.input_w + x) * g.input_c,
+                           filter + (int64_t{ky} * g.filter_w + kx) * g.output_c};
         }
-        const std::span<const FloatTap> inside(taps, count);
-        size_t c = 0;
-        for (; c + hn::Lanes(d) <= channels; c += hn::Lanes(d)) ComputeFloats(d, inside, bias, c, low, high, output);
-        for (; c < channels; ++c) ComputeFloats(d1, inside, bias, c, low, high, output);
       }
+      const std::span<const FloatTap> inside(taps, count);
+      size_t c = 0;
+      for (; c + hn::Lanes(d) <= channels; c += hn::Lanes(d)) ComputeFloats(d, inside, bias, c, low, high, output);
+      for (; c < channels; ++c) ComputeFloats(d1, inside, bias, c, low, high, output);
     }
   }
 }
@@ -276,12 +310,12 @@ size_t DepthwiseLayout::WeightAt(size_t c, size_t t) const noexcept {
 
 size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept {
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  return TapGroups(taps) * kTaps * sizeof(uint8_t*) + static_cast<size_t>(g.input_c) + 64;
+  return kSegmentPixels * TapGroups(taps) * kTaps * sizeof(uint8_t*) + static_cast<size_t>(g.input_c) + 64;
 }
 
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                         const Depthwise8Bit& filter, uint8_t* scratch, uint8_t* output) noexcept {
-  HWY_DYNAMIC_DISPATCH(Compute)(g, input, is_signed, input_zero_point, filter, scratch, output);
+                         const Depthwise8Bit& filter, Range rows, uint8_t* scratch, uint8_t* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(Compute)(g, input, is_signed, input_zero_point, filter, rows, scratch, output);
 }
 
 HWY_EXPORT(ComputeFloat);
@@ -291,8 +325,8 @@ size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
 }
 
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
-                          float low, float high, uint8_t* scratch, float* output) noexcept {
-  HWY_DYNAMIC_DISPATCH(ComputeFloat)(g, input, filter, bias, low, high, scratch, output);
+                          float low, float high, Range rows, uint8_t* scratch, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ComputeFloat)(g, input, filter, bias, low, high, rows, scratch, output);
 }
 
 }  // namespace assay::kernels::simd

@@ -44,13 +44,14 @@ struct Depthwise8Bit {
 
 size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
 
-// `input_zero_point` is a code as it stands in the input's memory. The geometry's output_c must be its input_c.
+// Computes the output rows `rows`, of all images' rows counted through. `input_zero_point` is a code as it stands in
+// the input's memory. The geometry's output_c must be its input_c.
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                         const Depthwise8Bit& filter, uint8_t* scratch, uint8_t* output) noexcept;
+                         const Depthwise8Bit& filter, Range rows, uint8_t* scratch, uint8_t* output) noexcept;
 
 // Sums start from the bias (which may be null: 0) and take the taps in order, as matrix_float.h does.
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
-                          float low, float high, uint8_t* scratch, float* output) noexcept;
+                          float low, float high, Range rows, uint8_t* scratch, float* output) noexcept;
 
 }  // namespace assay::kernels::simd

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_8bit.cc"
@@ -26,19 +27,29 @@ HWY_INLINE int32_t Load4(const uint8_t* p) {
   return v;
 }
 
-// sums[kRows][kBlocks * kChannelBlock] of one tile.
+struct TileOperands {
+  const uint8_t* x;
+  size_t stride;
+  const int8_t* weights;
+  const int32_t* offsets;
+  size_t groups;
+};
+
+// sums[kRows][kBlocks * kChannelBlock] of one tile, the offsets included.
 template <size_t kRows, size_t kBlocks, bool kFlip>
-HWY_NOINLINE void MultiplyTile(const uint8_t* HWY_RESTRICT x, size_t stride, const int8_t* HWY_RESTRICT weights,
-                               size_t groups, int32_t* HWY_RESTRICT sums) {
+HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums) {
   const D32 d;
   const hn::Repartition<int8_t, D32> d8;
   constexpr size_t kColumns = kBlocks * kVectors;
   hn::Vec<D32> acc[kRows][kColumns];
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::Zero(d);
+  for (size_t c = 0; c < kColumns; ++c) {
+    const auto offset = hn::LoadU(d, t.offsets + c * hn::MaxLanes(d));
+    for (size_t r = 0; r < kRows; ++r) acc[r][c] = offset;
   }
   const auto flip = hn::Set(d, static_cast<int32_t>(0x80808080U));
-  const size_t block_bytes = groups * kGroupBytes;
+  const size_t groups = t.groups, stride = t.stride, block_bytes = groups * kGroupBytes;
+  const uint8_t* HWY_RESTRICT x = t.x;
+  const int8_t* HWY_RESTRICT weights = t.weights;
   for (size_t g = 0; g < groups; ++g) {
     SignedBytes<hn::Vec<D32>> w[kColumns];
     for (size_t c = 0; c < kColumns; ++c) {
@@ -60,7 +71,7 @@ HWY_NOINLINE void MultiplyTile(const uint8_t* HWY_RESTRICT x, size_t stride, con
 
 template <bool kFlip>
 struct TileKernel {
-  using Fn = void (*)(const uint8_t*, size_t, const int8_t*, size_t, int32_t*);
+  using Fn = void (*)(const TileOperands&, int32_t*);
   static constexpr size_t kRowsOfTwoVectors = 4;
   template <size_t kRows, size_t kBlocks>
   static Fn Get() {
@@ -68,37 +79,67 @@ struct TileKernel {
   }
 };
 
-template <numerics::Rounding kRounding>
-HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const int32_t* sums, const int32_t* row_sums, size_t rows,
-                            size_t channel, size_t channels, uint8_t* out, size_t out_stride) {
+struct TileOutput {
+  const int32_t* sums;
+  const int32_t* row_sums;  // null where there are none
+  size_t rows, channel, channels;
+  uint8_t* out;
+  size_t out_stride;
+};
+
+// Requantizes a tile, four vectors at a time: of one row where it has three or four, else of as many rows as go in.
+template <numerics::Rounding kRounding, size_t kColumns>
+HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
   const D32 d;
-  constexpr size_t kLanes = hn::MaxLanes(d);
-  const size_t width = PaddedOutputs(channels);
-  for (size_t c = 0; c < channels; c += kLanes) {
-    const Requantizer<kRounding> requantize(m.scales, m.stage, channel + c);
-    const auto offset = hn::LoadU(d, m.offsets + channel + c);
-    const size_t count = std::min(kLanes, channels - c);
-    for (size_t r = 0; r < rows; ++r) {
-      auto x = hn::Add(hn::LoadU(d, sums + r * width + c), offset);
-      if (row_sums != nullptr) x = hn::Add(x, hn::Set(d, row_sums[r]));
-      StoreBytes(d, requantize(x), out + r * out_stride + c, count);
+  const hn::Repartition<uint8_t, D32> d8;
+  constexpr size_t kLanes = hn::MaxLanes(d), kWidth = kColumns * kLanes;
+  constexpr size_t kTogether = kColumns >= 3 ? 1 : 4 / kColumns;
+  Rounder<kRounding, D32> round[kColumns];
+  for (size_t c = 0; c < kColumns; ++c) round[c].Load(m.scales, m.stage, t.channel + c * kLanes);
+  const Codes<D32> codes(m.stage);
+  for (size_t r = 0; r < t.rows; r += kTogether) {
+    const size_t rows = std::min(kTogether, t.rows - r);
+    const auto rounded = [&](size_t vector) HWY_ATTR {
+      const size_t row = vector / kColumns, column = vector % kColumns;
+      if (row >= rows) return hn::Zero(d);
+      auto x = hn::LoadU(d, t.sums + (r + row) * kWidth + column * kLanes);
+      if (t.row_sums != nullptr) x = hn::Add(x, hn::Set(d, t.row_sums[r + row]));
+      return round[column](x);
+    };
+    const auto bytes = InOrder(d, codes(rounded(0), rounded(1), rounded(2), rounded(3)));
+    uint8_t* to = t.out + r * t.out_stride;
+    if (kTogether == 1 && t.channels == hn::MaxLanes(d8)) {
+      hn::StoreU(bytes, d8, to);
+      continue;
     }
+    HWY_ALIGN uint8_t some[hn::MaxLanes(d8)];
+    hn::Store(bytes, d8, some);
+    for (size_t i = 0; i < rows; ++i) CopySome(some + i * kWidth, to + i * t.out_stride, t.channels);
   }
 }
 
-using StoreFn = void (*)(const Matrix8Bit&, const int32_t*, const int32_t*, size_t, size_t, size_t, uint8_t*, size_t);
-StoreFn FindStore(numerics::Rounding rounding) {
+using StoreFn = void (*)(const Matrix8Bit&, const TileOutput&);
+template <size_t kColumns>
+StoreFn FindStoreOf(numerics::Rounding rounding) {
   switch (rounding) {
     case numerics::Rounding::kFixedHalfAway:
-      return StoreTile<numerics::Rounding::kFixedHalfAway>;
+      return StoreTile<numerics::Rounding::kFixedHalfAway, kColumns>;
     case numerics::Rounding::kFixedHalfUp:
-      return StoreTile<numerics::Rounding::kFixedHalfUp>;
+      return StoreTile<numerics::Rounding::kFixedHalfUp, kColumns>;
     case numerics::Rounding::kFloatHalfEven:
-      return StoreTile<numerics::Rounding::kFloatHalfEven>;
+      return StoreTile<numerics::Rounding::kFloatHalfEven, kColumns>;
     case numerics::Rounding::kDoubleHalfAway:
-      return StoreTile<numerics::Rounding::kDoubleHalfAway>;
+      return StoreTile<numerics::Rounding::kDoubleHalfAway, kColumns>;
   }
   return nullptr;
+}
+StoreFn FindStore(numerics::Rounding rounding, size_t blocks) {
+  if constexpr (kMaxBlocks == 4) {
+    if (blocks == 4) return FindStoreOf<4 * kVectors>(rounding);
+    if (blocks == 3) return FindStoreOf<3 * kVectors>(rounding);
+    if (blocks == 2) return FindStoreOf<2 * kVectors>(rounding);
+  }
+  return FindStoreOf<kVectors>(rounding);
 }
 
 // factor * (sum of a row's codes), modulo 2^32.
@@ -123,19 +164,20 @@ void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t
   HWY_ALIGN int32_t sums[kMaxSums];
   const size_t groups = PaddedDepth(m.depth) / kDepthGroup;
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
-  const StoreFn store = FindStore(m.stage.rounding);
+  const numerics::Rounding rounding = FastestRounding(m.stage);
   if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
   for (size_t block = 0; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
     const size_t channels = std::min(wide * kChannelBlock, m.outputs - channel);
     const int8_t* weights = m.weights + block * groups * kGroupBytes;
+    const StoreFn store = FindStore(rounding, wide);
     const auto run = [&]<typename Kernel>(Kernel) {
       for (size_t r = 0; r < x.rows;) {
         const Tile<Kernel> tile = FindTile<Kernel>(wide, x.rows - r);
-        tile.multiply(x.data + r * x.stride, x.stride, weights, groups, sums);
-        store(m, sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
-              out + r * out_stride + channel, out_stride);
+        tile.multiply({x.data + r * x.stride, x.stride, weights, m.offsets + channel, groups}, sums);
+        store(m, {sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
+                  out + r * out_stride + channel, out_stride});
         r += tile.rows;
       }
     };

@@ -1,10 +1,12 @@
-// numerics::Requantize on vectors, to the bit. Included once per target.
+// numerics::Requantize on vectors, to the bit, and the way from vectors of 32 bits to bytes. Included once per target.
 #if defined(ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #undef ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #else
 #define ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #endif
+
+#include <cstring>
 
 #include "hwy/highway.h"
 #include "kernels/simd/scales.h"
@@ -14,109 +16,196 @@ namespace assay::kernels::simd::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One vector of channels: what the rounding needs of their scales, kept in registers over many rows.
-template <numerics::Rounding kRounding, class D = hn::CappedTag<int32_t, kChannelBlock>>
-class Requantizer {
+// Half to even. Beyond int32 the result is the least integer below and anything above: callers limit from above first.
+template <class DF, class V = hn::Vec<DF>>
+HWY_INLINE hn::Vec<hn::RebindToSigned<DF>> RoundHalfEven(DF /*d*/, V x) {
+#if HWY_ARCH_X86
+  using Result = hn::Vec<hn::RebindToSigned<DF>>;
+  // Highway's own also repairs values above, at the cost of three instructions.
+  if constexpr (sizeof(x.raw) == 16) return Result{_mm_cvtps_epi32(x.raw)};
+#if HWY_TARGET <= HWY_AVX2
+  if constexpr (sizeof(x.raw) == 32) return Result{_mm256_cvtps_epi32(x.raw)};
+#endif
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (sizeof(x.raw) == 64) return Result{_mm512_cvtps_epi32(x.raw)};
+#endif
+#else
+  return hn::NearestInt(x);
+#endif
+}
+
+// One vector of channels: what the rounding needs of their scales, kept in registers over many rows. What it gives is
+// neither clamped (but for kFloatHalfEven's upper bound) nor has it the zero point: Codes does both.
+template <numerics::Rounding kRounding, class D>
+class Rounder {
  public:
   using V = hn::Vec<D>;
+  using D64 = hn::Repartition<int64_t, D>;
 
-  HWY_INLINE Requantizer(const ChannelScales& scales, const numerics::OutputStage& stage, size_t channel)
-      : scales_(scales), channel_(channel) {
+  HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& /*stage*/, size_t channel) {
     const D d;
-    zero_ = hn::Set(d, stage.zero_point);
-    low_ = hn::Set(d, stage.low - stage.zero_point);
-    high_ = hn::Set(d, stage.high - stage.zero_point);
+    const D64 d64;
+    shifts_left_ = scales.shifts_left;
+    if (shifts_left_) left_ = hn::LoadU(d, scales.left + channel);
+    multiplier_ = hn::LoadU(d, scales.multiplier + channel);
+    odd_multiplier_ = Odd(multiplier_);
+    const auto right = hn::LoadU(d, scales.right + channel);
+    const auto fields = hn::Set(d64, 0x7F);
+    shift_ = hn::And(hn::BitCast(d64, right), fields);
+    odd_shift_ = hn::And(hn::BitCast(d64, Odd(right)), fields);
+    nudge_ = Nudge(shift_), odd_nudge_ = Nudge(odd_shift_);
   }
-
-  // What is to be stored: rounded, clamped, with the zero point.
-  HWY_INLINE V operator()(V x) const {
-    if constexpr (kRounding == numerics::Rounding::kFloatHalfEven) {
-      const hn::Rebind<float, D> df;
-      const auto scaled = hn::Mul(hn::ConvertTo(df, x), hn::LoadU(df, scales_.single + channel_));
-      const auto clamped = hn::Min(hn::Max(scaled, hn::ConvertTo(df, low_)), hn::ConvertTo(df, high_));
-      return hn::Add(hn::NearestInt(clamped), zero_);
-    } else {
-      V y;
-      if constexpr (kRounding == numerics::Rounding::kDoubleHalfAway) {
-        y = DoubleHalfAway(x);
-      } else {
-        y = FixedPoint(x);
-      }
-      return hn::Add(hn::Min(hn::Max(y, low_), high_), zero_);
-    }
-  }
-
- private:
-  static constexpr size_t kLanes = hn::MaxLanes(D());
 
   // (x * multiplier + 2^30 + (2^(right-1) - n) * 2^31) >> (31 + right), the middle term only where right > 0;
   // n = 1 for rounding half away where x * multiplier + 2^30 < 0.
-  HWY_INLINE V FixedPoint(V x) const {
+  HWY_INLINE V operator()(V x) const {
     const D d;
-    if (scales_.shifts_left) x = hn::Shl(x, hn::LoadU(d, scales_.left + channel_));
-    const V multiplier = hn::LoadU(d, scales_.multiplier + channel_), right = hn::LoadU(d, scales_.right + channel_);
-    const hn::Repartition<int64_t, D> d64;
-    const auto half = [&](V values, V factors, V shifts) HWY_ATTR {
-      const auto shift = hn::And(hn::BitCast(d64, shifts), hn::Set(d64, 0x7F));
-      const auto shifts_right = hn::Gt(shift, hn::Zero(d64));
-      auto sum = hn::Add(hn::MulEven(values, factors), hn::Set(d64, int64_t{1} << 30));
-      const auto nudge = hn::Shl(hn::Set(d64, int64_t{1} << 30), shift);
-      auto more = hn::IfThenElseZero(shifts_right, nudge);
-      if constexpr (kRounding == numerics::Rounding::kFixedHalfAway) {
-        const auto negative = hn::And(hn::BroadcastSignBit(sum), hn::Set(d64, int64_t{1} << 31));
-        more = hn::Sub(more, hn::IfThenElseZero(shifts_right, negative));
-      }
-      sum = hn::Add(sum, more);
-      return hn::BitCast(d, hn::Shr(hn::ShiftRight<31>(sum), shift));
-    };
-    const V even = half(x, multiplier, right);
-    const V odd = half(Odd(x), Odd(multiplier), Odd(right));
+    const D64 d64;
+    if (shifts_left_) x = hn::Shl(x, left_);
+    const V even = Half(x, multiplier_, shift_, nudge_);
+    const V odd = Half(Odd(x), odd_multiplier_, odd_shift_, odd_nudge_);
     return hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(hn::BitCast(d64, odd))), even);
+  }
+
+ private:
+  using V64 = hn::Vec<D64>;
+
+  static HWY_INLINE V64 Nudge(V64 right) {
+    const D64 d64;
+    const auto nudge = hn::Shl(hn::Set(d64, int64_t{1} << 30), right);
+    return hn::IfThenElseZero(hn::Gt(right, hn::Zero(d64)), nudge);
+  }
+  static HWY_INLINE V Half(V x, V multiplier, V64 right, V64 nudge) {
+    const D d;
+    const D64 d64;
+    auto sum = hn::Add(hn::MulEven(x, multiplier), hn::Set(d64, int64_t{1} << 30));
+    auto more = nudge;
+    if constexpr (kRounding == numerics::Rounding::kFixedHalfAway) {
+      const auto negative = hn::And(hn::BroadcastSignBit(sum), hn::Set(d64, int64_t{1} << 31));
+      more = hn::Sub(more, hn::IfThenElseZero(hn::Gt(right, hn::Zero(d64)), negative));
+    }
+    sum = hn::Add(sum, more);
+    return hn::BitCast(d, hn::Shr(hn::ShiftRight<31>(sum), right));
   }
   static HWY_INLINE V Odd(V x) {
     const hn::Repartition<uint64_t, D> d64;
     return hn::BitCast(D(), hn::ShiftRight<32>(hn::BitCast(d64, x)));
   }
 
-  HWY_INLINE V DoubleHalfAway(V x) const {
-    const D d;
-    const hn::Half<D> dh;
-    const hn::Rebind<double, decltype(dh)> dd;
-    const auto half = [&](hn::Vec<hn::Half<D>> values, const double* scale) HWY_ATTR {
-      const auto y = hn::Mul(hn::PromoteTo(dd, values), hn::LoadU(dd, scale));
-      const auto whole = hn::Trunc(y);
-      const auto away = hn::Ge(hn::Abs(hn::Sub(y, whole)), hn::Set(dd, 0.5));
-      const auto rounded = hn::Add(whole, hn::IfThenElseZero(away, hn::CopySign(hn::Set(dd, 1.0), y)));
-      const auto limited = hn::Min(hn::Max(rounded, hn::Set(dd, -2147483648.0)), hn::Set(dd, 2147483647.0));
-      return hn::DemoteTo(dh, limited);
-    };
-    const auto low = half(hn::LowerHalf(dh, x), scales_.real + channel_);
-    const auto high = half(hn::UpperHalf(dh, x), scales_.real + channel_ + kLanes / 2);
-    return hn::Combine(d, high, low);
-  }
-
-  const ChannelScales& scales_;
-  size_t channel_;
-  V zero_, low_, high_;
+  V multiplier_, odd_multiplier_, left_;
+  V64 shift_, odd_shift_, nudge_, odd_nudge_;
+  bool shifts_left_ = false;
 };
 
-// Stores the low 8 bits of `count` <= Lanes lanes.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE void StoreBytes(D d, V x, uint8_t* out, size_t count) {
-  const hn::Rebind<uint8_t, D> d8;
-#if HWY_TARGET == HWY_AVX3_DL  // Highway 1.0.3 has this one wrong
-  const hn::Vec<decltype(d8)> bytes{_mm512_cvtepi32_epi8(x.raw)};
-#else
-  const hn::Rebind<uint32_t, D> du;
-  const auto bytes = hn::TruncateTo(d8, hn::BitCast(du, x));
-#endif
-  if (count >= hn::Lanes(d)) {
-    hn::StoreU(bytes, d8, out);
-    return;
+template <class D>
+class Rounder<numerics::Rounding::kFloatHalfEven, D> {
+ public:
+  using V = hn::Vec<D>;
+  HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& stage, size_t channel) {
+    const hn::Rebind<float, D> df;
+    scale_ = hn::LoadU(df, scales.single + channel);
+    high_ = hn::Set(df, static_cast<float>(stage.high - stage.zero_point));
   }
-  HWY_ALIGN uint8_t some[64];
-  hn::Store(bytes, d8, some);
-  for (size_t i = 0; i < count; ++i) out[i] = some[i];
+  HWY_INLINE V operator()(V x) const {
+    const hn::Rebind<float, D> df;
+    return RoundHalfEven(df, hn::Min(hn::Mul(hn::ConvertTo(df, x), scale_), high_));
+  }
+
+ private:
+  hn::Vec<hn::Rebind<float, D>> scale_, high_;
+};
+
+template <class D>
+class Rounder<numerics::Rounding::kDoubleHalfAway, D> {
+ public:
+  using V = hn::Vec<D>;
+  HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& /*stage*/, size_t channel) {
+    scale_ = scales.real + channel;
+  }
+  HWY_INLINE V operator()(V x) const {
+    const hn::Half<D> dh;
+    return hn::Combine(D(), Half(hn::UpperHalf(dh, x), scale_ + hn::MaxLanes(dh)), Half(hn::LowerHalf(dh, x), scale_));
+  }
+
+ private:
+  static HWY_INLINE hn::Vec<hn::Half<D>> Half(hn::Vec<hn::Half<D>> values, const double* scale) {
+    const hn::Half<D> dh;
+    const hn::Rebind<double, decltype(dh)> dd;
+    const auto y = hn::Mul(hn::PromoteTo(dd, values), hn::LoadU(dd, scale));
+    const auto whole = hn::Trunc(y);
+    const auto away = hn::Ge(hn::Abs(hn::Sub(y, whole)), hn::Set(dd, 0.5));
+    const auto rounded = hn::Add(whole, hn::IfThenElseZero(away, hn::CopySign(hn::Set(dd, 1.0), y)));
+    const auto limited = hn::Min(hn::Max(rounded, hn::Set(dd, -2147483648.0)), hn::Set(dd, 2147483647.0));
+    return hn::DemoteTo(dh, limited);
+  }
+  const double* scale_ = nullptr;
+};
+
+// Where nothing below the zero point comes out, half up rounds as half away does, and is faster.
+inline numerics::Rounding FastestRounding(const numerics::OutputStage& stage) {
+  return stage.rounding == numerics::Rounding::kFixedHalfAway && stage.low >= stage.zero_point
+             ? numerics::Rounding::kFixedHalfUp
+             : stage.rounding;
+}
+
+// Adds the zero point, clamps, and makes bytes of four vectors of rounded values: of every 16 bytes, four come from
+// each vector.
+template <class D>
+class Codes {
+ public:
+  using V = hn::Vec<D>;
+  using D8 = hn::Repartition<uint8_t, D>;
+  using D16 = hn::Repartition<int16_t, D>;
+
+  HWY_INLINE explicit Codes(const numerics::OutputStage& stage) {
+    const D16 d16;
+    zero_ = hn::Set(d16, static_cast<int16_t>(stage.zero_point));
+    low_ = hn::Set(d16, static_cast<int16_t>(stage.low));
+    high_ = hn::Set(d16, static_cast<int16_t>(stage.high));
+  }
+  HWY_INLINE hn::Vec<D8> operator()(V y0, V y1, V y2, V y3) const {
+    const D16 d16;
+    const D8 d8;
+    const auto even = Limit(hn::ReorderDemote2To(d16, y0, y1)), odd = Limit(hn::ReorderDemote2To(d16, y2, y3));
+    const auto both = hn::Or(hn::And(even, hn::Set(d16, 0xFF)), hn::ShiftLeft<8>(odd));
+    alignas(16) static constexpr uint8_t kOrder[16] = {0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15};
+    return hn::TableLookupBytes(hn::BitCast(d8, both), hn::LoadDup128(d8, kOrder));
+  }
+
+ private:
+  HWY_INLINE hn::Vec<D16> Limit(hn::Vec<D16> x) const {
+    return hn::Min(hn::Max(hn::SaturatedAdd(x, zero_), low_), high_);
+  }
+  hn::Vec<D16> zero_, low_, high_;
+};
+
+// Puts Codes' bytes in order: all of the first vector, then all of the second, and so on.
+template <class D, class V8 = hn::Vec<hn::Repartition<uint8_t, D>>>
+HWY_INLINE V8 InOrder(D d, V8 bytes) {
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  if constexpr (kLanes == 4) {
+    return bytes;
+  } else {
+    constexpr size_t kBlocks = kLanes / 4;
+    HWY_ALIGN int32_t from[kLanes];
+    for (size_t i = 0; i < kLanes; ++i) from[i] = static_cast<int32_t>(i % kBlocks * 4 + i / kBlocks);
+    const hn::Repartition<uint8_t, D> d8;
+    return hn::BitCast(d8, hn::TableLookupLanes(hn::BitCast(d, bytes), hn::SetTableIndices(d, from)));
+  }
+}
+
+// `count` <= 64 bytes in at most two moves, without a call that would make the caller save its vectors.
+HWY_INLINE void CopySome(const uint8_t* from, uint8_t* to, size_t count) {
+  const auto overlapping = [&]<size_t kBytes>(std::integral_constant<size_t, kBytes>) {
+    std::memcpy(to, from, kBytes);
+    std::memcpy(to + count - kBytes, from + count - kBytes, kBytes);
+  };
+  if (count >= 32) return overlapping(std::integral_constant<size_t, 32>());
+  if (count >= 16) return overlapping(std::integral_constant<size_t, 16>());
+  if (count >= 8) return overlapping(std::integral_constant<size_t, 8>());
+  if (count >= 4) return overlapping(std::integral_constant<size_t, 4>());
+  if (count >= 2) return overlapping(std::integral_constant<size_t, 2>());
+  if (count == 1) *to = *from;
 }
 
 }  // namespace assay::kernels::simd::HWY_NAMESPACE

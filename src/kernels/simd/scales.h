@@ -12,6 +12,11 @@ namespace assay::kernels::simd {
 inline constexpr size_t kChannelBlock = 16;
 constexpr size_t PaddedOutputs(size_t outputs) { return (outputs + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
 
+// Part of a kernel's work, for one of many threads.
+struct Range {
+  size_t begin, end;
+};
+
 // How many of the blocks that are left the next tile takes: five and more are halved, for four with one or two left
 // would end in narrow tiles.
 constexpr size_t TileBlocks(size_t left, size_t most) {
