@@ -52,7 +52,7 @@ template <typename F>
 RunFn RunTable8(const PrepareContext& context, const UnaryOperands& o, TableRounding rounding, const F& f) {
   const auto run_as = [&]<typename T>(T) -> RunFn {
     const auto table = numerics::MakeTable8<T>(ScaleOf(o.input), ScaleOf(o.output), rounding, f);
-    return [table](const RunContext& run) { kernels::ref::Lookup(run.In<T>(0), run.Out<T>(0), table); };
+    return RunCodeMap<T, T>([&](T code) { return table[static_cast<uint8_t>(code)]; });
   };
   if (o.input.dtype == DType::kInt8) return run_as(int8_t{});
   if (o.input.dtype == DType::kUInt8) return run_as(uint8_t{});
@@ -78,7 +78,7 @@ RunFn PrepareClamp(PrepareContext& context, float low, float high) {
   };
   p.low = code(low);
   p.high = std::isinf(high) ? type.high : code(high);
-  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunMap<T, T>(p); });
+  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunCodeMap<T, T>(p); });
 }
 
 // The multiplier and shift that bring a 16-bit input to 1/12288, as TFLite computes them.
@@ -138,7 +138,7 @@ RunFn PrepareLeakyReluQuantized(const PrepareContext& context, const UnaryOperan
     p.low = type.low, p.high = type.high;
     p.positive = static_cast<int32_t>(std::nearbyintf(256 * ratio));
     p.negative = static_cast<int32_t>(std::nearbyintf(256 * (ratio * alpha)));
-    return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunMap<T, T>(p); });
+    return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunCodeMap<T, T>(p); });
   }
   LeakyReluQuantized p;
   p.input_zero_point = o.input.zero_point(), p.zero_point = o.output.zero_point();
@@ -148,7 +148,7 @@ RunFn PrepareLeakyReluQuantized(const PrepareContext& context, const UnaryOperan
   p.alpha =
       FixedPointOf(static_cast<double>(std::abs(scaled_alpha)), "scale of the input times alpha over the output's");
   if (alpha < 0) (context.engine() == Engine::kReference ? p.negate_after : p.negate_before) = true;
-  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunMap<T, T>(p); });
+  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunCodeMap<T, T>(p); });
 }
 
 bool TakesUnary(const PrepareContext& context) {
@@ -230,7 +230,7 @@ RunFn PrepareHardSwish(PrepareContext& context) {
   const auto relu = FixedPointOf(static_cast<double>(fine_scale / (3.0F / 32768)), "scale of the input");
   p.output_multiplier = reduce(output.multiplier), p.output_shift = -output.shift;
   p.relu_multiplier = reduce(relu.multiplier), p.relu_exponent = relu.shift;
-  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunMap<T, T>(p); });
+  return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunCodeMap<T, T>(p); });
 }
 
 RunFn PrepareLeakyRelu(PrepareContext& context) {

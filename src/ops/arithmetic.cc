@@ -197,6 +197,13 @@ RunFn PrepareMulQuantized(const PrepareContext& context, const BinaryOperands& o
       .zero_point = operands.output.zero_point(),
       .low = clamp.low,
       .high = clamp.high};
+  if constexpr (sizeof(T) == 1) {
+    if (engine == Engine::kXnnpack) {
+      const auto less_zero = [&](int32_t bound) { return static_cast<float>(bound - p.stage.zero_point); };
+      return RunBinary<T, T>(operands,
+                             kernels::simd::MultiplyXnnpack{p, less_zero(p.stage.low), less_zero(p.stage.high)});
+    }
+  }
   const FiveFold shape = PlanFiveFold(operands.a.shape, operands.b.shape);
   if (engine != Engine::kBuiltin || sizeof(T) == 2 || shape.kind == FiveFold::Kind::kGeneric) {
     return RunBinary<T, T>(operands, p);

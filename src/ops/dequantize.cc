@@ -62,6 +62,29 @@ RunFn DequantizeChannels(const TensorRef& input) {
   };
 }
 
+// The vector kernels' form: `blocked` values by the rule of full blocks. False where they have none for the type.
+bool MapCodes(const RunContext& run, const Dequantizer& p, size_t blocked) {
+  const auto y = run.Out<float>(0);
+  const auto map = [&]<typename T>(T) {
+    const auto x = run.In<T>(0);
+    run.pool().Run(y.size(), GrainOf(kVectorElementNs), [&](size_t begin, size_t end, int) {
+      const size_t middle = std::clamp(blocked, begin, end);
+      if constexpr (sizeof(T) == 1) {
+        kernels::simd::Map<T, float>(x.data() + begin, y.data() + begin, middle - begin,
+                                     kernels::simd::DequantizeBlock{p});
+        kernels::simd::Map<T, float>(x.data() + middle, y.data() + middle, end - middle, p);
+      } else {
+        kernels::simd::Map<T, float>(x.data() + begin, y.data() + begin, end - begin, p);
+      }
+    });
+    return true;
+  };
+  if (!kernels::simd::UsesVectors()) return false;
+  if (run.Input(0).dtype == DType::kInt8) return map(int8_t{});
+  if (run.Input(0).dtype == DType::kUInt8) return map(uint8_t{});
+  return run.Input(0).dtype == DType::kInt16 && blocked == 0 && map(int16_t{});
+}
+
 }  // namespace
 
 RunFn PrepareDequantize(PrepareContext& context) {
@@ -89,8 +112,9 @@ RunFn PrepareDequantize(PrepareContext& context) {
   // Unsigned 16-bit codes have a plain kernel only.
   const bool blocks = context.engine() == Engine::kBuiltin && input.dtype != DType::kUInt16;
   return [blocks, p = Dequantizer{input.scale(), input.zero_point()}](const RunContext& run) {
-    const CodeReader code(run.Input(0), run.Input(0).dtype);
     const auto y = run.Out<float>(0);
+    if (MapCodes(run, p, blocks ? y.size() / kBlock * kBlock : 0)) return;
+    const CodeReader code(run.Input(0), run.Input(0).dtype);
     const size_t blocked = blocks ? y.size() / kBlock * kBlock : 0;
     for (size_t i = 0; i < blocked; ++i) y[i] = p.Block(code(i));
     for (size_t i = blocked; i < y.size(); ++i) y[i] = p(code(i));

@@ -25,6 +25,17 @@ std::span<uint8_t> MutableBytes(const TensorRef& tensor) {
   return {tensor.data, tensor.bytes};
 }
 
+RunFn RunByteTable(const kernels::simd::ByteTable& table) {
+  // On the heap: a std::function keeps no more than two words itself.
+  return [shared = std::make_shared<const kernels::simd::ByteTable>(table)](const RunContext& run) {
+    const auto x = Bytes(run.Input(0));
+    uint8_t* y = MutableBytes(run.Output(0)).data();
+    run.pool().Run(x.size(), GrainOf(kVectorElementNs), [&](size_t begin, size_t end, int) {
+      kernels::simd::LookupBytes(*shared, x.data() + begin, y + begin, end - begin);
+    });
+  };
+}
+
 UnaryOperands PrepareUnary(PrepareContext& context) {
   CheckArity(context, 1, 1, 1);
   const TensorRef& input = context.Input(0);

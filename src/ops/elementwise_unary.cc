@@ -41,7 +41,7 @@ RunFn ByTable(const PrepareContext& context, const UnaryOperands& o, const F& f)
   const CodeScale in = {o.input.scale(), o.input.zero_point()}, out = {o.output.scale(), o.output.zero_point()};
   if (o.input.dtype == DType::kInt8) {
     const auto table = numerics::MakeTable8<int8_t>(in, out, numerics::TableRounding::kHalfAway, f);
-    return [table](const RunContext& run) { kernels::ref::Lookup(run.In<int8_t>(0), run.Out<int8_t>(0), table); };
+    return RunCodeMap<int8_t, int8_t>([&](int8_t code) { return table[static_cast<uint8_t>(code)]; });
   }
   if (o.input.dtype == DType::kInt16) {
     const auto table = numerics::MakeTable16<float>(in.scale, in.zero_point, out.scale, out.zero_point, f);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "graph/model.h"
 #include "numerics/profile.h"
 #include "tensor/dtype.h"
@@ -117,6 +118,9 @@ class PrepareContext {
 
   virtual SubgraphRunner& subgraphs() const = 0;
 
+  // How many threads RunContext::pool will have.
+  virtual int threads() const { return 1; }
+
   // Working memory that lives during Run only; the id goes to RunContext::Scratch. 64-byte aligned, not initialised.
   virtual int AddScratch(uint64_t bytes) = 0;
 };
@@ -131,6 +135,8 @@ class RunContext {
   // Only for outputs declared with SetOutputDynamic. Throws InputError beyond the limits. Returns the output.
   virtual const TensorRef& ResizeOutput(int i, Shape shape) const = 0;
   virtual std::span<uint8_t> Scratch(int id) const = 0;
+  // Where loops over parts of the output run. Results must not depend on how it cuts them.
+  virtual ThreadPool& pool() const;
   virtual SubgraphRunner& subgraphs() const = 0;
   // Throws Error(kInterrupted) once the caller asked to stop; loops over many steps call it.
   virtual void CheckCancelled() const = 0;
@@ -144,6 +150,12 @@ class RunContext {
     return Output(i).mutable_values<T>();
   }
 };
+
+// The smallest part of a parallel loop that is worth the handing over, where an item costs this much.
+constexpr size_t GrainOf(double ns_per_item) {
+  constexpr double kLeastNs = 4000;
+  return ns_per_item >= kLeastNs ? 1 : static_cast<size_t>(kLeastNs / (ns_per_item > 1e-3 ? ns_per_item : 1e-3)) + 1;
+}
 
 using RunFn = std::function<void(const RunContext&)>;
 using PrepareFn = RunFn (*)(PrepareContext&);

@@ -133,6 +133,33 @@ AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_
   return offsets;
 }
 
+// Working memory, one piece for every thread.
+class ThreadScratch {
+ public:
+  ThreadScratch(PrepareContext& context, size_t bytes)
+      : stride_((bytes + 63) / 64 * 64),
+        id_(context.AddScratch(uint64_t{stride_} * static_cast<uint64_t>(context.threads()))) {}
+  uint8_t* Of(const RunContext& run, int worker) const {
+    return run.Scratch(id_).data() + stride_ * static_cast<size_t>(worker);
+  }
+
+ private:
+  size_t stride_;
+  int id_;
+};
+
+// Output pixels go to threads in pieces that fill whole tiles of the matrix kernels.
+constexpr size_t kTilePixels = 24;
+
+// Calls compute(pixels, worker) for parts of all output pixels; one costs about ns_per_pixel.
+template <typename Compute>
+void ForPixels(const RunContext& run, size_t pixels, double ns_per_pixel, const Compute& compute) {
+  const size_t tiles = (pixels + kTilePixels - 1) / kTilePixels;
+  run.pool().Run(tiles, GrainOf(ns_per_pixel * kTilePixels), [&](size_t begin, size_t end, int worker) {
+    compute(kernels::simd::Range{begin * kTilePixels, std::min(end * kTilePixels, pixels)}, worker);
+  });
+}
+
 size_t RowCount(const kernels::ref::Conv2DGeometry& g) {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h);
 }
@@ -188,10 +215,14 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   const kernels::simd::Matrix8Bit matrix = {
       outputs,      depth, state->weights->codes.data(), state->offsets.data(), zero.sum_factor, state->scales.view(),
       product.stage};
-  const int scratch = context.AddScratch(kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
-  return [g, matrix, state, zero, scratch](const RunContext& run) {
-    kernels::simd::Conv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, matrix,
-                              {0, kernels::simd::PixelCount(g)}, run.Scratch(scratch).data(), run.Output(0).data);
+  const ThreadScratch scratch(context, kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
+  const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 150);
+  return [g, matrix, state, zero, scratch, ns](const RunContext& run) {
+    const uint8_t* input = run.Input(0).data;
+    uint8_t* output = run.Output(0).data;
+    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
+      kernels::simd::Conv2D8Bit(g, input, zero.is_signed, zero.code, matrix, pixels, scratch.Of(run, worker), output);
+    });
   };
 }
 
@@ -218,10 +249,16 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
       State{std::move(packed), std::move(offsets), PackedScales(product.scales, layout.padded_channels(), place)});
   const kernels::simd::Depthwise8Bit filter = {state->weights->codes.data(), state->offsets.data(), zero.sum_factor,
                                                state->scales.view(), product.stage};
-  const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2D8BitScratch(g));
-  return [g, filter, state, zero, rows = RowCount(g), scratch](const RunContext& run) {
-    kernels::simd::DepthwiseConv2D8Bit(g, run.Input(0).data, zero.is_signed, zero.code, filter, {0, rows},
-                                       run.Scratch(scratch).data(), run.Output(0).data);
+  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2D8BitScratch(g));
+  const double ns =
+      static_cast<double>(g.output_w) * static_cast<double>(channels) * (0.1 + 0.03 * static_cast<double>(taps));
+  return [g, filter, state, zero, scratch, ns](const RunContext& run) {
+    const uint8_t* input = run.Input(0).data;
+    uint8_t* output = run.Output(0).data;
+    run.pool().Run(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+      kernels::simd::DepthwiseConv2D8Bit(g, input, zero.is_signed, zero.code, filter, {begin, end},
+                                         scratch.Of(run, worker), output);
+    });
   };
 }
 
@@ -242,21 +279,30 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels
   auto bias = std::make_shared<AlignedVector<float>>(padded);
   if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), bias->begin());
   const kernels::simd::MatrixFloat matrix = {outputs, depth, weights->data(), bias->data(), clamp.low, clamp.high};
-  const int scratch = context.AddScratch(kernels::simd::Conv2DFloatScratch(g));
-  return [g, matrix, weights, bias, scratch](const RunContext& run) {
-    kernels::simd::Conv2DFloat(g, run.In<float>(0).data(), matrix, {0, kernels::simd::PixelCount(g)},
-                               run.Scratch(scratch).data(), run.Out<float>(0).data());
+  const ThreadScratch scratch(context, kernels::simd::Conv2DFloatScratch(g));
+  const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 50);
+  return [g, matrix, weights, bias, scratch, ns](const RunContext& run) {
+    const float* input = run.In<float>(0).data();
+    float* output = run.Out<float>(0).data();
+    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
+      kernels::simd::Conv2DFloat(g, input, matrix, pixels, scratch.Of(run, worker), output);
+    });
   };
 }
 
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
                                             FloatRange clamp) {
   if (!kernels::simd::UsesVectors() || g.output_c != g.input_c) return std::nullopt;
-  const int scratch = context.AddScratch(kernels::simd::DepthwiseConv2DFloatScratch(g));
-  return [g, clamp, has_bias = context.HasInput(2), rows = RowCount(g), scratch](const RunContext& run) {
-    kernels::simd::DepthwiseConv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
-                                        has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high, {0, rows},
-                                        run.Scratch(scratch).data(), run.Out<float>(0).data());
+  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2DFloatScratch(g));
+  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.3 + 0.1 * static_cast<double>(g.PatchSize()));
+  return [g, clamp, has_bias = context.HasInput(2), scratch, ns](const RunContext& run) {
+    const float *input = run.In<float>(0).data(), *filter = run.In<float>(1).data();
+    const float* bias = has_bias ? run.In<float>(2).data() : nullptr;
+    float* output = run.Out<float>(0).data();
+    run.pool().Run(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+      kernels::simd::DepthwiseConv2DFloat(g, input, filter, bias, clamp.low, clamp.high, {begin, end},
+                                          scratch.Of(run, worker), output);
+    });
   };
 }
 

@@ -1,7 +1,11 @@
 // AVERAGE_POOL_2D, MAX_POOL_2D (float32, int8, uint8, int16) and L2_POOL_2D (float32).
 #include "graph/ops/pool_2d.h"
 
+#include <optional>
+
 #include "kernels/ref/pool_2d.h"
+#include "kernels/simd/reduce.h"
+#include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
 #include "ops/xnnpack_checks.h"
@@ -36,25 +40,73 @@ IntRange CodeRange(const PrepareContext& context, const Pool2DAttributes& a) {
   return QuantizedActivationRange(a.fused_activation_function, context.Output(0), context.engine());
 }
 
+// Calls compute(begin, end, worker) for parts of all output rows.
+template <typename Compute>
+void ForRows(const RunContext& run, const Pool2DGeometry& g, const Compute& compute) {
+  const double ns = static_cast<double>(g.output_w) * static_cast<double>(g.channels) *
+                    (0.2 + 0.05 * static_cast<double>(g.filter_h) * static_cast<double>(g.filter_w));
+  run.pool().Run(static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h), GrainOf(ns), compute);
+}
+
+// As a vector kernel, where there is one and windows are not too large for it.
+template <typename T, typename Sum, typename Bound>
+std::optional<RunFn> AverageByRows(PrepareContext& context, const Pool2DGeometry& g, Bound low, Bound high) {
+  constexpr int64_t kMostPixels = 1 << 15;
+  if (!kernels::simd::UsesVectors() || int64_t{g.filter_h} * g.filter_w >= kMostPixels) return std::nullopt;
+  const size_t stride = (static_cast<size_t>(g.channels) * sizeof(Sum) + 63) / 64 * 64;
+  const int sums = context.AddScratch(uint64_t{stride} * static_cast<uint64_t>(context.threads()));
+  return [g, low, high, sums, stride](const RunContext& run) {
+    const T* input = run.In<T>(0).data();
+    T* output = run.Out<T>(0).data();
+    ForRows(run, g, [&](size_t begin, size_t end, int worker) {
+      auto* own = reinterpret_cast<Sum*>(run.Scratch(sums).data() + stride * static_cast<size_t>(worker));
+      kernels::simd::AveragePoolRows(g, input, low, high, begin, end, own, output);
+    });
+  };
+}
+
 template <typename Sum>
-RunFn AverageOfFloats(const Pool2DGeometry& g, const Pool2DAttributes& a) {
-  return [g, clamp = ActivationRange(a.fused_activation_function)](const RunContext& run) {
+RunFn AverageOfFloats(PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  const FloatRange clamp = ActivationRange(a.fused_activation_function);
+  if (auto run = AverageByRows<float, Sum>(context, g, clamp.low, clamp.high)) return *std::move(run);
+  return [g, clamp](const RunContext& run) {
     kernels::ref::AveragePoolFloat<Sum>(g, run.In<float>(0).data(), clamp.low, clamp.high, run.Out<float>(0).data());
   };
 }
 
 template <typename T>
-RunFn AverageOf(const PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
-  return [g, clamp = CodeRange(context, a)](const RunContext& run) {
+RunFn AverageOf(PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  const IntRange clamp = CodeRange(context, a);
+  if constexpr (sizeof(T) == 1) {
+    if (auto run = AverageByRows<T, int32_t>(context, g, clamp.low, clamp.high)) return *std::move(run);
+  }
+  return [g, clamp](const RunContext& run) {
     kernels::ref::AveragePoolQuantized<T>(g, run.In<T>(0).data(), clamp.low, clamp.high, run.Out<T>(0).data());
   };
 }
 
-template <typename T>
-RunFn MaximumOf(const PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
-  return [g, clamp = CodeRange(context, a)](const RunContext& run) {
-    kernels::ref::MaxPool<T, int32_t>(g, run.In<T>(0).data(), clamp.low, clamp.high, run.Out<T>(0).data());
+template <typename T, typename Bound>
+RunFn MaximumOf(const Pool2DGeometry& g, Bound low, Bound high) {
+  if constexpr (sizeof(T) != 2) {
+    if (kernels::simd::UsesVectors()) {
+      return [g, low, high](const RunContext& run) {
+        const T* input = run.In<T>(0).data();
+        T* output = run.Out<T>(0).data();
+        ForRows(run, g, [&](size_t begin, size_t end, int) {
+          kernels::simd::MaxPoolRows(g, input, low, high, begin, end, output);
+        });
+      };
+    }
+  }
+  return [g, low, high](const RunContext& run) {
+    kernels::ref::MaxPool<T, Bound>(g, run.In<T>(0).data(), low, high, run.Out<T>(0).data());
   };
+}
+
+template <typename T>
+RunFn MaximumOfCodes(const PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  const IntRange clamp = CodeRange(context, a);
+  return MaximumOf<T, int32_t>(g, clamp.low, clamp.high);
 }
 
 bool XnnpackTakesPool(const PrepareContext& context, bool quantized_too) {
@@ -76,8 +128,8 @@ RunFn PrepareAveragePool2D(PrepareContext& context) {
   switch (context.Input(0).dtype) {
     case DType::kFloat32:
       // XNNPACK adds in an order of its own: the exact sum is the nearest to it.
-      return context.engine() == numerics::Engine::kXnnpack ? AverageOfFloats<double>(g, a)
-                                                            : AverageOfFloats<float>(g, a);
+      return context.engine() == numerics::Engine::kXnnpack ? AverageOfFloats<double>(context, g, a)
+                                                            : AverageOfFloats<float>(context, g, a);
     case DType::kInt8:
       return AverageOf<int8_t>(context, g, a);
     case DType::kUInt8:
@@ -93,17 +145,16 @@ RunFn PrepareMaxPool2D(PrepareContext& context) {
   const auto a = context.op().attributes.As<Pool2DAttributes>();
   const Pool2DGeometry g = PreparePool(context, a);
   switch (context.Input(0).dtype) {
-    case DType::kFloat32:
-      return [g, clamp = ActivationRange(a.fused_activation_function)](const RunContext& run) {
-        kernels::ref::MaxPool<float, float>(g, run.In<float>(0).data(), clamp.low, clamp.high,
-                                            run.Out<float>(0).data());
-      };
+    case DType::kFloat32: {
+      const FloatRange clamp = ActivationRange(a.fused_activation_function);
+      return MaximumOf<float, float>(g, clamp.low, clamp.high);
+    }
     case DType::kInt8:
-      return MaximumOf<int8_t>(context, g, a);
+      return MaximumOfCodes<int8_t>(context, g, a);
     case DType::kUInt8:
-      return MaximumOf<uint8_t>(context, g, a);
+      return MaximumOfCodes<uint8_t>(context, g, a);
     case DType::kInt16:
-      return MaximumOf<int16_t>(context, g, a);
+      return MaximumOfCodes<int16_t>(context, g, a);
     default:
       UnsupportedTypes(context);
   }

@@ -38,14 +38,18 @@ RunFn QuantizeTensor(Engine engine, const CodeOf& p) {
     case Engine::kReference:
       return RunMap<float, T>([p](float x) { return p.Reference(x); });
     case Engine::kXnnpack:
-      return RunMap<float, T>([p](float x) { return p.Xnnpack(x); });
+      return RunMap<float, T>(kernels::simd::QuantizeXnnpack{p});
     case Engine::kBuiltin:
       break;
   }
-  return [p](const RunContext& run) {
+  return [p, vectors = kernels::simd::UsesVectors()](const RunContext& run) {
+    const auto x = run.In<float>(0);
+    const auto y = run.Out<T>(0);
+    const size_t blocked = vectors ? x.size() / kQuantizeBlock * kQuantizeBlock : 0;
+    if (blocked > 0) kernels::simd::Map<float, T>(x.data(), y.data(), blocked, kernels::simd::QuantizeBlock{p});
     kernels::ref::MapInBlocks(
-        run.In<float>(0), run.Out<T>(0), kQuantizeBlock, [&](float x) { return p.Block(x); },
-        [&](float x) { return p.Tail(x); });
+        x.subspan(blocked), y.subspan(blocked), kQuantizeBlock, [&](float v) { return p.Block(v); },
+        [&](float v) { return p.Tail(v); });
   };
 }
 
@@ -98,7 +102,7 @@ RunFn RequantizeAs(const PrepareContext& context, const TensorRef& input, const 
     p.input_zero_point = input.zero_point(), p.zero_point = output.zero_point();
     p.low = range.low, p.high = range.high;
     p.positive = p.negative = static_cast<int32_t>(std::nearbyintf(256 * ScaleRatio(input, output)));
-    return RunMap<In, Out>(p);
+    return RunCodeMap<In, Out>(p);
   }
   Requantizer p;
   p.input_zero_point = input.zero_point(), p.zero_point = output.zero_point();
@@ -106,13 +110,17 @@ RunFn RequantizeAs(const PrepareContext& context, const TensorRef& input, const 
   p.scale = FixedPointOf(static_cast<double>(input.scale()) / static_cast<double>(output.scale()),
                          "scale of the input over the output's");
   if (context.engine() == Engine::kBuiltin && sizeof(In) == 1 && sizeof(Out) == 1) {
-    return [p](const RunContext& run) {
-      kernels::ref::MapInBlocks(
-          run.In<In>(0), run.Out<Out>(0), kRequantizeBlock, [&](In code) { return p.HalfUp(code); },
-          [&](In code) { return p.HalfAway(code); });
+    const RunFn blocks = RunCodeMap<In, Out>([&](In code) { return p.HalfUp(code); });
+    return [p, blocks](const RunContext& run) {
+      blocks(run);
+      const auto x = run.In<In>(0);
+      const auto y = run.Out<Out>(0);
+      for (size_t i = x.size() / kRequantizeBlock * kRequantizeBlock; i < x.size(); ++i) {
+        y[i] = static_cast<Out>(p.HalfAway(x[i]));
+      }
     };
   }
-  return RunMap<In, Out>([p](In code) { return p.HalfAway(code); });
+  return RunCodeMap<In, Out>([p](In code) { return p.HalfAway(code); });
 }
 
 template <typename In>

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include "kernels/ref/reduce.h"
+#include "kernels/simd/reduce.h"
+#include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
 #include "ops/xnnpack_checks.h"
@@ -77,6 +80,31 @@ void CheckSameCodes(const TensorRef& input, const TensorRef& output) {
   }
 }
 
+// A reduction over neighbouring dimensions before the last: `outer` times `rows` rows of `channels` into one.
+struct RowSums {
+  size_t outer = 1, rows = 1, channels = 1;
+};
+std::optional<RowSums> AsRowSums(const ReduceGeometry& g) {
+  constexpr size_t kLeastChannels = 8;
+  if (!kernels::simd::UsesVectors() || g.input_size == 0) return std::nullopt;
+  RowSums s;
+  int d = 0;
+  for (; d < g.rank && !g.reduced[d]; ++d) s.outer *= static_cast<size_t>(g.dims[d]);
+  for (; d < g.rank && g.reduced[d]; ++d) s.rows *= static_cast<size_t>(g.dims[d]);
+  for (; d < g.rank && !g.reduced[d]; ++d) s.channels *= static_cast<size_t>(g.dims[d]);
+  if (d < g.rank || s.channels < kLeastChannels) return std::nullopt;
+  return s;
+}
+
+// The sums in the order of kernels/ref.
+template <typename T, typename Sum>
+void SumByRows(const RowSums& s, const T* input, Sum* sums) {
+  std::fill_n(sums, s.outer * s.channels, Sum{0});
+  for (size_t o = 0; o < s.outer; ++o) {
+    kernels::simd::AddRows(input + o * s.rows * s.channels, s.rows, s.channels, sums + o * s.channels);
+  }
+}
+
 uint64_t BytesFor(int64_t count, size_t size) { return static_cast<uint64_t>(count) * size; }
 
 template <typename T>
@@ -141,13 +169,15 @@ CodeSumStage SumStage(const PrepareContext& context, const Reduction& r) {
 template <typename T>
 RunFn RunCodeSums(PrepareContext& context, const Reduction& r, const CodeSumStage& stage) {
   const int sums = context.AddScratch(BytesFor(r.g.output_size, sizeof(int32_t)));
-  return [g = r.g, stage, sums](const RunContext& run) {
+  return [g = r.g, stage, sums, by_rows = AsRowSums(r.g)](const RunContext& run) {
     T* output = reinterpret_cast<T*>(run.Output(0).data);
     if (g.input_size == 0) {
       std::fill_n(output, g.output_size, T{0});
       return;
     }
-    kernels::ref::SumCodes<T>(g, reinterpret_cast<const T*>(run.Input(0).data), ScratchOf<int32_t>(run, sums));
+    const T* input = reinterpret_cast<const T*>(run.Input(0).data);
+    by_rows ? SumByRows(*by_rows, input, ScratchOf<int32_t>(run, sums))
+            : kernels::ref::SumCodes<T>(g, input, ScratchOf<int32_t>(run, sums));
     kernels::ref::FinishCodeSums<T>(stage, g.output_size, ScratchOf<int32_t>(run, sums), output);
   };
 }
@@ -162,7 +192,15 @@ RunFn RunMeanInteger(PrepareContext& context, const Reduction& r) {
 
 RunFn RunSumFloatWide(PrepareContext& context, const Reduction& r, bool mean) {
   const int sums = context.AddScratch(BytesFor(r.g.output_size, sizeof(double)));
-  return [g = r.g, mean, sums](const RunContext& run) {
+  return [g = r.g, mean, sums, by_rows = AsRowSums(r.g)](const RunContext& run) {
+    if (by_rows) {
+      const double* wide = ScratchOf<double>(run, sums);
+      float* output = run.Out<float>(0).data();
+      SumByRows(*by_rows, run.In<float>(0).data(), ScratchOf<double>(run, sums));
+      const float factor = mean ? 1.0F / static_cast<float>(g.count) : 1.0F;
+      for (int64_t i = 0; i < g.output_size; ++i) output[i] = static_cast<float>(wide[i]) * factor;
+      return;
+    }
     kernels::ref::SumFloatWide(g, mean, run.In<float>(0).data(), ScratchOf<double>(run, sums),
                                run.Out<float>(0).data());
   };
@@ -234,7 +272,12 @@ RunFn PrepareMean(PrepareContext& context) {
   switch (context.Input(0).dtype) {
     case DType::kFloat32:
       if (context.engine() == Engine::kXnnpack && r.g.input_size > 0) return RunSumFloatWide(context, r, true);
-      return [g = r.g](const RunContext& run) {
+      return [g = r.g, by_rows = AsRowSums(r.g)](const RunContext& run) {
+        if (by_rows) {
+          SumByRows(*by_rows, run.In<float>(0).data(), run.Out<float>(0).data());
+          for (float& y : run.Out<float>(0)) y /= static_cast<float>(g.count);
+          return;
+        }
         kernels::ref::MeanFloat(g, run.In<float>(0).data(), run.Out<float>(0).data());
       };
     case DType::kInt32:

@@ -94,6 +94,7 @@ class Executor::PrepareStepContext final : public ops::PrepareContext {
     e_.value_known_[tensor] = true;
   }
   ops::SubgraphRunner& subgraphs() const override { return e_.session_; }
+  int threads() const override { return e_.session_.options().threads; }
   int AddScratch(uint64_t bytes) override {
     const RunLimits& limits = e_.session_.options().limits;
     if (bytes > limits.max_tensor_bytes) {
@@ -148,6 +149,7 @@ class Executor::RunStepContext final : public ops::RunContext {
     return {step.scratch[static_cast<size_t>(id)], step.scratch_bytes[static_cast<size_t>(id)]};
   }
   ops::SubgraphRunner& subgraphs() const override { return e_.session_; }
+  ThreadPool& pool() const override { return e_.session_.pool(); }
   void CheckCancelled() const override { e_.session_.CheckCancelled(); }
 
  private:

@@ -11,6 +11,7 @@ namespace assay::runtime {
 Session::Session(std::shared_ptr<const graph::Model> model, InterpreterOptions options)
     : model_(std::move(model)),
       options_(options),
+      pool_(std::make_unique<ThreadPool>(options.plan_only ? 1 : options.threads)),
       resources_(std::make_unique<ops::Resources>()),
       executors_(model_->subgraphs.size()) {}
 

@@ -38,6 +38,7 @@ struct InterpreterOptions {
   const numerics::Profile* profile = &numerics::DefaultProfile();
   bool preserve_all_tensors = false;  // every intermediate tensor stays readable after Invoke
   bool plan_only = false;             // the arena is planned, not taken: to look at a model, nothing can be invoked
+  int threads = 1;                    // the caller's included; results do not depend on it
   RunLimits limits = {};
   const std::atomic<bool>* cancelled = nullptr;  // polled between ops and loop trips
 };
@@ -53,6 +54,7 @@ class Session final : public ops::SubgraphRunner {
   const InterpreterOptions& options() const { return options_; }
   Executor& executor(int32_t subgraph);
   OpHook& hook() { return hook_; }
+  ThreadPool& pool() { return *pool_; }
   void CheckCancelled() const;
 
   // Memory in use by all executors; throws InputError beyond the limit.
@@ -73,6 +75,7 @@ class Session final : public ops::SubgraphRunner {
   std::shared_ptr<const graph::Model> model_;
   InterpreterOptions options_;
   OpHook hook_;
+  std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<ops::Resources> resources_;
   std::vector<std::unique_ptr<Executor>> executors_;
   uint64_t total_bytes_ = 0;

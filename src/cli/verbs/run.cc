@@ -24,6 +24,7 @@ int Run(const RunFlags& flags) {
   runtime::RunRequest request;
   request.options.profile = &profile;
   request.options.cancelled = &Interrupted();
+  request.options.threads = flags.threads;
   request.seed = flags.seed;
   request.all_tensors = flags.all_tensors;
   const auto model = convert::LoadModel(flags.model);

@@ -80,7 +80,8 @@ size_t PixelCount(const Conv2DGeometry& g) noexcept {
 size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
   const auto depth = static_cast<size_t>(g.PatchSize());
   const size_t row = PaddedDepth(depth);
-  return ChunkRows(g, row + static_cast<size_t>(g.output_c)) * ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
+  return ChunkRows(g, row + static_cast<size_t>(g.output_c)) *
+         ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,

@@ -12,7 +12,7 @@
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
-#include "kernels/simd/target.h"
+#include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
 namespace {
@@ -194,21 +194,11 @@ std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   const Depthwise8Bit filter = {packed.data(), offsets.data(), factor, scales.view(), c.stage};
   std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
   return Guarded(c, [&](uint8_t* out) {
-    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter, {0, Rows(c.g)},
-                        scratch.data(), out);
+    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,
+                        {0, Rows(c.g) / 2}, scratch.data(), out);
+    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,
+                        {Rows(c.g) / 2, Rows(c.g)}, scratch.data(), out);
   });
-}
-
-// Runs `check` once for every instruction set of this machine.
-template <typename Check>
-void OnEveryTarget(const Check& check) {
-  const std::string before = CurrentTarget();
-  for (const std::string& target : AvailableTargets()) {
-    if (target == "none") continue;
-    ForceTarget(target);
-    check(target);
-  }
-  ForceTarget(before);
 }
 
 std::string Describe(const Case& c) {

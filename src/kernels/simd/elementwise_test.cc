@@ -1,0 +1,252 @@
+// Element by element, sums and pooling on every instruction set of this machine, against kernels/ref, to the bit.
+#include "kernels/simd/elementwise.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/simd/reduce.h"
+#include "kernels/simd/test_targets.h"
+
+namespace assay::kernels::simd {
+namespace {
+
+template <typename T>
+std::vector<T> Draw(Random& random, size_t count) {
+  std::vector<T> values(count);
+  for (T& v : values) {
+    if constexpr (std::is_floating_point_v<T>) {
+      v = static_cast<T>(random.Normal() * std::exp2(static_cast<double>(random.Below(12)) - 6));
+      if (random.Chance(0.02)) v = std::numeric_limits<T>::quiet_NaN();
+      if (random.Chance(0.02)) v = std::numeric_limits<T>::infinity();
+    } else {
+      v = static_cast<T>(random.Next() >> 40);
+    }
+  }
+  return values;
+}
+
+template <typename T>
+bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+// Both ways of every length up to more than three vectors of bytes; one value behind the output must stay.
+template <typename In, typename Out, typename F>
+void CheckMap(uint64_t seed, const F& f) {
+  Random random(31, seed);
+  for (size_t count = 0; count < 200; count += 1 + count / 9) {
+    const std::vector<In> x = Draw<In>(random, count);
+    std::vector<Out> expected(count + 1);
+    for (size_t i = 0; i < count; ++i) expected[i] = static_cast<Out>(f(x[i]));
+    expected[count] = Out{42};
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<Out> y(count + 1, Out{42});
+      Map<In, Out, F>(x.data(), y.data(), count, f);
+      EXPECT_TRUE(SameBits(y, expected)) << target << ", " << count << " values";
+    });
+  }
+}
+
+template <typename T, typename F>
+void CheckCombine(uint64_t seed, const F& f) {
+  Random random(32, seed);
+  for (size_t count = 0; count < 200; count += 1 + count / 9) {
+    for (const bool a_repeats : {false, true}) {
+      for (const bool b_repeats : {false, true}) {
+        const std::vector<T> a = Draw<T>(random, count + 1), b = Draw<T>(random, count + 1);
+        std::vector<T> expected(count + 1);
+        for (size_t i = 0; i < count; ++i) {
+          expected[i] = static_cast<T>(f(a[a_repeats ? 0 : i], b[b_repeats ? 0 : i]));
+        }
+        expected[count] = T{42};
+        OnEveryTarget([&](const std::string& target) {
+          std::vector<T> y(count + 1, T{42});
+          Combine<T, F>(a.data(), a_repeats, b.data(), b_repeats, y.data(), count, f);
+          EXPECT_TRUE(SameBits(y, expected)) << target << ", " << count << " values " << a_repeats << b_repeats;
+        });
+      }
+    }
+  }
+}
+
+int32_t Between(Random& random, int32_t low, int32_t high) {
+  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
+}
+
+TEST(Elementwise, MapsEqualTheirFunctors) {
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    Random random(33, seed);
+    const auto scale = static_cast<float>(std::exp2(random.Uniform() * 20 - 14));
+    const ref::CodeOf int8 = {scale, Between(random, -128, 127), -128, 127};
+    const ref::CodeOf uint8 = {scale, Between(random, 0, 255), 0, 255};
+    CheckMap<float, int8_t>(seed, QuantizeXnnpack{int8});
+    CheckMap<float, uint8_t>(seed, QuantizeXnnpack{uint8});
+    CheckMap<float, int8_t>(seed, QuantizeBlock{int8});
+    CheckMap<float, uint8_t>(seed, QuantizeBlock{uint8});
+    CheckMap<float, int16_t>(seed, QuantizeBlock{{scale, 0, -32768, 32767}});
+    CheckMap<int8_t, float>(seed, ref::Dequantizer{scale, int8.zero_point});
+    CheckMap<uint8_t, float>(seed, ref::Dequantizer{scale, uint8.zero_point});
+    CheckMap<int16_t, float>(seed, ref::Dequantizer{scale, 0});
+    CheckMap<int8_t, float>(seed, DequantizeBlock{{scale, int8.zero_point}});
+    CheckMap<uint8_t, float>(seed, DequantizeBlock{{scale, uint8.zero_point}});
+    CheckMap<float, float>(seed, ref::ClampFloat{-scale, 3 * scale});
+    CheckMap<float, float>(seed, ref::HardSwishFloat{});
+    CheckMap<float, float>(seed, ref::LeakyReluFloat{scale});
+  }
+}
+
+template <typename T>
+void CheckCodeCombinations(uint64_t seed) {
+  Random random(34, seed);
+  constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
+  const auto zero = [&] { return sizeof(T) == 2 ? 0 : Between(random, kLow, kHigh); };
+  const int32_t low = random.Chance(0.5) ? kLow : Between(random, kLow, kHigh), high = Between(random, low, kHigh);
+  if constexpr (sizeof(T) == 1) {
+    ref::AddXnnpack add;
+    add.a_zero_point = zero(), add.b_zero_point = zero(), add.zero_point = zero();
+    add.shift = Between(random, 13, 30);
+    add.a_multiplier = Between(random, 1, 1 << 21), add.b_multiplier = Between(random, -(1 << 21), 1 << 21);
+    add.low = low, add.high = high;
+    CheckCombine<T>(seed, add);
+  }
+  ref::AddQuantized quantized;
+  quantized.a_zero_point = zero(), quantized.b_zero_point = zero(), quantized.zero_point = zero();
+  quantized.left_shift = sizeof(T) == 2 ? 15 : 20;
+  quantized.a = numerics::ToFixedPoint(random.Uniform() / 2),
+  quantized.b = numerics::ToFixedPoint(random.Uniform() / 2);
+  quantized.out = numerics::ToFixedPoint(random.Uniform() * std::exp2(-quantized.left_shift + 2));
+  quantized.subtract = random.Chance(0.3);
+  quantized.low = low, quantized.high = high;
+  CheckCombine<T>(seed, quantized);
+  ref::MultiplyQuantized product;
+  product.a_zero_point = zero(), product.b_zero_point = zero();
+  product.scale = numerics::ChannelScale(
+      static_cast<double>(static_cast<float>(std::exp2(random.Uniform() * 20 - (sizeof(T) == 2 ? 30 : 16)))));
+  product.stage = {numerics::Rounding::kFixedHalfAway, zero(), low, high};
+  CheckCombine<T>(seed, product);
+  if constexpr (sizeof(T) == 1) {
+    product.stage.rounding = numerics::Rounding::kFloatHalfEven;
+    const MultiplyXnnpack rounded = {product, static_cast<float>(low - product.stage.zero_point),
+                                     static_cast<float>(high - product.stage.zero_point)};
+    EXPECT_EQ(rounded(static_cast<T>(3), static_cast<T>(-2)), product(static_cast<T>(3), static_cast<T>(-2)));
+    CheckCombine<T>(seed, rounded);
+  }
+}
+
+TEST(Elementwise, CombinationsEqualTheirFunctors) {
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    CheckCodeCombinations<int8_t>(seed);
+    CheckCodeCombinations<uint8_t>(seed);
+    CheckCodeCombinations<int16_t>(seed);
+    CheckCombine<float>(seed, AddFloats{-4, 5});
+    CheckCombine<float>(seed, SubtractFloats{-4, 5});
+    CheckCombine<float>(seed, MultiplyFloats{0, 6});
+    CheckCombine<float>(seed, ref::Larger{});
+    CheckCombine<float>(seed, ref::Smaller{});
+    CheckCombine<int8_t>(seed, ref::Larger{});
+    CheckCombine<int8_t>(seed, ref::Smaller{});
+  }
+}
+
+TEST(Elementwise, TablesOfBytes) {
+  Random random(35, 0);
+  ByteTable table;
+  for (uint8_t& entry : table) entry = static_cast<uint8_t>(random.Below(256));
+  for (size_t count = 0; count < 300; ++count) {
+    const std::vector<uint8_t> x = Draw<uint8_t>(random, count);
+    std::vector<uint8_t> expected;
+    for (const uint8_t code : x) expected.push_back(table[code]);
+    expected.push_back(42);
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<uint8_t> y(count + 1, 42);
+      LookupBytes(table, x.data(), y.data(), count);
+      EXPECT_TRUE(y == expected) << target << ", " << count << " codes";
+    });
+  }
+}
+
+template <typename T, typename Sum>
+void CheckAddRows(uint64_t seed) {
+  Random random(36, seed);
+  const size_t rows = random.Below(40), channels = 1 + random.Below(150);
+  const std::vector<T> x = Draw<T>(random, rows * channels);
+  std::vector<Sum> expected(channels);
+  for (size_t i = 0; i < x.size(); ++i) expected[i % channels] += static_cast<Sum>(x[i]);
+  OnEveryTarget([&](const std::string& target) {
+    std::vector<Sum> sums(channels);
+    AddRows(x.data(), rows, channels, sums.data());
+    // Not-a-number has no sign that could be relied upon.
+    for (size_t c = 0; c < channels; ++c) {
+      EXPECT_TRUE(sums[c] == expected[c] || (sums[c] != sums[c] && expected[c] != expected[c])) << target;
+    }
+  });
+}
+
+TEST(Reduce, SumsOfRows) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    CheckAddRows<int8_t, int32_t>(seed);
+    CheckAddRows<uint8_t, int32_t>(seed);
+    CheckAddRows<int16_t, int32_t>(seed);
+    CheckAddRows<float, float>(seed);
+    CheckAddRows<float, double>(seed);
+  }
+}
+
+ref::Pool2DGeometry DrawPool(Random& random) {
+  ref::Pool2DGeometry g;
+  g.batches = Between(random, 1, 2), g.channels = Between(random, 1, 100);
+  g.input_h = Between(random, 1, 9), g.input_w = Between(random, 1, 9);
+  g.filter_h = Between(random, 1, g.input_h), g.filter_w = Between(random, 1, g.input_w);
+  g.stride_h = Between(random, 1, 3), g.stride_w = Between(random, 1, 3);
+  g.pad_h = Between(random, 0, g.filter_h / 2), g.pad_w = Between(random, 0, g.filter_w / 2);
+  g.output_h = (g.input_h + g.pad_h - g.filter_h) / g.stride_h + 1;
+  g.output_w = (g.input_w + g.pad_w - g.filter_w) / g.stride_w + 1;
+  return g;
+}
+
+// Computed in two pieces, as two threads would.
+template <typename T, typename Sum, typename Bound>
+void CheckPools(uint64_t seed, Bound low, Bound high) {
+  Random random(37, seed);
+  const ref::Pool2DGeometry g = DrawPool(random);
+  std::vector<T> x = Draw<T>(random, static_cast<size_t>(g.batches * g.input_h * g.input_w * g.channels));
+  for (T& v : x) v = v == v ? v : T{1};
+  const auto rows = static_cast<size_t>(g.batches * g.output_h);
+  const size_t size = rows * static_cast<size_t>(g.output_w * g.channels), cut = random.Below(rows + 1);
+  std::vector<T> average(size), maximum(size);
+  if constexpr (std::is_integral_v<T>) {
+    ref::AveragePoolQuantized<T>(g, x.data(), low, high, average.data());
+  } else {
+    ref::AveragePoolFloat<Sum>(g, x.data(), low, high, average.data());
+  }
+  ref::MaxPool<T, Bound>(g, x.data(), low, high, maximum.data());
+  OnEveryTarget([&](const std::string& target) {
+    std::vector<T> y(size);
+    std::vector<Sum> sums(static_cast<size_t>(g.channels));
+    AveragePoolRows(g, x.data(), low, high, 0, cut, sums.data(), y.data());
+    AveragePoolRows(g, x.data(), low, high, cut, rows, sums.data(), y.data());
+    EXPECT_TRUE(SameBits(y, average)) << target << ", average, seed " << seed;
+    MaxPoolRows(g, x.data(), low, high, 0, cut, y.data());
+    MaxPoolRows(g, x.data(), low, high, cut, rows, y.data());
+    EXPECT_TRUE(SameBits(y, maximum)) << target << ", maximum, seed " << seed;
+  });
+}
+
+TEST(Pool2D, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 80; ++seed) {
+    CheckPools<int8_t, int32_t, int32_t>(seed, -128, 127);
+    CheckPools<int8_t, int32_t, int32_t>(seed, -5, 60);
+    CheckPools<uint8_t, int32_t, int32_t>(seed, 0, 255);
+    CheckPools<float, float, float>(seed, -2, 6);
+    CheckPools<float, double, float>(seed, -1e30F, 1e30F);
+  }
+}
+
+}  // namespace
+}  // namespace assay::kernels::simd

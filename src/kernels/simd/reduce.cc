@@ -1,0 +1,183 @@
+#include "kernels/simd/reduce.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/reduce.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::kernels::simd::HWY_NAMESPACE {
+
+template <typename T, typename Sum>
+HWY_INLINE void AddRow(const T* HWY_RESTRICT x, size_t channels, Sum* HWY_RESTRICT sums) {
+  for (size_t c = 0; c < channels; ++c) {
+    if constexpr (std::is_integral_v<T>) {
+      sums[c] = static_cast<Sum>(static_cast<uint32_t>(sums[c]) + static_cast<uint32_t>(int32_t{x[c]}));
+    } else {
+      sums[c] += static_cast<Sum>(x[c]);
+    }
+  }
+}
+
+// A few channels at a time keep their sums in registers while all rows pass.
+template <typename T, typename Sum>
+HWY_INLINE void AddRowsLoop(const T* x, size_t rows, size_t channels, Sum* sums) {
+  constexpr size_t kTogether = 64;
+  size_t c = 0;
+  for (; c + kTogether <= channels; c += kTogether) {
+    Sum local[kTogether];
+    std::copy_n(sums + c, kTogether, local);
+    for (size_t r = 0; r < rows; ++r) AddRow(x + r * channels + c, kTogether, local);
+    std::copy_n(local, kTogether, sums + c);
+  }
+  if (c == channels) return;
+  for (size_t r = 0; r < rows; ++r) AddRow(x + r * channels + c, channels - c, sums + c);
+}
+
+// One output pixel's window: the pixels that lie inside of the image.
+struct Window {
+  int64_t top, bottom, left, right;
+};
+
+// Calls pool(first pixel of the image, window, output pixel) for the output rows [begin, end).
+template <typename T, typename Pool>
+HWY_INLINE void ForWindows(const ref::Pool2DGeometry& g, const T* input, size_t begin, size_t end, T* output,
+                           Pool&& pool) {
+  output += static_cast<int64_t>(begin) * g.output_w * g.channels;
+  for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
+    const T* image = input + row / g.output_h * g.input_h * g.input_w * g.channels;
+    const int64_t top = row % g.output_h * g.stride_h - g.pad_h;
+    for (int32_t ox = 0; ox < g.output_w; ++ox, output += g.channels) {
+      const int64_t left = int64_t{ox} * g.stride_w - g.pad_w;
+      pool(image,
+           Window{std::max<int64_t>(top, 0), std::min<int64_t>(top + g.filter_h, g.input_h), std::max<int64_t>(left, 0),
+                  std::min<int64_t>(left + g.filter_w, g.input_w)},
+           output);
+    }
+  }
+}
+
+template <typename T, typename Sum, typename Bound>
+HWY_INLINE void AverageRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin,
+                            size_t end, Sum* HWY_RESTRICT sums, T* output) {
+  const auto channels = static_cast<size_t>(g.channels);
+  ForWindows(g, input, begin, end, output, [&](const T* image, const Window& w, T* HWY_RESTRICT to) HWY_ATTR {
+    std::fill_n(sums, channels, Sum{0});
+    const int64_t columns = std::max<int64_t>(w.right - w.left, 0);
+    for (int64_t y = w.top; y < w.bottom; ++y) {
+      AddRowsLoop(image + (y * g.input_w + w.left) * g.channels, static_cast<size_t>(columns), channels, sums);
+    }
+    if constexpr (std::is_integral_v<T>) {
+      // The quotients are small, so that double separates them from whole numbers.
+      const auto count = static_cast<int32_t>((w.bottom - w.top) * columns);
+      const auto divisor = static_cast<double>(count);
+      const int32_t half = count / 2;
+      for (size_t c = 0; c < channels; ++c) {
+        const int32_t numerator = sums[c] + (sums[c] > 0 ? half : -half);
+        const auto mean = static_cast<int32_t>(static_cast<double>(numerator) / divisor);
+        to[c] = static_cast<T>(std::min(std::max(mean, low), high));
+      }
+    } else {
+      const auto count = static_cast<Sum>((w.bottom - w.top) * columns);
+      for (size_t c = 0; c < channels; ++c) {
+        to[c] = std::min(std::max(static_cast<float>(sums[c] / count), low), high);
+      }
+    }
+  });
+}
+
+template <typename T, typename Bound>
+HWY_INLINE void MaximumRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin,
+                            size_t end, T* output) {
+  const auto channels = static_cast<size_t>(g.channels);
+  ForWindows(g, input, begin, end, output, [&](const T* image, const Window& w, T* HWY_RESTRICT to) HWY_ATTR {
+    std::fill_n(to, channels, std::numeric_limits<T>::lowest());
+    for (int64_t y = w.top; y < w.bottom; ++y) {
+      for (int64_t x = w.left; x < w.right; ++x) {
+        const T* HWY_RESTRICT from = image + (y * g.input_w + x) * g.channels;
+        for (size_t c = 0; c < channels; ++c) to[c] = to[c] < from[c] ? from[c] : to[c];
+      }
+    }
+    for (size_t c = 0; c < channels; ++c) {
+      to[c] = static_cast<T>(std::min(std::max(static_cast<Bound>(to[c]), low), high));
+    }
+  });
+}
+
+#define ASSAY_SIMD_ADD(name, T, Sum) \
+  void name(const T* x, size_t rows, size_t channels, Sum* sums) { AddRowsLoop(x, rows, channels, sums); }
+ASSAY_SIMD_ADD(AddInt8, int8_t, int32_t)
+ASSAY_SIMD_ADD(AddUInt8, uint8_t, int32_t)
+ASSAY_SIMD_ADD(AddInt16, int16_t, int32_t)
+ASSAY_SIMD_ADD(AddFloat, float, float)
+ASSAY_SIMD_ADD(AddFloatWide, float, double)
+#undef ASSAY_SIMD_ADD
+
+#define ASSAY_SIMD_AVERAGE(name, T, Bound, Sum)                                                                       \
+  void name(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin, size_t end, Sum* sums, \
+            T* output) {                                                                                              \
+    AverageRows(g, input, low, high, begin, end, sums, output);                                                       \
+  }
+ASSAY_SIMD_AVERAGE(AverageInt8, int8_t, int32_t, int32_t)
+ASSAY_SIMD_AVERAGE(AverageUInt8, uint8_t, int32_t, int32_t)
+ASSAY_SIMD_AVERAGE(AverageFloat, float, float, float)
+ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
+#undef ASSAY_SIMD_AVERAGE
+
+#define ASSAY_SIMD_MAXIMUM(name, T, Bound)                                                                 \
+  void name(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin, size_t end, \
+            T* output) {                                                                                   \
+    MaximumRows(g, input, low, high, begin, end, output);                                                  \
+  }
+ASSAY_SIMD_MAXIMUM(MaximumInt8, int8_t, int32_t)
+ASSAY_SIMD_MAXIMUM(MaximumUInt8, uint8_t, int32_t)
+ASSAY_SIMD_MAXIMUM(MaximumFloat, float, float)
+#undef ASSAY_SIMD_MAXIMUM
+
+}  // namespace assay::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay::kernels::simd {
+
+#define ASSAY_SIMD_ADD(name, T, Sum)                                           \
+  HWY_EXPORT(name);                                                            \
+  void AddRows(const T* x, size_t rows, size_t channels, Sum* sums) noexcept { \
+    HWY_DYNAMIC_DISPATCH(name)(x, rows, channels, sums);                       \
+  }
+ASSAY_SIMD_ADD(AddInt8, int8_t, int32_t)
+ASSAY_SIMD_ADD(AddUInt8, uint8_t, int32_t)
+ASSAY_SIMD_ADD(AddInt16, int16_t, int32_t)
+ASSAY_SIMD_ADD(AddFloat, float, float)
+ASSAY_SIMD_ADD(AddFloatWide, float, double)
+#undef ASSAY_SIMD_ADD
+
+#define ASSAY_SIMD_AVERAGE(name, T, Bound, Sum)                                                                       \
+  HWY_EXPORT(name);                                                                                                   \
+  void AveragePoolRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin, size_t end, \
+                       Sum* sums, T* output) noexcept {                                                               \
+    HWY_DYNAMIC_DISPATCH(name)(g, input, low, high, begin, end, sums, output);                                        \
+  }
+ASSAY_SIMD_AVERAGE(AverageInt8, int8_t, int32_t, int32_t)
+ASSAY_SIMD_AVERAGE(AverageUInt8, uint8_t, int32_t, int32_t)
+ASSAY_SIMD_AVERAGE(AverageFloat, float, float, float)
+ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
+#undef ASSAY_SIMD_AVERAGE
+
+#define ASSAY_SIMD_MAXIMUM(name, T, Bound)                                                                        \
+  HWY_EXPORT(name);                                                                                               \
+  void MaxPoolRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin, size_t end, \
+                   T* output) noexcept {                                                                          \
+    HWY_DYNAMIC_DISPATCH(name)(g, input, low, high, begin, end, output);                                          \
+  }
+ASSAY_SIMD_MAXIMUM(MaximumInt8, int8_t, int32_t)
+ASSAY_SIMD_MAXIMUM(MaximumUInt8, uint8_t, int32_t)
+ASSAY_SIMD_MAXIMUM(MaximumFloat, float, float)
+#undef ASSAY_SIMD_MAXIMUM
+
+}  // namespace assay::kernels::simd
+#endif
