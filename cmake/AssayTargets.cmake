@@ -57,3 +57,19 @@ function(assay_module name source)
   target_link_libraries(${name} PRIVATE assay_flags ${A_LIBS})
   install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/assay)
 endfunction()
+
+# assay_protobuf_messages(TARGET PATH/messages.proto): the messages' C++ code, as <PATH/messages.pb.h>, for that target.
+function(assay_protobuf_messages target proto)
+  get_filename_component(folder ${proto} DIRECTORY)
+  get_filename_component(stem ${proto} NAME_WE)
+  set(root ${CMAKE_BINARY_DIR}/generated)
+  set(code ${root}/${folder}/${stem}.pb.cc ${root}/${folder}/${stem}.pb.h)
+  add_custom_command(OUTPUT ${code}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${root}/${folder}
+    COMMAND protobuf::protoc --cpp_out=${root} -I ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto} VERBATIM)
+  target_sources(${target} PRIVATE ${code})
+  # Generated code is not held to our warnings.
+  set_source_files_properties(${code} PROPERTIES COMPILE_OPTIONS -w)
+  target_include_directories(${target} SYSTEM PRIVATE ${root} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+endfunction()

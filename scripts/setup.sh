@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh [--ci]     --ci adds the linters, clang-16 and Chromium
 set -euo pipefail
 packages=(g++ cmake ninja-build mold ccache pkg-config python3 flatbuffers-compiler libflatbuffers-dev libhwy-dev libcli11-dev libfmt-dev
-  libspdlog-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzip-dev libhdf5-dev libgtest-dev libgmock-dev libbenchmark-dev)
+  libspdlog-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzip-dev libhdf5-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libbenchmark-dev)
 if [ "${1:-}" = --ci ]; then packages+=(clang-16 libclang-rt-16-dev llvm-16 clang-format clang-tidy chromium); fi
 missing=()
 for package in "${packages[@]}"; do

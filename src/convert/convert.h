@@ -14,7 +14,8 @@
 namespace assay::convert {
 
 struct ConvertRequest {
-  std::string source;                                        // .h5 or .keras
+  std::string source;                                        // .h5, .keras, SavedModel folder, frozen .pb
+  std::string signature;                                     // of a SavedModel; "": the only one
   std::map<std::string, std::vector<int32_t>> input_shapes;  // by input name; "" for the only one
   std::optional<int32_t> batch;                              // none: stays open
   std::set<std::string> without_passes;                      // by name
@@ -27,10 +28,11 @@ struct SourceLayer {
 };
 
 struct Conversion {
-  graph::Model model;         // simplified
-  graph::Model unsimplified;  // empty unless it was asked for
-  size_t ops_before = 0;      // the passes, in all subgraphs
-  std::string source_kind;    // "Keras 2.8.0"
+  graph::Model model;          // simplified
+  graph::Model unsimplified;   // empty unless it was asked for
+  size_t ops_before = 0;       // the passes, in all subgraphs
+  std::string source_kind;     // "Keras 2.8.0", "SavedModel of TensorFlow 2.21.0, signature serving_default"
+  std::string unit = "layer";  // what `layers` are called
   std::vector<SourceLayer> layers;
   std::vector<passes::PassResult> passes;
 };

@@ -48,8 +48,8 @@ Json DeviationJson(const convert::Deviation& d) {
 }  // namespace
 
 std::string ConvertText(const ConvertContext& context, const convert::Conversion& conversion) {
-  std::string text = fmt::format("{} ({}, {} layers)\n  -> {}\n\n", context.source, conversion.source_kind,
-                                 conversion.layers.size(), context.destination);
+  std::string text = fmt::format("{} ({}, {} {}s)\n  -> {}\n\n", context.source, conversion.source_kind,
+                                 conversion.layers.size(), conversion.unit, context.destination);
   // Layers by class: how many, and what they became.
   std::map<std::string, std::pair<int, std::map<std::string, int>>> classes;
   for (const convert::SourceLayer& layer : conversion.layers) {

@@ -17,7 +17,7 @@ namespace assay::cli {
 namespace {
 
 struct ConvertFlags {
-  std::string source, destination, batch = "dynamic", expect;
+  std::string source, destination, batch = "dynamic", expect, signature;
   std::vector<std::string> input_shapes, no_passes;
   bool float16 = false, list_passes = false, layers = false, json = false;
   int verify = 1;
@@ -62,6 +62,7 @@ int Convert(const ConvertFlags& flags) {
   if (flags.source.empty() || flags.destination.empty()) throw UsageError("convert needs SOURCE and DESTINATION");
   convert::ConvertRequest request;
   request.source = flags.source;
+  request.signature = flags.signature;
   request.keep_unsimplified = flags.verify > 0;
   for (const std::string& name : flags.no_passes) request.without_passes.insert(name);
   for (const std::string& text : flags.input_shapes) {
@@ -77,7 +78,9 @@ int Convert(const ConvertFlags& flags) {
     request.batch = static_cast<int32_t>(batch);
   }
   if (convert::KindOf(flags.source) == convert::FileKind::kTflite) {
-    throw InputError("{}: neither HDF5 (.h5) nor a Keras archive (.keras)", flags.source);
+    throw InputError(
+        "{}: neither HDF5 (.h5), a Keras archive (.keras), the folder of a SavedModel nor a frozen graph (.pb)",
+        flags.source);
   }
   report::ConvertContext context;
   context.source = flags.source;
@@ -130,11 +133,13 @@ int Convert(const ConvertFlags& flags) {
 
 void AddConvert(CLI::App& app, Action& action) {
   auto flags = std::make_shared<ConvertFlags>();
-  CLI::App* verb = app.add_subcommand("convert", "Convert a trained Keras model (.h5, .keras) to a float .tflite file");
-  verb->add_option("source", flags->source, "The .h5 or .keras file");
+  CLI::App* verb = app.add_subcommand(
+      "convert", "Convert a trained model (.h5, .keras, SavedModel, frozen .pb) to a float .tflite file");
+  verb->add_option("source", flags->source, "The .h5 or .keras file, the folder of a SavedModel or a frozen .pb");
   verb->add_option("destination", flags->destination, "The .tflite file to write");
   verb->add_option("--input-shape", flags->input_shapes,
                    "NAME=1,224,224,3: an input's shape with the batch (repeatable)");
+  verb->add_option("--signature", flags->signature, "Which signature of a SavedModel, where it has several");
   verb->add_option("--batch", flags->batch, "dynamic, or the batch's size")->capture_default_str();
   verb->add_flag("--float16", flags->float16, "Store weights as float16");
   verb->add_option("--verify", flags->verify, "Random inputs to verify with, in double precision; 0: none")

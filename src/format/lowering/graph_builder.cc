@@ -14,7 +14,40 @@ using graph::BuiltinOp;
 constexpr int32_t kLow = 1, kHigh = 3;
 constexpr uint64_t kMaxKnownBytes = 4096;
 
+// What a folded constant may grow by: a FILL of a large size stays an op.
+constexpr size_t kMaxGrowth = size_t{1} << 20;
+
 bool IsInteger(DType dtype) { return dtype == DType::kInt32 || dtype == DType::kInt64; }
+
+// Ops that may give the same for both sizes of what is open though they differ for others (batch / 4).
+bool LosesDifferences(BuiltinOp code) {
+  switch (code) {
+    case BuiltinOp::kDiv:
+    case BuiltinOp::kFloorDiv:
+    case BuiltinOp::kFloorMod:
+    case BuiltinOp::kMinimum:
+    case BuiltinOp::kMaximum:
+    case BuiltinOp::kReduceMax:
+    case BuiltinOp::kReduceMin:
+    case BuiltinOp::kArgMax:
+    case BuiltinOp::kArgMin:
+    case BuiltinOp::kSelect:
+    case BuiltinOp::kSelectV2:
+    case BuiltinOp::kTopkV2:
+    case BuiltinOp::kUnique:
+    case BuiltinOp::kRightShift:
+    case BuiltinOp::kSign:
+    case BuiltinOp::kCast:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsRandom(BuiltinOp code) {
+  return code == BuiltinOp::kRandomUniform || code == BuiltinOp::kRandomStandardNormal ||
+         code == BuiltinOp::kMultinomial;
+}
 
 }  // namespace
 
@@ -51,6 +84,13 @@ void GraphBuilder::EndSubgraph(std::vector<Id> outputs) {
   ASSAY_CHECK(open_.size() > 1);
   current().outputs = std::move(outputs);
   open_.pop_back();
+}
+
+void GraphBuilder::DropSubgraphs(int first) {
+  ASSAY_CHECK(static_cast<size_t>(first) > open_.back());
+  model_.subgraphs.resize(static_cast<size_t>(first));
+  known_.resize(static_cast<size_t>(first));
+  high_.resize(static_cast<size_t>(first));
 }
 
 std::string GraphBuilder::NewName(std::string_view name) {
@@ -130,6 +170,14 @@ std::vector<int32_t> GraphBuilder::Dims(Id id) const {
   return {dims.begin(), dims.end()};
 }
 
+const graph::Operator* GraphBuilder::Producer(Id id) const {
+  const auto& ops = current().operators;
+  for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
+    if (std::find(op->outputs.begin(), op->outputs.end(), id) != op->outputs.end()) return &*op;
+  }
+  return nullptr;
+}
+
 int32_t GraphBuilder::Axis(Id id, int64_t axis) const {
   const int n = rank(id);
   if (axis < -n || axis >= n) throw InputError("axis {} of a tensor of {} dimensions", axis, n);
@@ -148,9 +196,11 @@ void GraphBuilder::Infer(const graph::Operator& op) {
   std::vector<const graph::Tensor*> outputs;
   for (const Id id : op.outputs) outputs.push_back(&subgraph.tensors[static_cast<size_t>(id)]);
   std::vector<ops::SingleOpOutput> results[2];
-  bool any_open = false;
+  bool any_open = false, any_differs = false;
   for (const Id id : op.inputs) {
     any_open |= id != graph::kNoTensor && (info(id).shape_signature.has_value() || known.count(id) > 0);
+    const auto value = known.find(id);
+    any_differs |= value != known.end() && value->second.at_low != value->second.at_high;
   }
   for (const bool high : {false, true}) {
     if (high && !any_open) {
@@ -194,7 +244,8 @@ void GraphBuilder::Infer(const graph::Operator& op) {
       tensor.shape_signature = std::move(signature);
       high_[open_.back()][op.outputs[i]] = *high.shape;
     }
-    if (low.is_known && high.is_known && IsInteger(tensor.dtype) && low.value.size() <= kMaxKnownBytes) {
+    const bool is_chance = any_differs && LosesDifferences(op.code) && low.value == high.value;
+    if (low.is_known && high.is_known && IsInteger(tensor.dtype) && low.value.size() <= kMaxKnownBytes && !is_chance) {
       known[op.outputs[i]] = {low.value, high.value};
     }
   }
@@ -224,8 +275,27 @@ std::vector<Id> GraphBuilder::Ops(BuiltinOp code, std::string_view name, const s
                                   graph::Attributes attributes, const std::vector<DType>& dtypes) {
   const std::string full = NewName(name);
   graph::Operator op = NewOp(code, full, inputs, std::move(attributes), dtypes);
-  InContext([&] { return full; }, [&] { Infer(op); });
+  InContext([&] { return full; },
+            [&] {
+              if (!folds_ || !Fold(op)) Infer(op);
+            });
+  if (folds_ && AreKnown(op.outputs)) return op.outputs;
   return AddOp(std::move(op));
+}
+
+// Whether all of an op's results are constants, or integers that no open dimension changes, which then become such.
+bool GraphBuilder::AreKnown(const std::vector<Id>& outputs) {
+  const std::map<Id, KnownValue>& known = known_[open_.back()];
+  for (const Id id : outputs) {
+    if (info(id).data.has_value()) continue;
+    const auto value = known.find(id);
+    if (value == known.end() || value->second.at_low != value->second.at_high || IsOpenAnywhere(id)) return false;
+  }
+  for (const Id id : outputs) {
+    graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+    if (!tensor.data.has_value()) tensor.data = graph::Constant::Own(known.at(id).at_low);
+  }
+  return true;
 }
 
 Id GraphBuilder::Op(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs, graph::Attributes attributes,
@@ -247,6 +317,103 @@ std::vector<Id> GraphBuilder::OpsLike(BuiltinOp code, std::string_view name, con
     if (const auto found = high.find(like[i]); found != high.end()) high[op.outputs[i]] = Shape(found->second);
   }
   return AddOp(std::move(op));
+}
+
+// Computes an op of constants; false where an operand is none, or its kernel does not say the result here.
+bool GraphBuilder::Fold(const graph::Operator& op) {
+  if (op.inputs.empty() || IsRandom(op.code)) return false;
+  std::vector<ops::SingleOpInput> inputs;
+  size_t input_bytes = 0;
+  for (const Id id : op.inputs) {
+    ops::SingleOpInput& input = inputs.emplace_back();
+    if (id == graph::kNoTensor) continue;
+    const graph::Tensor& tensor = info(id);
+    if (!tensor.data.has_value()) return false;
+    input.info = &tensor;
+    input.shape = tensor.shape;
+    input.value = tensor.data->bytes();
+    input.is_known = true;
+    input_bytes += input.value.size();
+  }
+  std::vector<const graph::Tensor*> outputs;
+  for (const Id id : op.outputs) outputs.push_back(&info(id));
+  // A constant that grows too much is computed when the model runs; its shape is known before its values are computed.
+  std::vector<ops::SingleOpOutput> shapes = ops::ApplySingleOp(op, inputs, outputs, false);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const DType dtype = outputs[i]->dtype;
+    if (!shapes[i].shape.has_value()) continue;
+    const auto count = static_cast<uint64_t>(shapes[i].shape->NumElements());
+    if (DTypeBits(dtype) == 0 || DTypeBytes(dtype, count) > input_bytes + kMaxGrowth) return false;
+  }
+  std::vector<ops::SingleOpOutput> results = ops::ApplySingleOp(op, inputs, outputs, true);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const ops::SingleOpOutput& result = results[i];
+    if (!result.is_known || !result.shape.has_value() ||
+        result.value.size() != DTypeBytes(outputs[i]->dtype, static_cast<uint64_t>(result.shape->NumElements()))) {
+      return false;
+    }
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    graph::Tensor& tensor = current().tensors[static_cast<size_t>(op.outputs[i])];
+    tensor.shape = *results[i].shape;
+    tensor.data = graph::Constant::Own(std::move(results[i].value));
+  }
+  return true;
+}
+
+bool GraphBuilder::IsOpenAnywhere(Id id) const {
+  const auto& signature = info(id).shape_signature;
+  return signature.has_value() && std::any_of(signature->begin(), signature->end(), [](int32_t d) { return d < 0; });
+}
+
+void GraphBuilder::SetKind(Id id, const Kind& kind) {
+  graph::Tensor& tensor = current().tensors[static_cast<size_t>(id)];
+  tensor.shape = kind.low;
+  if (kind.low == kind.high) return;
+  ASSAY_CHECK(kind.low.rank() == kind.high.rank());
+  std::vector<int32_t> signature;
+  for (int d = 0; d < kind.low.rank(); ++d) signature.push_back(kind.low[d] == kind.high[d] ? kind.low[d] : -1);
+  tensor.shape_signature = std::move(signature);
+  high_[open_.back()][id] = kind.high;
+}
+
+Id GraphBuilder::InputOfKind(const std::string& name, const Kind& kind) {
+  const Id id = NewTensor(name, kind.dtype);
+  SetKind(id, kind);
+  current().inputs.push_back(id);
+  return id;
+}
+
+std::vector<Id> GraphBuilder::OpsOfKinds(BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
+                                         graph::Attributes attributes, const std::vector<Kind>& kinds) {
+  std::vector<DType> dtypes;
+  dtypes.reserve(kinds.size());
+  for (const Kind& kind : kinds) dtypes.push_back(kind.dtype);
+  graph::Operator op = NewOp(code, NewName(name), inputs, std::move(attributes), dtypes);
+  for (size_t i = 0; i < kinds.size(); ++i) SetKind(op.outputs[i], kinds[i]);
+  return AddOp(std::move(op));
+}
+
+std::optional<std::vector<int64_t>> GraphBuilder::IntValues(Id id, bool high) const {
+  const graph::Tensor& tensor = info(id);
+  if (!IsInteger(tensor.dtype)) return std::nullopt;
+  std::span<const uint8_t> bytes;
+  if (tensor.data.has_value()) {
+    bytes = tensor.data->bytes();
+  } else if (const auto found = known_[open_.back()].find(id); found != known_[open_.back()].end()) {
+    bytes = high ? found->second.at_high : found->second.at_low;
+  } else {
+    return std::nullopt;
+  }
+  const size_t size = tensor.dtype == DType::kInt32 ? 4 : 8;
+  std::vector<int64_t> values(bytes.size() / size);
+  for (size_t i = 0; i < values.size(); ++i) {
+    int32_t narrow = 0;
+    if (size == 4) std::memcpy(&narrow, bytes.data() + i * size, size);
+    if (size == 8) std::memcpy(&values[i], bytes.data() + i * size, size);
+    if (size == 4) values[i] = narrow;
+  }
+  return values;
 }
 
 void GraphBuilder::AddSignature(std::string key, std::vector<graph::SignatureTensor> inputs,

@@ -38,9 +38,33 @@ class GraphBuilder {
   void SetScope(std::string scope) { scope_ = std::move(scope); }
   const std::string& scope() const { return scope_; }
 
+  // From now on an op whose operands are all constant, or whose integer result is known, becomes a constant at once.
+  void FoldAsBuilt() { folds_ = true; }
+
   // Subgraphs of WHILE and IF: tensors below belong to the one begun last, until it ends. Returns its index.
   int BeginSubgraph(std::string name);
   void EndSubgraph(std::vector<Id> outputs);
+  int current_subgraph() const { return static_cast<int>(open_.back()); }
+  const std::vector<Id>& inputs() const { return current().inputs; }
+  size_t operator_count() const { return current().operators.size(); }
+  int subgraph_count() const { return static_cast<int>(model_.subgraphs.size()); }
+  // Forgets the subgraphs from this index on, none of which is in use: what was built to learn shapes.
+  void DropSubgraphs(int first);
+
+  // A tensor's type and its shape at both sizes of what is open.
+  struct Kind {
+    DType dtype = DType::kFloat32;
+    Shape low, high;
+    bool operator==(const Kind&) const = default;
+  };
+  Kind KindOf(Id id) const { return {info(id).dtype, ShapeAt(id, false), ShapeAt(id, true)}; }
+  // An input of the current subgraph, or an op's outputs, of kinds that the caller knows.
+  Id InputOfKind(const std::string& name, const Kind& kind);
+  std::vector<Id> OpsOfKinds(graph::BuiltinOp code, std::string_view name, const std::vector<Id>& inputs,
+                             graph::Attributes attributes, const std::vector<Kind>& kinds);
+  // The values of an int32 or int64 tensor, where constants and shapes alone decide them: at the low or the high size
+  // of what is open.
+  std::optional<std::vector<int64_t>> IntValues(Id id, bool high) const;
 
   // -1 marks an open dimension.
   Id Input(const std::string& name, DType dtype, const std::vector<int32_t>& dims);
@@ -59,7 +83,8 @@ class GraphBuilder {
   const Shape& shape(Id id) const { return info(id).shape; }  // for a batch of 1, where that is open
   int rank(Id id) const { return shape(id).rank(); }
   bool IsOpen(Id id, int axis) const;
-  std::vector<int32_t> Dims(Id id) const;  // -1 where a dimension is open
+  std::vector<int32_t> Dims(Id id) const;        // -1 where a dimension is open
+  const graph::Operator* Producer(Id id) const;  // the op that computes a tensor; null for inputs and constants
   void Rename(Id id, std::string name) { current().tensors[static_cast<size_t>(id)].name = std::move(name); }
   int32_t Axis(Id id, int64_t axis) const;  // from the front; throws InputError
 
@@ -122,10 +147,15 @@ class GraphBuilder {
                         graph::Attributes attributes, const std::vector<DType>& dtypes);
   std::vector<Id> AddOp(graph::Operator op);
   void Infer(const graph::Operator& op);
+  bool Fold(const graph::Operator& op);
+  bool AreKnown(const std::vector<Id>& outputs);
+  bool IsOpenAnywhere(Id id) const;
+  void SetKind(Id id, const Kind& kind);
   Shape ShapeAt(Id id, bool high) const;
 
   graph::Model model_;
   std::string scope_;
+  bool folds_ = false;
   std::vector<size_t> open_ = {0};
   std::map<std::string, int> names_;
   std::vector<std::map<Id, KnownValue>> known_;  // per subgraph
