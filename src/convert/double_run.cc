@@ -101,6 +101,7 @@ class Evaluator {
       }
     }
     if (op.code == BuiltinOp::kWhile) return Loop(op, inputs, values);
+    if (op.code == BuiltinOp::kIf) return Branch(op, inputs, values);
     if (any_real && op.code == BuiltinOp::kGreater) {
       DoubleValue result = ComputeInDouble(op, inputs);
       for (const double x : result.real) result.raw.push_back(x != 0 ? 1 : 0);
@@ -108,19 +109,23 @@ class Evaluator {
       values[static_cast<size_t>(op.outputs[0])] = std::move(result);
       return;
     }
-    if (op.code == BuiltinOp::kCast) return CastValue(graph, op, *inputs[0], values);
+    const DType to = graph.tensors[static_cast<size_t>(op.outputs.at(0))].dtype;
+    if (op.code == BuiltinOp::kCast && (to == DType::kFloat32 || to == DType::kInt32)) {
+      return CastValue(graph, op, *inputs[0], values);
+    }
     if (any_real && IsComputedInDouble(op.code)) {
       values[static_cast<size_t>(op.outputs[0])] = ComputeInDouble(op, inputs);
       return;
     }
-    if (any_real && !OnlyMoves(op.code) && op.code != BuiltinOp::kShape)
-      throw InputError("it has no form in double precision");
-    Move(graph, op, inputs, values);
+    const bool in_single = any_real && !OnlyMoves(op.code) && op.code != BuiltinOp::kShape;
+    Move(graph, op, inputs, in_single ? DType::kFloat32 : DType::kFloat64, values);
   }
 
-  // By the op's own kernel, reals as float64.
+  // By the op's own kernel, reals as float64; where that has no form for them (ARG_MAX, comparisons, sorting, ...) as
+  // float32, which is what the written file computes too.
   static void Move(const Subgraph& graph, const Operator& op, const std::vector<const DoubleValue*>& inputs,
-                   std::vector<std::optional<DoubleValue>>& values) {
+                   DType reals, std::vector<std::optional<DoubleValue>>& values) {
+    std::vector<std::vector<float>> singles(inputs.size());
     std::vector<graph::Tensor> in(inputs.size()), out(op.outputs.size());
     std::vector<ops::SingleOpInput> operands(inputs.size());
     for (size_t k = 0; k < inputs.size(); ++k) {
@@ -128,11 +133,16 @@ class Evaluator {
       const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(op.inputs[k])];
       const bool real = tensor.dtype == DType::kFloat32;
       in[k].name = tensor.name;
-      in[k].dtype = real ? DType::kFloat64 : tensor.dtype;
+      in[k].dtype = real ? reals : tensor.dtype;
       in[k].shape = inputs[k]->shape;
       operands[k].info = &in[k];
       operands[k].shape = inputs[k]->shape;
       operands[k].is_known = true;
+      if (real && reals == DType::kFloat32) {
+        singles[k].assign(inputs[k]->real.begin(), inputs[k]->real.end());
+        operands[k].value = {reinterpret_cast<const uint8_t*>(singles[k].data()), singles[k].size() * sizeof(float)};
+        continue;
+      }
       operands[k].value = real ? std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(inputs[k]->real.data()),
                                                           inputs[k]->real.size() * sizeof(double))
                                : std::span<const uint8_t>(inputs[k]->raw);
@@ -140,7 +150,7 @@ class Evaluator {
     std::vector<const graph::Tensor*> outputs;
     for (size_t k = 0; k < out.size(); ++k) {
       const DType dtype = graph.tensors[static_cast<size_t>(op.outputs[k])].dtype;
-      out[k].dtype = dtype == DType::kFloat32 ? DType::kFloat64 : dtype;
+      out[k].dtype = dtype == DType::kFloat32 ? reals : dtype;
       outputs.push_back(&out[k]);
     }
     std::vector<ops::SingleOpOutput> results = ops::ApplySingleOp(op, operands, outputs, true);
@@ -151,6 +161,10 @@ class Evaluator {
       if (out[k].dtype == DType::kFloat64) {
         value.real.resize(results[k].value.size() / sizeof(double));
         if (!value.real.empty()) std::memcpy(value.real.data(), results[k].value.data(), results[k].value.size());
+      } else if (out[k].dtype == DType::kFloat32) {
+        std::vector<float> single(results[k].value.size() / sizeof(float));
+        if (!single.empty()) std::memcpy(single.data(), results[k].value.data(), results[k].value.size());
+        value.real.assign(single.begin(), single.end());
       } else {
         value.raw = std::move(results[k].value);
       }
@@ -174,15 +188,24 @@ class Evaluator {
       const double value = ElementAsDouble(array, i);
       if (to == DType::kFloat32) {
         y.real.push_back(value);
-      } else if (to == DType::kInt32) {
+      } else {
         const auto whole = static_cast<int32_t>(std::clamp(value, -2147483648.0, 2147483647.0));
         const auto* bytes = reinterpret_cast<const uint8_t*>(&whole);
         y.raw.insert(y.raw.end(), bytes, bytes + sizeof(whole));
-      } else {
-        throw InputError("a cast to {} has no form in double precision", DTypeName(to));
       }
     }
     values[static_cast<size_t>(op.outputs[0])] = std::move(y);
+  }
+
+  void Branch(const Operator& op, const std::vector<const DoubleValue*>& inputs,
+              std::vector<std::optional<DoubleValue>>& values) {
+    const auto a = op.attributes.As<graph::IfAttributes>();
+    std::vector<DoubleValue> arguments;
+    for (size_t k = 1; k < inputs.size(); ++k) arguments.push_back(*inputs[k]);
+    const bool yes = !inputs.at(0)->raw.empty() && inputs[0]->raw[0] != 0;
+    std::vector<DoubleValue> results =
+        Run(yes ? a.then_subgraph_index : a.else_subgraph_index, std::move(arguments), nullptr);
+    for (size_t k = 0; k < op.outputs.size(); ++k) values[static_cast<size_t>(op.outputs[k])] = std::move(results[k]);
   }
 
   void Loop(const Operator& op, const std::vector<const DoubleValue*>& inputs,

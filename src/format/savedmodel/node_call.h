@@ -37,7 +37,7 @@ struct Value {
     kTensor,
     kVariable,  // `variable` is its node's name in the main graph
     kList,
-    kErf,      // erf of `id`, which TFLite has only as a part of GELU; `plus_one`: 1 + erf
+    kErf,      // erf of `id`, which TFLite has only as a part of GELU; `plus_one`: 1 + erf, `negated`: of -id
     kDead,     // the branch that a constant predicate does not take
     kUnknown,  // depends on an op that is not supported
   };
@@ -45,7 +45,7 @@ struct Value {
   Id id = graph::kNoTensor;
   std::string variable;
   TensorList list;
-  bool plus_one = false;
+  bool plus_one = false, negated = false;
 
   static Value Tensor(Id id) {
     Value value;

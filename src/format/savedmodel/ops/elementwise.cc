@@ -23,6 +23,12 @@ void Binary(Call& c) {
 }
 
 template <BuiltinOp kOp>
+void SameShape(Call& c) {
+  if (!(c.g.KindOf(c.In(0)) == c.g.KindOf(c.In(1)))) throw Unsupported{"operands of different shapes"};
+  Binary<kOp>(c);
+}
+
+template <BuiltinOp kOp>
 void Compare(Call& c) {
   c.Return(c.g.Op(kOp, c.name, {c.In(0), c.In(1)}, {}, DType::kBool));
 }
@@ -63,11 +69,21 @@ std::optional<Id> TimesConstant(const Call& c, Id id, double value) {
 
 constexpr double kSqrtHalf = 0.70710678118654752;
 
+// x where `id` is x / sqrt(2), or -x / sqrt(2).
+std::optional<Id> OverSqrt2(const Call& c, Id id, bool negated) {
+  if (!negated) return TimesConstant(c, id, kSqrtHalf);
+  if (const auto x = TimesConstant(c, id, -kSqrtHalf); x.has_value()) return x;
+  const auto inner = TimesConstant(c, id, kSqrtHalf);
+  const graph::Operator* op = c.g.Producer(inner.value_or(id));
+  if (op == nullptr || op->code != BuiltinOp::kNeg) return std::nullopt;
+  return inner.has_value() ? op->inputs[0] : TimesConstant(c, op->inputs[0], kSqrtHalf);
+}
+
 void Mul(Call& c) {
   for (const size_t i : {size_t{0}, size_t{1}}) {
     if (c.size() != 2 || c.inputs[i].kind != Value::Kind::kErf || !c.inputs[i].plus_one) continue;
     // x / 2 * (1 + erf(x / sqrt(2)))
-    const auto x = TimesConstant(c, c.inputs[i].id, kSqrtHalf);
+    const auto x = OverSqrt2(c, c.inputs[i].id, c.inputs[i].negated);
     const auto half = TimesConstant(c, c.In(1 - i), 0.5);
     if (x.has_value() && half == x) {
       c.Return(c.g.Op(BuiltinOp::kGelu, c.name, {*x}, Attributes::From(graph::GeluAttributes{false})));
@@ -77,9 +93,12 @@ void Mul(Call& c) {
   c.Return(c.g.Op(BuiltinOp::kMul, c.name, {c.In(0), c.In(1)}, Attributes::From(graph::MulAttributes{})));
 }
 
+// erfc(x) = 1 + erf(-x)
+template <bool kComplement>
 void Erf(Call& c) {
   Value value = Value::Of(Value::Kind::kErf);
   value.id = c.In(0);
+  value.plus_one = value.negated = kComplement;
   c.results.push_back(value);
 }
 
@@ -314,7 +333,8 @@ constexpr OpRow kRows[] = {
     {"Reciprocal", Reciprocal},
     {"Inv", Reciprocal},
     {"Tan", Tan},
-    {"Erf", Erf},
+    {"Erf", Erf<false>},
+    {"Erfc", Erf<true>},
     {"ClipByValue", ClipByValue},
     {"Add", Add},
     {"AddV2", Add},
@@ -332,7 +352,7 @@ constexpr OpRow kRows[] = {
     {"SquaredDifference", Binary<BuiltinOp::kSquaredDifference>},
     {"FloorDiv", Binary<BuiltinOp::kFloorDiv>},
     {"FloorMod", Binary<BuiltinOp::kFloorMod>},
-    {"Atan2", Binary<BuiltinOp::kAtan2>},
+    {"Atan2", SameShape<BuiltinOp::kAtan2>},
     {"BitwiseXor", Binary<BuiltinOp::kBitwiseXor>},
     {"RightShift", Binary<BuiltinOp::kRightShift>},
     {"LogicalAnd", Compare<BuiltinOp::kLogicalAnd>},

@@ -105,6 +105,28 @@ int32_t Mask(const Call& c, const char* attr) {
   return static_cast<int32_t>(mask);
 }
 
+// x[:, i]: where the slice's place is computed when the model runs, only whole dimensions and single entries are left.
+void DynamicSlice(Call& c, const graph::StridedSliceAttributes& a, int entries) {
+  const auto steps = c.Known(3);
+  Id x = c.In(0);
+  int axis = 0;
+  for (int i = 0; i < entries; ++i) {
+    const auto has = [i](int32_t mask) { return (mask >> i & 1) != 0; };
+    const bool whole = has(a.begin_mask) && has(a.end_mask) && !has(a.shrink_axis_mask);
+    if (has(a.new_axis_mask) || has(a.ellipsis_mask) || (!whole && !has(a.shrink_axis_mask)) || !steps.has_value() ||
+        (*steps)[static_cast<size_t>(i)] != 1) {
+      throw Unsupported{"a slice whose place and size are computed when the model runs"};
+    }
+    if (whole) {
+      ++axis;
+      continue;
+    }
+    const Id index = c.g.Select(c.name + "/index", Int32In(c, 1, "/begin"), 0, i);
+    x = c.g.Gather(c.name, x, index, AxisOf(c, x, axis));
+  }
+  c.Return(x);
+}
+
 void StridedSlice(Call& c) {
   const graph::StridedSliceAttributes a{.begin_mask = Mask(c, "begin_mask"),
                                         .end_mask = Mask(c, "end_mask"),
@@ -114,6 +136,9 @@ void StridedSlice(Call& c) {
   const Id x = c.In(0);
   const auto entries = c.g.rank(c.In(1)) == 1 ? c.g.shape(c.In(1))[0] : 0;
   if (entries < 0 || entries > 31) throw InputError("it slices {} dimensions", entries);
+  if (!c.g.IntValues(c.In(1), false).has_value() || !c.g.IntValues(c.In(2), false).has_value()) {
+    return DynamicSlice(c, a, entries);
+  }
   // x[:, None] and x[...] only reshape.
   bool picks_all = true;
   std::vector<int32_t> dims;
