@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "convert/double_parts.h"
 #include "graph/ops/activations.h"
+#include "graph/ops/normalization.h"
 #include "graph/ops/reduce.h"
 
 namespace assay::convert {
@@ -139,6 +140,24 @@ DoubleValue Gelu(const Operator& op, const DoubleInputs& in) {
   return y;
 }
 
+// x / (bias + alpha * the sum of squares over the channels at most `radius` away) ^ beta
+DoubleValue LocalResponseNormalization(const Operator& op, const DoubleInputs& in) {
+  const auto a = op.attributes.As<graph::LocalResponseNormalizationAttributes>();
+  DoubleValue out = *in[0];
+  const int64_t channels = out.shape.rank() > 0 ? out.shape.FromEnd(1) : 1;
+  for (size_t at = 0; at < out.real.size(); ++at) {
+    const int64_t c = static_cast<int64_t>(at) % channels, row = static_cast<int64_t>(at) - c;
+    double sum = 0;
+    for (int64_t k = std::max<int64_t>(c - a.radius, 0); k <= std::min<int64_t>(c + a.radius, channels - 1); ++k) {
+      const double x = in[0]->real[static_cast<size_t>(row + k)];
+      sum += x * x;
+    }
+    out.real[at] *=
+        std::pow(static_cast<double>(a.bias) + static_cast<double>(a.alpha) * sum, -static_cast<double>(a.beta));
+  }
+  return out;
+}
+
 DoubleValue LeakyRelu(const Operator& op, const DoubleInputs& in) {
   const auto slope = static_cast<double>(op.attributes.As<graph::LeakyReluAttributes>().alpha);
   DoubleValue y = *in[0];
@@ -174,6 +193,7 @@ constexpr Row kRows[] = {
     {BuiltinOp::kLogSoftmax, Softmax},
     {BuiltinOp::kLeakyRelu, LeakyRelu},
     {BuiltinOp::kGelu, Gelu},
+    {BuiltinOp::kLocalResponseNormalization, LocalResponseNormalization},
     {.code = BuiltinOp::kAbs, .unary = [](double x) { return std::abs(x); }},
     {.code = BuiltinOp::kCeil, .unary = [](double x) { return std::ceil(x); }},
     {.code = BuiltinOp::kCos, .unary = [](double x) { return std::cos(x); }},

@@ -193,4 +193,41 @@ std::vector<SingleOpOutput> ApplySingleOp(const graph::Operator& op, std::span<c
   return results;
 }
 
+bool IsQuick(const graph::Operator& op, std::span<const SingleOpInput> inputs,
+             std::span<const SingleOpOutput> outputs) {
+  using graph::BuiltinOp;
+  constexpr double kMaxProduct = 1.7e10;
+  size_t other = 0;
+  switch (op.code) {
+    case BuiltinOp::kFullyConnected:
+    case BuiltinOp::kBatchMatmul:
+    case BuiltinOp::kConv2D:
+    case BuiltinOp::kDepthwiseConv2D:
+    case BuiltinOp::kConv3D:
+    case BuiltinOp::kTransposeConv:
+      other = 1;
+      break;
+    case BuiltinOp::kAveragePool2D:
+    case BuiltinOp::kMaxPool2D:
+    case BuiltinOp::kL2Pool2D:
+    case BuiltinOp::kLocalResponseNormalization:
+      break;
+    case BuiltinOp::kNonMaxSuppressionV4:
+    case BuiltinOp::kNonMaxSuppressionV5:
+    case BuiltinOp::kUnidirectionalSequenceLstm:
+    case BuiltinOp::kBidirectionalSequenceLstm:
+    case BuiltinOp::kLstm:
+    case BuiltinOp::kSvdf:
+    case BuiltinOp::kCustom:
+      return false;
+    default:
+      return true;
+  }
+  if (other >= inputs.size() || outputs.empty() || !outputs[0].shape.has_value()) return false;
+  const auto elements = [](const Shape& shape) { return static_cast<double>(shape.NumElements()); };
+  double most = elements(inputs[other].shape);
+  if (op.code == BuiltinOp::kTransposeConv && inputs.size() > 2) most = std::max(most, elements(inputs[2].shape));
+  return elements(*outputs[0].shape) * most <= kMaxProduct;
+}
+
 }  // namespace assay::ops

@@ -30,4 +30,8 @@ struct SingleOpOutput {
 std::vector<SingleOpOutput> ApplySingleOp(const graph::Operator& op, std::span<const SingleOpInput> inputs,
                                           std::span<const graph::Tensor* const> outputs, bool run);
 
+// False for products, convolutions and poolings of so many elements that computing them once, as a constant, could take
+// long: a few bytes of a hostile file can ask for that. `outputs` has the shapes.
+bool IsQuick(const graph::Operator& op, std::span<const SingleOpInput> inputs, std::span<const SingleOpOutput> outputs);
+
 }  // namespace assay::ops

@@ -12,6 +12,8 @@ namespace {
 
 // What a constant may grow by: a FILL of a large size stays an op.
 constexpr size_t kMaxGrowth = size_t{1} << 20;
+// What all of them may be made from: a chain of ops behind a large constant of a hostile file stays one.
+constexpr size_t kMaxBytes = size_t{4} << 30;
 
 }  // namespace
 
@@ -19,6 +21,7 @@ int FoldConstants(PassContext& context) {
   graph::Subgraph& graph = context.graph;
   std::vector<bool> erase(graph.operators.size(), false);
   int count = 0;
+  size_t budget = kMaxBytes;
   for (size_t i = 0; i < graph.operators.size(); ++i) {
     const graph::Operator& op = graph.operators[i];
     if (HasSideEffects(op.code) || op.inputs.empty() || op.code == graph::BuiltinOp::kDequantize) continue;
@@ -44,6 +47,8 @@ int FoldConstants(PassContext& context) {
     for (const int32_t t : op.outputs) outputs.push_back(&TensorAt(graph, t));
     std::vector<ops::SingleOpOutput> results;
     try {
+      const std::vector<ops::SingleOpOutput> shapes = ops::ApplySingleOp(op, inputs, outputs, false);
+      if (!ops::IsQuick(op, inputs, shapes) || input_bytes > budget) continue;
       results = ops::ApplySingleOp(op, inputs, outputs, true);
     } catch (const Error&) {
       continue;  // running the model says what is wrong with the op
@@ -58,6 +63,7 @@ int FoldConstants(PassContext& context) {
       tensor.shape_signature.reset();
       tensor.data = graph::Constant::Own(std::move(results[k].value));
     }
+    budget -= std::min(budget, input_bytes);
     erase[i] = true;
     ++count;
   }

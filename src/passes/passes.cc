@@ -18,6 +18,8 @@ constexpr PassInfo kPasses[] = {
     {"cancel_transposes", "transposes move behind elementwise ops, meet and cancel", "none", CancelTransposes},
     {"recognize_activations", "x * relu6(x + 3) / 6 becomes HARD_SWISH",
      "the same formula, rounded in another place: about 1e-7 of the value", RecognizeActivations},
+    {"undo_space_to_batch", "a dilated convolution written as SPACE_TO_BATCH_ND around a plain one is one op again",
+     "none", UndoSpaceToBatch},
     {"fold_batch_norm", "factors and offsets per channel go into the weights and biases of the linear op before",
      "weights and biases are computed in double precision and rounded once: about 1e-7 of the value", FoldBatchNorm},
     {"fold_pad", "zeros padded around an image become the padding SAME of the convolution behind", "none", FoldPad},

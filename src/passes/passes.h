@@ -38,6 +38,7 @@ std::vector<PassResult> Simplify(graph::Model& model, const std::set<std::string
 // ---- the passes, one per file
 int FoldConstants(PassContext& context);
 int FoldBatchNorm(PassContext& context);
+int UndoSpaceToBatch(PassContext& context);
 int FoldPad(PassContext& context);
 int FuseActivation(PassContext& context);
 int RecognizeActivations(PassContext& context);

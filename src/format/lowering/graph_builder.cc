@@ -171,11 +171,13 @@ std::vector<int32_t> GraphBuilder::Dims(Id id) const {
 }
 
 const graph::Operator* GraphBuilder::Producer(Id id) const {
+  // Tensors are numbered in the order in which ops are added.
   const auto& ops = current().operators;
-  for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
-    if (std::find(op->outputs.begin(), op->outputs.end(), id) != op->outputs.end()) return &*op;
-  }
-  return nullptr;
+  auto op = std::upper_bound(ops.begin(), ops.end(), id,
+                             [](Id wanted, const graph::Operator& other) { return wanted < other.outputs.front(); });
+  if (op == ops.begin()) return nullptr;
+  --op;
+  return std::find(op->outputs.begin(), op->outputs.end(), id) == op->outputs.end() ? nullptr : &*op;
 }
 
 int32_t GraphBuilder::Axis(Id id, int64_t axis) const {
@@ -223,8 +225,14 @@ void GraphBuilder::Infer(const graph::Operator& op) {
       }
       small &= input.value.size() <= kMaxKnownBytes;
     }
-    const bool run = small && !outputs.empty() && IsInteger(outputs[0]->dtype);
-    results[high ? 1 : 0] = ops::ApplySingleOp(op, inputs, outputs, run);
+    std::vector<ops::SingleOpOutput>& result = results[high ? 1 : 0];
+    result = ops::ApplySingleOp(op, inputs, outputs, false);
+    // Small integers are computed; the shape says beforehand that they are small.
+    bool run = small && !outputs.empty() && IsInteger(outputs[0]->dtype) && ops::IsQuick(op, inputs, result);
+    for (const ops::SingleOpOutput& output : result) {
+      run &= !output.shape.has_value() || output.shape->NumElements() <= static_cast<int64_t>(kMaxKnownBytes);
+    }
+    if (run) result = ops::ApplySingleOp(op, inputs, outputs, true);
   }
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     const ops::SingleOpOutput &low = results[0][i], &high = results[1][i];
@@ -335,6 +343,7 @@ bool GraphBuilder::Fold(const graph::Operator& op) {
     input.is_known = true;
     input_bytes += input.value.size();
   }
+  if (input_bytes > fold_budget_) return false;
   std::vector<const graph::Tensor*> outputs;
   for (const Id id : op.outputs) outputs.push_back(&info(id));
   // A constant that grows too much is computed when the model runs; its shape is known before its values are computed.
@@ -345,6 +354,8 @@ bool GraphBuilder::Fold(const graph::Operator& op) {
     const auto count = static_cast<uint64_t>(shapes[i].shape->NumElements());
     if (DTypeBits(dtype) == 0 || DTypeBytes(dtype, count) > input_bytes + kMaxGrowth) return false;
   }
+  if (!ops::IsQuick(op, inputs, shapes)) return false;
+  fold_budget_ -= input_bytes;
   std::vector<ops::SingleOpOutput> results = ops::ApplySingleOp(op, inputs, outputs, true);
   for (size_t i = 0; i < results.size(); ++i) {
     const ops::SingleOpOutput& result = results[i];

@@ -38,8 +38,12 @@ class GraphBuilder {
   void SetScope(std::string scope) { scope_ = std::move(scope); }
   const std::string& scope() const { return scope_; }
 
-  // From now on an op whose operands are all constant, or whose integer result is known, becomes a constant at once.
-  void FoldAsBuilt() { folds_ = true; }
+  // From now on an op whose operands are all constant, or whose integer result is known, becomes a constant at once, as
+  // long as those operands have no more than `max_bytes` in all.
+  void FoldAsBuilt(uint64_t max_bytes) {
+    folds_ = true;
+    fold_budget_ = max_bytes;
+  }
 
   // Subgraphs of WHILE and IF: tensors below belong to the one begun last, until it ends. Returns its index.
   int BeginSubgraph(std::string name);
@@ -156,6 +160,7 @@ class GraphBuilder {
   graph::Model model_;
   std::string scope_;
   bool folds_ = false;
+  uint64_t fold_budget_ = 0;
   std::vector<size_t> open_ = {0};
   std::map<std::string, int> names_;
   std::vector<std::map<Id, KnownValue>> known_;  // per subgraph

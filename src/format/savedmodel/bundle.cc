@@ -73,14 +73,14 @@ BlockHandle ReadHandle(Cursor& cursor) {
   return handle;
 }
 
-std::span<const uint8_t> ReadBlock(std::span<const uint8_t> file, const BlockHandle& handle) {
+std::span<const uint8_t> ReadBlock(std::span<const uint8_t> file, const BlockHandle& handle, bool check_sums) {
   if (handle.offset > file.size() || handle.size > file.size() - handle.offset ||
       file.size() - handle.offset - handle.size < kBlockTrailerBytes) {
     throw InputError("a block of {} bytes at {} in a file of {}", handle.size, handle.offset, file.size());
   }
   const auto at = static_cast<size_t>(handle.offset), size = static_cast<size_t>(handle.size);
   const std::span<const uint8_t> covered = file.subspan(at, size + 1);
-  if (MaskedCrc(Crc32c(covered)) != Load32(file.data() + at + size + 1)) {
+  if (check_sums && MaskedCrc(Crc32c(covered)) != Load32(file.data() + at + size + 1)) {
     throw InputError("the checksum of the block at {} does not fit: it is damaged", handle.offset);
   }
   if (covered[size] != 0) throw InputError("the block at {} is compressed, which is not supported", handle.offset);
@@ -124,7 +124,7 @@ uint32_t Crc32c(std::span<const uint8_t> bytes, uint32_t crc) {
 
 uint32_t MaskedCrc(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8U; }
 
-std::vector<std::pair<std::string, std::string>> ReadTable(std::span<const uint8_t> file) {
+std::vector<std::pair<std::string, std::string>> ReadTable(std::span<const uint8_t> file, bool check_sums) {
   if (file.size() < kFooterBytes) throw InputError("{} bytes are no table", file.size());
   const std::span<const uint8_t> footer = file.last(kFooterBytes);
   if (Load64(footer.data() + kFooterBytes - 8) != kTableMagic) throw InputError("it is no table, or cut off");
@@ -133,13 +133,13 @@ std::vector<std::pair<std::string, std::string>> ReadTable(std::span<const uint8
   const BlockHandle index = ReadHandle(cursor);
   std::vector<std::pair<std::string, std::string>> entries;
   uint64_t covered = 0, total = 0;
-  ForEachEntry(ReadBlock(file, index), [&](const std::string&, std::span<const uint8_t> value) {
+  ForEachEntry(ReadBlock(file, index, check_sums), [&](const std::string&, std::span<const uint8_t> value) {
     Cursor handle_bytes(value);
     const BlockHandle handle = ReadHandle(handle_bytes);
     // Blocks do not overlap: a file that names one block many times is hostile.
     covered += std::min<uint64_t>(handle.size, file.size()) + kBlockTrailerBytes;
     if (covered > file.size()) throw InputError("its blocks overlap");
-    ForEachEntry(ReadBlock(file, handle), [&](const std::string& key, std::span<const uint8_t> bytes) {
+    ForEachEntry(ReadBlock(file, handle, check_sums), [&](const std::string& key, std::span<const uint8_t> bytes) {
       total += key.size() + bytes.size();
       if (total > kMaxIndexBytes) throw InputError("its entries have more than {} bytes", kMaxIndexBytes);
       entries.emplace_back(key, std::string(bytes.begin(), bytes.end()));
@@ -201,11 +201,11 @@ Shape ClosedShape(const PartialShape& shape, uint64_t element_bytes, uint64_t ma
   return closed;
 }
 
-Bundle Bundle::FromIndex(std::span<const uint8_t> index, const std::string& prefix) {
+Bundle Bundle::FromIndex(std::span<const uint8_t> index, const std::string& prefix, bool check_sums) {
   Bundle bundle;
   bundle.prefix_ = prefix;
   bool has_header = false;
-  for (const auto& [key, value] : ReadTable(index)) {
+  for (const auto& [key, value] : ReadTable(index, check_sums)) {
     const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(value.data()), value.size());
     if (key.empty()) {
       bundle.header_ = ParseBundleHeader(bytes);

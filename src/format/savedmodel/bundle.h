@@ -24,8 +24,8 @@ class Bundle {
  public:
   // `prefix`: "model/variables/variables". Shards are opened when a value of theirs is read. Throws InputError.
   static Bundle Open(const std::string& prefix);
-  // The index alone, for tests of hostile bytes.
-  static Bundle FromIndex(std::span<const uint8_t> index, const std::string& prefix);
+  // The index alone; without its checksums for tests of hostile bytes.
+  static Bundle FromIndex(std::span<const uint8_t> index, const std::string& prefix, bool check_sums = true);
 
   bool Has(const std::string& key) const { return entries_.count(key) > 0; }
   size_t size() const { return entries_.size(); }
@@ -45,7 +45,7 @@ uint32_t Crc32c(std::span<const uint8_t> bytes, uint32_t crc = 0);
 uint32_t MaskedCrc(uint32_t crc);
 
 // Keys and values of a table file in its order. Throws InputError where it is damaged.
-std::vector<std::pair<std::string, std::string>> ReadTable(std::span<const uint8_t> file);
+std::vector<std::pair<std::string, std::string>> ReadTable(std::span<const uint8_t> file, bool check_sums = true);
 
 // Bytes of one element of TensorFlow's type; 0 for types without a fixed size.
 uint64_t TypeBytes(int32_t dtype);

@@ -12,6 +12,8 @@ namespace {
 // Functions that call functions that ...; and what the calls may add up to, for each node of the file.
 constexpr int kMaxDepth = 48;
 constexpr size_t kMaxCopies = 30, kFreeNodes = 20000;
+// What constants may be folded from, or spelled out from one element, besides what the file holds.
+constexpr uint64_t kFreeBytes = uint64_t{256} << 20;
 
 using NodeIndex = std::map<std::string_view, const Node*>;
 
@@ -54,7 +56,7 @@ class Lowering final : public Context {
  public:
   Lowering(Source& source, const std::string& path, const LowerOptions& options)
       : source_(source), options_(options), g_(path) {
-    g_.FoldAsBuilt();
+    g_.FoldAsBuilt(kFreeBytes + 4 * source.bytes);
     size_t nodes = source.graph.nodes.size();
     for (const auto& [name, function] : source.graph.functions) nodes += function.nodes.size();
     budget_ = nodes * kMaxCopies + kFreeNodes;
@@ -105,6 +107,12 @@ class Lowering final : public Context {
   }
 
   // ---- Context
+  void SpendBytes(uint64_t bytes) override {
+    if (bytes > repeated_budget_)
+      throw InputError("constants that repeat one value have more than {} bytes", kFreeBytes);
+    repeated_budget_ -= bytes;
+  }
+
   std::vector<Value> CallFunction(const std::string& name, const std::vector<Value>& arguments) override {
     const Function& function = Find(name);
     if (static_cast<int>(calls_.size()) >= kMaxDepth)
@@ -328,6 +336,7 @@ class Lowering final : public Context {
         }
       }
       if (open.size() != before) {
+        std::reverse(open.begin() + static_cast<std::ptrdiff_t>(before), open.end());  // the first input first
         if (!waiting.insert(&node).second) throw InputError("the nodes go in a circle at '{}'", node.name);
         continue;
       }
@@ -405,6 +414,7 @@ class Lowering final : public Context {
   const LowerOptions& options_;
   GraphBuilder g_;
   size_t budget_ = 0;
+  uint64_t repeated_budget_ = kFreeBytes;
   std::string prefix_;
   std::vector<std::string> calls_;
   std::vector<std::string> unsupported_;

@@ -10,8 +10,6 @@ namespace assay::savedmodel {
 namespace {
 
 constexpr uint64_t kMaxConstantBytes = uint64_t{8} << 30;
-// A value that the file does not spell out (one element stands for all) may take this much.
-constexpr uint64_t kMaxRepeatedBytes = uint64_t{256} << 20;
 
 template <typename T>
 const T* Get(const Node& node, std::string_view attr) {
@@ -143,7 +141,9 @@ Id MakeConstant(GraphBuilder& g, const std::string& name, int32_t type, const Sh
   return g.Floats(name, shape, values);
 }
 
-Id MakeConstant(GraphBuilder& g, const std::string& name, const TensorValue& value) {
+Id MakeConstant(Call& call, const TensorValue& value) {
+  GraphBuilder& g = call.g;
+  const std::string& name = call.name;
   const uint64_t element = TypeBytes(value.dtype);
   if (element == 0) throw Unsupported{"a constant of type " + TypeName(value.dtype)};
   const Shape shape = ClosedShape(value.shape, element, kMaxConstantBytes);
@@ -153,7 +153,7 @@ Id MakeConstant(GraphBuilder& g, const std::string& name, const TensorValue& val
   }
   const auto* first = reinterpret_cast<const uint8_t*>(value.bytes->data());
   if (given == bytes) return MakeConstant(g, name, value.dtype, shape, graph::Constant({first, given}, value.bytes));
-  if (bytes > kMaxRepeatedBytes) throw InputError("its value repeats {} bytes to {}", given, bytes);
+  call.context.SpendBytes(bytes);
   // None given means zeros; otherwise the last one repeats.
   std::vector<uint8_t> all(bytes, 0);
   std::copy_n(first, given, all.begin());

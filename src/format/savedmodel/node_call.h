@@ -65,6 +65,8 @@ class Context {
  public:
   virtual ~Context() = default;
   virtual std::vector<Value> CallFunction(const std::string& name, const std::vector<Value>& arguments) = 0;
+  // Accounts for memory that the file asks for without holding that much.
+  virtual void SpendBytes(uint64_t bytes) = 0;
   virtual Id ReadVariable(const std::string& variable) = 0;
   // Forgets the subgraphs from this one on, which were built only to learn shapes.
   virtual void DropSubgraphs(int first) = 0;
@@ -129,7 +131,7 @@ const OpRow* FindOp(std::string_view op);
 DType DTypeOfTensorFlow(int32_t type);
 // A constant's value in that type.
 Id MakeConstant(GraphBuilder& g, const std::string& name, int32_t type, const Shape& shape, graph::Constant data);
-Id MakeConstant(GraphBuilder& g, const std::string& name, const TensorValue& value);
+Id MakeConstant(Call& call, const TensorValue& value);
 
 // The axis, from the front.
 int32_t AxisOf(const Call& call, Id x, int64_t axis);

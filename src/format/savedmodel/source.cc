@@ -201,6 +201,15 @@ std::string CallOf(const Source& source, const SignatureInfo& signature) {
   return text;
 }
 
+void OpenVariables(const std::string& folder, Source* source) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder + "/variables", error)) return;
+  source->bundle = Bundle::Open(folder + "/variables/variables");
+  for (const auto& [key, entry] : source->bundle->entries()) {
+    source->bytes += static_cast<uint64_t>(std::clamp<int64_t>(entry.size, 0, int64_t{1} << 32));
+  }
+}
+
 }  // namespace
 
 Reference ParseReference(const std::string& text) {
@@ -239,7 +248,7 @@ const SignatureInfo& ChooseSignature(const Source& source, const std::string& na
     std::string inputs, outputs;
     for (const TensorInfo& info : signature.inputs) inputs += (inputs.empty() ? "" : ", ") + Describe(info);
     for (const TensorInfo& info : signature.outputs) outputs += (outputs.empty() ? "" : ", ") + Describe(info);
-    list += fmt::format("\n  {}({}) -> {}", signature.key, inputs, outputs);
+    list += fmt::format("\n  {}({}) -> ({})", signature.key, inputs, outputs);
   }
   if (source.signatures.empty()) {
     throw InputError(
@@ -281,8 +290,16 @@ bool IsGraphFile(std::span<const uint8_t> b) {
   return at + 1 < b.size() && b[at + 1] == 0x0a;
 }
 
-Source SourceFromGraph(std::span<const uint8_t> bytes) { return FromFrozenGraph(ParseGraph(bytes)); }
-Source SourceFromSavedModel(std::span<const uint8_t> bytes) { return FromMetaGraph(ParseSavedModel(bytes)); }
+Source SourceFromGraph(std::span<const uint8_t> bytes) {
+  Source source = FromFrozenGraph(ParseGraph(bytes));
+  source.bytes = bytes.size();
+  return source;
+}
+Source SourceFromSavedModel(std::span<const uint8_t> bytes) {
+  Source source = FromMetaGraph(ParseSavedModel(bytes));
+  source.bytes = bytes.size();
+  return source;
+}
 
 Source ReadSource(const std::string& path) {
   namespace fs = std::filesystem;
@@ -299,13 +316,13 @@ Source ReadSource(const std::string& path) {
     if (source.is_frozen) return source;
     folder = fs::path(path).parent_path().string();
     if (folder.empty()) folder = ".";
-    if (fs::exists(folder + "/variables", error)) source.bundle = Bundle::Open(folder + "/variables/variables");
+    OpenVariables(folder, &source);
     return source;
   }
   const std::string message = folder + "/saved_model.pb";
   const auto file = MappedFile::Open(message, kMaxMessageBytes);
   Source source = InContext([&] { return message; }, [&] { return SourceFromSavedModel(file->bytes()); });
-  if (fs::exists(folder + "/variables", error)) source.bundle = Bundle::Open(folder + "/variables/variables");
+  OpenVariables(folder, &source);
   return source;
 }
 

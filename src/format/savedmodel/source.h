@@ -15,6 +15,7 @@ struct Source {
   Graph graph;
   std::vector<SignatureInfo> signatures;  // of a frozen graph: one, with its placeholders and what nothing reads
   bool is_frozen = false;
+  uint64_t bytes = 0;  // of the files that were read
   std::string tensorflow_version;
   std::optional<Bundle> bundle;
   std::map<std::string, std::string> variable_keys;  // a variable's node to its name in the checkpoint

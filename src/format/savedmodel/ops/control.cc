@@ -146,6 +146,7 @@ void If(Call& c) {
     return;
   }
   if (then_built.kinds != else_built.kinds) throw Unsupported{"its branches give results of different shapes or types"};
+  if (then_built.kinds.empty()) throw InputError("its branches give no result");
   std::vector<Id> inputs = {predicate};
   for (const size_t i : passed.tensors) inputs.push_back(arguments[i].id);
   c.Return(c.g.OpsOfKinds(BuiltinOp::kIf, c.name, inputs,
@@ -211,6 +212,7 @@ void While(Call& c) {
       throw Unsupported{"a loop that changes which variable it uses"};
   }
   const Passed passed = Pass(c, arguments, unchanged);
+  if (passed.tensors.empty()) throw InputError("no trip of the loop changes anything");
   const auto with_lists = [&](std::vector<Value> bound) {
     for (size_t i = 0; i < bound.size(); ++i) {
       if (!is_list[i] || bound[i].kind != Value::Kind::kTensor) continue;

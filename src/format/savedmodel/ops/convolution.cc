@@ -234,13 +234,15 @@ void FusedBatchNorm(Call& c) {
   if (is_constant) {
     std::vector<float> values[4];
     for (size_t i = 0; i < 4; ++i) values[i] = lowering::FloatsOf(g.info(c.In(i + 1)));
+    std::vector<double> factors, offsets;
     for (size_t i = 0; i < values[0].size(); ++i) {
-      const double f = values[0][i] / std::sqrt(static_cast<double>(values[3][i]) + static_cast<double>(epsilon));
-      values[1][i] = static_cast<float>(values[1][i] - values[2][i] * f);
-      values[0][i] = static_cast<float>(f);
+      const double scale = values[0][i], shift = values[1][i], mean = values[2][i], variance = values[3][i];
+      factors.push_back(scale / std::sqrt(variance + static_cast<double>(epsilon)));
+      offsets.push_back(shift - mean * factors.back());
     }
-    factor = g.Floats(c.name + "/factor", g.shape(c.In(1)), values[0]);
-    offset = g.Floats(c.name + "/offset", g.shape(c.In(1)), values[1]);
+    const Shape shape = g.shape(c.In(1));
+    factor = g.Doubles(c.name + "/factor", shape, std::move(factors));
+    offset = g.Doubles(c.name + "/offset", shape, std::move(offsets));
   } else {
     const Id variance = g.Add(c.name + "/add", c.In(4), g.Scalar(c.name + "/epsilon", epsilon));
     factor = g.Mul(c.name + "/factor", g.Op(BuiltinOp::kRsqrt, c.name + "/Rsqrt", {variance}), c.In(1));

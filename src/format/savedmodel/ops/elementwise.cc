@@ -43,20 +43,6 @@ bool IsScalar(const Call& c, Id id, double value) {
   return scalar.has_value() && std::abs(*scalar - value) < 1e-6;
 }
 
-void Add(Call& c) {
-  // 1 + erf(...) of GELU.
-  for (const size_t i : {size_t{0}, size_t{1}}) {
-    if (c.size() == 2 && c.inputs[i].kind == Value::Kind::kErf && !c.inputs[i].plus_one &&
-        IsScalar(c, c.In(1 - i), 1)) {
-      Value value = c.inputs[i];
-      value.plus_one = true;
-      c.results.push_back(value);
-      return;
-    }
-  }
-  Additive<BuiltinOp::kAdd>(c);
-}
-
 // The other factor where `id` is computed as a constant of this value times something, or that divided by its inverse.
 std::optional<Id> TimesConstant(const Call& c, Id id, double value) {
   const graph::Operator* op = c.g.Producer(id);
@@ -79,6 +65,58 @@ std::optional<Id> OverSqrt2(const Call& c, Id id, bool negated) {
   return inner.has_value() ? op->inputs[0] : TimesConstant(c, op->inputs[0], kSqrtHalf);
 }
 
+const graph::Operator* ProducerOf(const Call& c, Id id, BuiltinOp code) {
+  const graph::Operator* op = c.g.Producer(id);
+  return op != nullptr && op->code == code ? op : nullptr;
+}
+
+// relu(x) - slope * relu(-x), the slopes without the batch's dimension.
+bool PreluOf(Call& c, Id positive, Id negative) {
+  const graph::Operator *relu = ProducerOf(c, positive, BuiltinOp::kRelu),
+                        *mul = ProducerOf(c, negative, BuiltinOp::kMul);
+  if (relu == nullptr || mul == nullptr) return false;
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    const Id slope = mul->inputs[i];
+    const graph::Operator* inner = ProducerOf(c, mul->inputs[1 - i], BuiltinOp::kRelu);
+    const graph::Operator* neg = inner == nullptr ? nullptr : ProducerOf(c, inner->inputs[0], BuiltinOp::kNeg);
+    if (neg == nullptr || neg->inputs[0] != relu->inputs[0] || !c.g.info(slope).data.has_value()) continue;
+    const Id x = relu->inputs[0];
+    if (c.g.rank(slope) >= c.g.rank(x) || c.g.rank(slope) < 1) continue;
+    const Id alpha = c.g.Op(BuiltinOp::kNeg, c.name + "/alpha", {slope});
+    c.Return(c.g.Op(BuiltinOp::kPrelu, c.name, {x, alpha}));
+    return true;
+  }
+  return false;
+}
+
+// sqrt(2 / pi) * (x + 0.044715 * x^3), of GELU's approximation.
+bool IsGeluPolynomial(const Call& c, Id id, Id x) {
+  const auto sum = TimesConstant(c, id, 0.7978845608028654);
+  const graph::Operator* add = sum.has_value() ? ProducerOf(c, *sum, BuiltinOp::kAdd) : nullptr;
+  if (add == nullptr) return false;
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    const auto cube = TimesConstant(c, add->inputs[i], 0.044715);
+    const graph::Operator* pow = cube.has_value() ? ProducerOf(c, *cube, BuiltinOp::kPow) : nullptr;
+    if (pow != nullptr && add->inputs[1 - i] == x && pow->inputs[0] == x && IsScalar(c, pow->inputs[1], 3)) return true;
+  }
+  return false;
+}
+
+void Add(Call& c) {
+  // 1 + erf(...) of GELU.
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    if (c.size() == 2 && c.inputs[i].kind == Value::Kind::kErf && !c.inputs[i].plus_one &&
+        IsScalar(c, c.In(1 - i), 1)) {
+      Value value = c.inputs[i];
+      value.plus_one = true;
+      c.results.push_back(value);
+      return;
+    }
+  }
+  if (c.size() == 2 && (PreluOf(c, c.In(0), c.In(1)) || PreluOf(c, c.In(1), c.In(0)))) return;
+  Additive<BuiltinOp::kAdd>(c);
+}
+
 void Mul(Call& c) {
   for (const size_t i : {size_t{0}, size_t{1}}) {
     if (c.size() != 2 || c.inputs[i].kind != Value::Kind::kErf || !c.inputs[i].plus_one) continue;
@@ -88,6 +126,16 @@ void Mul(Call& c) {
     if (x.has_value() && half == x) {
       c.Return(c.g.Op(BuiltinOp::kGelu, c.name, {*x}, Attributes::From(graph::GeluAttributes{false})));
       return;
+    }
+  }
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    // x / 2 * (1 + tanh(...))
+    const graph::Operator* add = c.size() == 2 ? ProducerOf(c, c.In(i), BuiltinOp::kAdd) : nullptr;
+    const auto half = add == nullptr ? std::nullopt : TimesConstant(c, c.In(1 - i), 0.5);
+    for (size_t k = 0; half.has_value() && k < 2; ++k) {
+      const graph::Operator* tanh = ProducerOf(c, add->inputs[1 - k], BuiltinOp::kTanh);
+      if (tanh == nullptr || !IsScalar(c, add->inputs[k], 1) || !IsGeluPolynomial(c, tanh->inputs[0], *half)) continue;
+      return c.Return(c.g.Op(BuiltinOp::kGelu, c.name, {*half}, Attributes::From(graph::GeluAttributes{true})));
     }
   }
   c.Return(c.g.Op(BuiltinOp::kMul, c.name, {c.In(0), c.In(1)}, Attributes::From(graph::MulAttributes{})));
@@ -229,7 +277,7 @@ void Const(Call& c) {
   if ((*value)->dtype == kTfString) {
     c.results = {Value()};
   } else {
-    c.Return(MakeConstant(c.g, c.name, **value));
+    c.Return(MakeConstant(c, **value));
   }
 }
 
