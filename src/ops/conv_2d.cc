@@ -103,10 +103,12 @@ RunFn PrepareHybrid(PrepareContext& context, Conv2DGeometry g, graph::Activation
     const bool reference = context.engine() == Engine::kReference || g.filter_c != g.input_c;
     rule.scaling = reference ? HybridScaling::kWeightFirst : HybridScaling::kScalesFirst;
   }
+  const FloatRange clamp = ActivationRange(activation);
+  const std::vector<float> scales = SpreadScales(filter, g.output_c);
+  if (auto run = PrepareVectorProduct(context, HybridProduct{g, rule, clamp, scales})) return *std::move(run);
   const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, rule, clamp = ActivationRange(activation), has_bias, codes, patch,
-          scales = SpreadScales(filter, g.output_c), weights = Int8Weights(context, 1)](const RunContext& run) {
+  return [g, rule, clamp, has_bias, codes, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::Conv2DHybrid(g, rule, run.In<float>(0).data(), weights.Get(run), scales.data(),
                                has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
                                reinterpret_cast<int8_t*>(run.Scratch(codes).data()),
@@ -122,7 +124,8 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorProduct(context, {g, stage, scales, /*filter_zero_point=*/0})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, /*filter_zero_point=*/0}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -142,7 +145,7 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(

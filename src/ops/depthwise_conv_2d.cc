@@ -92,9 +92,12 @@ RunFn PrepareHybrid(PrepareContext& context, const Conv2DGeometry& g, graph::Act
     rule.tail = HybridScaling::kInputFirst;
     rule.blocked_channels = g.output_c / kBlock * kBlock;
   }
+  const FloatRange clamp = ActivationRange(activation);
+  const std::vector<float> scales = SpreadScales(filter, g.output_c);
+  if (auto run = PrepareVectorDepthwise(context, HybridDepthwise{g, rule, clamp, scales})) return *std::move(run);
   const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
-  return [g, rule, clamp = ActivationRange(activation), has_bias, codes, sums = AddSums<uint32_t>(context, g),
-          scales = SpreadScales(filter, g.output_c), weights = Int8Weights(context, 1)](const RunContext& run) {
+  return [g, rule, clamp, has_bias, codes, sums = AddSums<uint32_t>(context, g), scales,
+          weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::DepthwiseConv2DHybrid(g, rule, run.In<float>(0).data(), weights.Get(run), scales.data(),
                                         has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
                                         reinterpret_cast<int8_t*>(run.Scratch(codes).data()), Sums<uint32_t>(run, sums),
@@ -116,7 +119,8 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
   }
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   if (stages.blocked_channels == g.output_c) {
-    if (auto run = PrepareVectorDepthwise(context, {g, stage, scales, /*filter_zero_point=*/0})) return *std::move(run);
+    if (auto run = PrepareVectorDepthwise(context, Product8Bit{g, stage, scales, /*filter_zero_point=*/0}))
+      return *std::move(run);
   }
   return [g, stages, has_bias, x_zero = input.zero_point(), sums = AddSums<uint32_t>(context, g), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -137,7 +141,7 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const DepthwiseStages stages = {.stage = stage, .tail = stage, .blocked_channels = g.output_c};
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorDepthwise(context, {g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorDepthwise(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
   return [g, stages, has_bias, x_zero = input.zero_point(), w_zero, sums = AddSums<uint32_t>(context, g),
           scales](const RunContext& run) {
     kernels::ref::DepthwiseConv2DQuantized<uint8_t>(g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(),

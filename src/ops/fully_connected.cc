@@ -2,6 +2,7 @@
 // [outputs, depth], optional bias.
 #include "graph/ops/fully_connected.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/ref/conv_2d.h"
@@ -100,6 +101,14 @@ bool HasInt4Form(const PrepareContext& context, const FullyConnectedShape& shape
          shape.depth % 2 == 0 && shape.outputs >= kMinOutputs && shape.depth >= kMinDepth;
 }
 
+// Whether int8 weights may have this code: only those that are not constant, or do.
+bool MayHold(const TensorRef& weights, int8_t code) {
+  if (weights.dtype != DType::kInt8) return false;
+  if (!weights.is_constant) return true;
+  const auto codes = weights.values<int8_t>();
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
 RunFn PrepareHybrid(PrepareContext& context, const FullyConnectedShape& shape, const FullyConnectedAttributes& a) {
   constexpr int kSignBlock = 16;
   const TensorRef& filter = context.Input(1);
@@ -113,10 +122,16 @@ RunFn PrepareHybrid(PrepareContext& context, const FullyConnectedShape& shape, c
   } else if (a.asymmetric_quantize_inputs) {
     rule.quantizer = DynamicQuantizer::kAsymmetric;
   }
+  const FloatRange clamp = ActivationRange(a.fused_activation_function);
+  const std::vector<float> scales = SpreadScales(filter, shape.outputs);
+  if (!HasInt4Form(context, shape) && !(sign_block > 0 && MayHold(filter, -128))) {
+    if (auto run = PrepareVectorProduct(context, HybridProduct{AsConvolution(shape), rule, clamp, scales})) {
+      return *std::move(run);
+    }
+  }
   const auto depth = static_cast<uint64_t>(shape.depth);
   const int codes = context.AddScratch(depth), differences = context.AddScratch(depth * sizeof(int16_t));
-  return [shape, rule, sign_block, clamp = ActivationRange(a.fused_activation_function), has_bias, codes, differences,
-          int4_form = HasInt4Form(context, shape), scales = SpreadScales(filter, shape.outputs),
+  return [shape, rule, sign_block, clamp, has_bias, codes, differences, int4_form = HasInt4Form(context, shape), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
     const float *input = run.In<float>(0).data(), *bias = has_bias ? run.In<float>(2).data() : nullptr;
     auto* x = reinterpret_cast<int16_t*>(run.Scratch(differences).data());
@@ -141,7 +156,7 @@ RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, gra
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
   const int32_t w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -162,7 +177,7 @@ RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, gr
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, {g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(

@@ -7,6 +7,7 @@
 
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/hybrid.h"
 #include "kernels/simd/target.h"
 #include "ops/matrix_operands.h"
 
@@ -302,6 +303,121 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kerne
     run.pool().Run(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
       kernels::simd::DepthwiseConv2DFloat(g, input, filter, bias, clamp.low, clamp.high, {begin, end},
                                           scratch.Of(run, worker), output);
+    });
+  };
+}
+
+namespace {
+
+// The input's images as codes, and the ranges that they follow.
+class QuantizedImages {
+ public:
+  QuantizedImages(PrepareContext& context, const kernels::ref::Conv2DGeometry& g, kernels::ref::DynamicQuantizer how)
+      : how_(how),
+        images_(static_cast<size_t>(g.batches)),
+        size_(static_cast<size_t>(g.ImageSize())),
+        codes_(context.AddScratch(uint64_t{images_} * size_)),
+        ranges_(context.AddScratch(uint64_t{images_} * sizeof(kernels::ref::DynamicRange))) {}
+
+  void Compute(const RunContext& run) const {
+    const float* input = run.In<float>(0).data();
+    run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) {
+        Ranges(run)[i] = kernels::simd::QuantizeDynamically(how_, {input + i * size_, size_}, Codes(run) + i * size_);
+      }
+    });
+  }
+  int8_t* Codes(const RunContext& run) const { return reinterpret_cast<int8_t*>(run.Scratch(codes_).data()); }
+  kernels::ref::DynamicRange* Ranges(const RunContext& run) const {
+    return reinterpret_cast<kernels::ref::DynamicRange*>(run.Scratch(ranges_).data());
+  }
+
+ private:
+  kernels::ref::DynamicQuantizer how_;
+  size_t images_, size_;
+  int codes_, ranges_;
+};
+
+std::vector<float> BiasOrZeros(const PrepareContext& context, size_t channels) {
+  std::vector<float> bias(channels);
+  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), bias.begin());
+  return bias;
+}
+
+}  // namespace
+
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
+  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
+      !IsWorthPacking(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth), outputs * depth)) {
+    return std::nullopt;
+  }
+  struct State {
+    SharedCodes weights;
+    AlignedVector<int32_t> zeros, sums;
+    std::vector<float> scales, bias;
+  };
+  auto state = std::make_shared<State>();
+  state->weights = PackProduct(context.Input(1), outputs, depth);
+  state->zeros.resize(kernels::simd::PaddedOutputs(outputs));
+  for (const uint32_t sum : state->weights->sums) state->sums.push_back(static_cast<int32_t>(sum));
+  state->scales = product.scales;
+  state->bias = BiasOrZeros(context, outputs);
+  const kernels::simd::MatrixHybrid matrix = {
+      {outputs, depth, state->weights->codes.data(), state->zeros.data(), 0, {}, {}},
+      state->sums.data(),
+      state->scales.data(),
+      state->bias.data(),
+      product.rule.scaling,
+      product.clamp.low,
+      product.clamp.high};
+  const QuantizedImages images(context, g, product.rule.quantizer);
+  const ThreadScratch scratch(context, kernels::simd::Conv2DHybridScratch(g));
+  const double ns = static_cast<double>(outputs) * (0.4 + static_cast<double>(depth) / 150);
+  return [g, matrix, state, images, scratch, ns](const RunContext& run) {
+    images.Compute(run);
+    const size_t image_pixels = static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
+    float* output = run.Out<float>(0).data();
+    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
+      kernels::simd::Conv2DHybrid(g, images.Codes(run), images.Ranges(run), image_pixels, matrix, pixels,
+                                  scratch.Of(run, worker), output);
+    });
+  };
+}
+
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c || !HasConstantOperands(context)) return std::nullopt;
+  const auto channels = static_cast<size_t>(g.output_c);
+  struct State {
+    std::vector<int8_t> weights;
+    std::vector<float> scales, bias;
+  };
+  const auto state = std::make_shared<const State>(
+      State{SignedCodes(context.Input(1)), product.scales, BiasOrZeros(context, channels)});
+  const kernels::simd::DepthwiseHybrid filter = {
+      state->weights.data(), state->scales.data(), state->bias.data(),
+      product.rule.blocks,   product.rule.tail,    static_cast<size_t>(product.rule.blocked_channels),
+      product.clamp.low,     product.clamp.high};
+  const QuantizedImages images(context, g, product.rule.quantizer);
+  const ThreadScratch scratch(context, channels * sizeof(int32_t));
+  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.3 + 0.1 * static_cast<double>(g.PatchSize()));
+  return [g, filter, state, images, scratch, ns](const RunContext& run) {
+    images.Compute(run);
+    const int64_t output_image = int64_t{g.output_h} * g.output_w * g.output_c;
+    float* output = run.Out<float>(0).data();
+    run.pool().Run(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+      const auto image_rows = static_cast<size_t>(g.output_h);
+      for (size_t row = begin; row < end;) {
+        const size_t image = row / image_rows, first = row % image_rows;
+        const size_t count = std::min(end - row, image_rows - first);
+        kernels::simd::DepthwiseConv2DHybrid(
+            g, filter, images.Ranges(run)[image], images.Codes(run) + static_cast<int64_t>(image) * g.ImageSize(),
+            {first, first + count}, reinterpret_cast<int32_t*>(scratch.Of(run, worker)),
+            output + static_cast<int64_t>(image) * output_image);
+        row += count;
+      }
     });
   };
 }

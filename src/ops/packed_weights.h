@@ -8,6 +8,7 @@
 
 #include "base/aligned_vector.h"
 #include "kernels/ref/conv_2d.h"
+#include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/matrix_8bit.h"
 #include "ops/checks.h"
 #include "ops/op.h"
@@ -48,5 +49,22 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels
                                           FloatRange clamp);
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
                                             FloatRange clamp);
+
+// Dynamic range: float input 0 quantized image by image, constant weights of 8
+// bits or less, one scale per output channel.
+struct HybridProduct {
+  kernels::ref::Conv2DGeometry geometry;
+  kernels::ref::HybridRule rule;
+  FloatRange clamp;
+  const std::vector<float>& scales;
+};
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product);
+struct HybridDepthwise {
+  kernels::ref::Conv2DGeometry geometry;
+  kernels::ref::DepthwiseHybridRule rule;
+  FloatRange clamp;
+  const std::vector<float>& scales;
+};
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product);
 
 }  // namespace assay::ops

@@ -1,7 +1,12 @@
 // RESIZE_BILINEAR: float32, int8, uint8, int16.
 #include "kernels/ref/resize_bilinear.h"
 
+#include <memory>
+#include <vector>
+
 #include "graph/ops/resize.h"
+#include "kernels/simd/resize_bilinear.h"
+#include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
 #include "ops/xnnpack_checks.h"
@@ -30,6 +35,30 @@ RunFn RunResize(PrepareContext& context, const ResizeGeometry& g, TapsFn<Fractio
     taps(g.y, y_taps);
     taps(g.x, x_taps);
     resize(g, y_taps, x_taps, run.In<T>(0).data(), run.Out<T>(0).data());
+  };
+}
+
+// XNNPACK's rule for codes.
+template <typename T>
+RunFn RunElevenBit(PrepareContext& context, const ResizeGeometry& g) {
+  if (!kernels::simd::UsesVectors() || context.Output(0).size() == 0) {
+    return RunResize(context, g, kernels::ref::ResizeTapsXnnpack, kernels::ref::ResizeBilinearElevenBit<T>);
+  }
+  struct Taps {
+    std::vector<ResizeTap<float>> y, x;
+  };
+  auto taps = std::make_shared<Taps>();
+  taps->y.resize(static_cast<size_t>(g.y.output)), taps->x.resize(static_cast<size_t>(g.x.output));
+  kernels::ref::ResizeTapsXnnpack(g.y, taps->y.data());
+  kernels::ref::ResizeTapsXnnpack(g.x, taps->x.data());
+  const double ns = static_cast<double>(g.x.output) * (2 + 0.3 * static_cast<double>(g.channels));
+  return [g, taps, ns](const RunContext& run) {
+    const T* input = run.In<T>(0).data();
+    T* output = run.Out<T>(0).data();
+    const size_t rows = static_cast<size_t>(g.batches) * static_cast<size_t>(g.y.output);
+    run.pool().Run(rows, GrainOf(ns), [&](size_t begin, size_t end, int) {
+      kernels::simd::ResizeBilinearElevenBit(g, taps->y.data(), taps->x.data(), {begin, end}, input, output);
+    });
   };
 }
 
@@ -71,14 +100,14 @@ RunFn PrepareResizeBilinear(PrepareContext& context) {
           engine == Engine::kReference ? ref::ResizeBilinear<float> : ref::ResizeBilinearWeightsFirst<float>);
     case DType::kUInt8:
       if (engine == Engine::kXnnpack) {
-        return RunResize(context, g, ref::ResizeTapsXnnpack, ref::ResizeBilinearElevenBit<uint8_t>);
+        return RunElevenBit<uint8_t>(context, g);
       }
       return RunResize(context, g, ref::ResizeTapsFloat,
                        engine == Engine::kReference || IsEightfold(g) ? ref::ResizeBilinear<uint8_t>
                                                                       : ref::ResizeBilinearWeightsFirst<uint8_t>);
     case DType::kInt8:
       if (engine == Engine::kXnnpack) {
-        return RunResize(context, g, ref::ResizeTapsXnnpack, ref::ResizeBilinearElevenBit<int8_t>);
+        return RunElevenBit<int8_t>(context, g);
       }
       return RunResize(context, g, ref::ResizeTapsTenBit, ref::ResizeBilinearTenBit<int8_t>);
     case DType::kInt16:

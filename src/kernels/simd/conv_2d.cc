@@ -28,46 +28,87 @@ bool IsDirect8Bit(const Conv2DGeometry& g) {
   return IsPointwise(g) && g.input_c % static_cast<int32_t>(kDepthGroup) == 0;
 }
 
-// The window of output pixel (oy, ox) as one row, pixels of `pixel_bytes`; bytes `outside` where it leaves the image.
-void GatherWindow(const Conv2DGeometry& g, const uint8_t* image, size_t pixel_bytes, int32_t oy, int32_t ox,
-                  uint8_t outside, uint8_t* row) {
+// Gathered lines move 16 bytes at a time, so that a row's last line writes up to kSlack bytes too many: into the row
+// that follows, or behind the last one.
+constexpr size_t kMove = 16, kSlack = kMove;
+struct Gathering {
+  const uint8_t* input_end;
+  size_t pixel_bytes;
+  uint64_t flip;     // for eight bytes
+  uint64_t outside;  // flipped already
+};
+
+inline void Fill(const Gathering& how, uint8_t* to, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) std::memcpy(to + i, &how.outside, sizeof(uint64_t));
+}
+
+inline void Copy(const Gathering& how, const uint8_t* from, uint8_t* to, size_t bytes) {
+  if (bytes + kMove > static_cast<size_t>(how.input_end - from)) {
+    for (size_t i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(from[i] ^ how.flip);
+    return;
+  }
+  for (size_t i = 0; i < bytes; i += kMove) {
+    uint64_t words[2];
+    std::memcpy(words, from + i, kMove);
+    words[0] ^= how.flip, words[1] ^= how.flip;
+    std::memcpy(to + i, words, kMove);
+  }
+}
+
+// The window of output pixel (oy, ox) as one row.
+void GatherWindow(const Conv2DGeometry& g, const Gathering& how, const uint8_t* image, int32_t oy, int32_t ox,
+                  uint8_t* row) {
   const int64_t left = int64_t{ox} * g.stride_w - g.pad_w;
-  const int64_t right = left + int64_t{g.filter_w - 1} * g.dilation_w;
-  const bool contiguous = g.dilation_w == 1 && left >= 0 && right < g.input_w;
-  const size_t line = static_cast<size_t>(g.filter_w) * pixel_bytes;
+  const size_t line = static_cast<size_t>(g.filter_w) * how.pixel_bytes;
+  // Of the line's pixels, those in [first, last) lie inside; without gaps between them they move as one.
+  const int64_t first = std::clamp<int64_t>(-left, 0, g.filter_w);
+  const int64_t last = std::clamp<int64_t>(g.input_w - left, first, g.filter_w);
+  const size_t before = static_cast<size_t>(first) * how.pixel_bytes;
+  const size_t inside = static_cast<size_t>(last - first) * how.pixel_bytes;
   for (int32_t ky = 0; ky < g.filter_h; ++ky, row += line) {
     const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
     if (y < 0 || y >= g.input_h) {
-      std::memset(row, outside, line);
+      Fill(how, row, line);
       continue;
     }
-    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * pixel_bytes;
-    if (contiguous) {
-      std::memcpy(row, from + static_cast<size_t>(left) * pixel_bytes, line);
+    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * how.pixel_bytes;
+    if (g.dilation_w == 1) {
+      if (before > 0) Fill(how, row, before);
+      if (inside > 0) Copy(how, from + static_cast<size_t>(left + first) * how.pixel_bytes, row + before, inside);
+      if (before + inside < line) Fill(how, row + before + inside, line - before - inside);
       continue;
     }
     for (int32_t kx = 0; kx < g.filter_w; ++kx) {
       const int64_t x = left + int64_t{kx} * g.dilation_w;
-      uint8_t* to = row + static_cast<size_t>(kx) * pixel_bytes;
+      uint8_t* to = row + static_cast<size_t>(kx) * how.pixel_bytes;
       if (x < 0 || x >= g.input_w) {
-        std::memset(to, outside, pixel_bytes);
+        Fill(how, to, how.pixel_bytes);
       } else {
-        std::memcpy(to, from + static_cast<size_t>(x) * pixel_bytes, pixel_bytes);
+        Copy(how, from + static_cast<size_t>(x) * how.pixel_bytes, to, how.pixel_bytes);
       }
     }
   }
 }
 
+Gathering GatheringOf(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, bool flip_sign,
+                      uint8_t outside) {
+  constexpr uint64_t kEach = 0x0101010101010101U;
+  const size_t image = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * pixel_bytes;
+  const uint64_t flip = flip_sign ? kEach * 0x80 : 0;
+  return {input + static_cast<size_t>(g.batches) * image, pixel_bytes, flip, (kEach * outside) ^ flip};
+}
+
 // Windows of the `count` output pixels from `first` on, as rows `row_bytes` apart.
-void GatherWindows(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, size_t first, size_t count,
-                   uint8_t outside, size_t row_bytes, uint8_t* rows) {
-  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * pixel_bytes;
+void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t* input, size_t first, size_t count,
+                   size_t row_bytes, uint8_t* rows) {
+  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * how.pixel_bytes;
+  auto ox = static_cast<int32_t>(first % static_cast<size_t>(g.output_w));
+  size_t line = first / static_cast<size_t>(g.output_w);
   for (size_t r = 0; r < count; ++r) {
-    const auto ox = static_cast<int32_t>((first + r) % static_cast<size_t>(g.output_w));
-    const size_t line = (first + r) / static_cast<size_t>(g.output_w);
     const auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
     const size_t batch = line / static_cast<size_t>(g.output_h);
-    GatherWindow(g, input + batch * image_bytes, pixel_bytes, oy, ox, outside, rows + r * row_bytes);
+    GatherWindow(g, how, input + batch * image_bytes, oy, ox, rows + r * row_bytes);
+    if (++ox == g.output_w) ox = 0, ++line;
   }
 }
 
@@ -77,35 +118,87 @@ size_t PixelCount(const Conv2DGeometry& g) noexcept {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
 }
 
-size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
-  const auto depth = static_cast<size_t>(g.PatchSize());
-  const size_t row = PaddedDepth(depth);
-  return ChunkRows(g, row + static_cast<size_t>(g.output_c)) *
-         ((row_sum_factor != 0 ? sizeof(int32_t) : 0) + (IsDirect8Bit(g) ? 0 : row));
+namespace {
+
+// Rows that are multiplied at once, each with its codes and `more` bytes of working memory and outputs.
+size_t ChunkRows8Bit(const Conv2DGeometry& g, size_t more) {
+  return ChunkRows(g, PaddedDepth(static_cast<size_t>(g.PatchSize())) + more);
 }
 
-void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
-  const size_t row_bytes = PaddedDepth(matrix.depth), chunk = ChunkRows(g, row_bytes + matrix.outputs);
-  auto* row_sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* gathered = scratch + (matrix.row_sum_factor != 0 ? chunk * sizeof(int32_t) : 0);
+size_t GatheredBytes8Bit(const Conv2DGeometry& g, size_t rows) {
+  return IsDirect8Bit(g) ? 0 : rows * PaddedDepth(static_cast<size_t>(g.PatchSize())) + kSlack;
+}
+
+// Calls each(first pixel, rows of codes) for the chunks of a range.
+template <typename Each>
+void ForChunks8Bit(const Conv2DGeometry& g, const Gathering& how, const uint8_t* input, size_t depth, Range pixels,
+                   size_t chunk, uint8_t* gathered, Each&& each) {
+  const size_t row_bytes = PaddedDepth(depth);
   const bool direct = IsDirect8Bit(g);
   for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
     const size_t count = std::min(chunk, pixels.end - begin);
     if (direct) {
-      Multiply8Bit(matrix, {input + begin * matrix.depth, count, matrix.depth, is_signed}, row_sums,
-                   output + begin * matrix.outputs, matrix.outputs);
-      continue;
+      each(begin, Rows8Bit{input + begin * depth, count, depth, how.flip != 0});
+    } else {
+      GatherWindows(g, how, input, begin, count, row_bytes, gathered);
+      each(begin, Rows8Bit{gathered, count, row_bytes, /*flip_sign=*/false});
     }
-    GatherWindows(g, input, static_cast<size_t>(g.input_c), begin, count, input_zero_point, row_bytes, gathered);
-    Multiply8Bit(matrix, {gathered, count, row_bytes, is_signed}, row_sums, output + begin * matrix.outputs,
-                 matrix.outputs);
+  }
+}
+
+}  // namespace
+
+size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
+  const size_t rows = ChunkRows8Bit(g, static_cast<size_t>(g.output_c));
+  return (row_sum_factor != 0 ? rows * sizeof(int32_t) : 0) + GatheredBytes8Bit(g, rows);
+}
+
+void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
+                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
+  const size_t chunk = ChunkRows8Bit(g, matrix.outputs);
+  auto* row_sums = reinterpret_cast<int32_t*>(scratch);
+  uint8_t* gathered = scratch + (matrix.row_sum_factor != 0 ? chunk * sizeof(int32_t) : 0);
+  const Gathering how = GatheringOf(g, input, static_cast<size_t>(g.input_c), is_signed, input_zero_point);
+  ForChunks8Bit(g, how, input, matrix.depth, pixels, chunk, gathered, [&](size_t begin, const Rows8Bit& rows) {
+    Multiply8Bit(matrix, rows, row_sums, output + begin * matrix.outputs, matrix.outputs);
+  });
+}
+
+size_t Conv2DHybridScratch(const Conv2DGeometry& g) noexcept {
+  const size_t sum_bytes = PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int32_t);
+  const size_t rows = ChunkRows8Bit(g, sum_bytes);
+  return rows * sum_bytes + GatheredBytes8Bit(g, rows);
+}
+
+void Conv2DHybrid(const Conv2DGeometry& g, const int8_t* codes, const ref::DynamicRange* ranges,
+                  size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
+                  float* output) noexcept {
+  const size_t width = PaddedOutputs(matrix.sums.outputs), chunk = ChunkRows8Bit(g, width * sizeof(int32_t));
+  auto* sums = reinterpret_cast<int32_t*>(scratch);
+  uint8_t* gathered = scratch + chunk * width * sizeof(int32_t);
+  const auto* input = reinterpret_cast<const uint8_t*>(codes);
+  for (size_t begin = pixels.begin; begin < pixels.end;) {
+    // Windows that leave the image meet its zero point, so that images are gathered one by one.
+    const size_t end =
+        IsDirect8Bit(g) ? pixels.end : std::min(pixels.end, (begin / pixels_per_range + 1) * pixels_per_range);
+    const Gathering how = GatheringOf(g, input, static_cast<size_t>(g.input_c), /*flip_sign=*/true,
+                                      static_cast<uint8_t>(ranges[begin / pixels_per_range].zero_point));
+    ForChunks8Bit(g, how, input, matrix.sums.depth, {begin, end}, chunk, gathered,
+                  [&](size_t first, const Rows8Bit& rows) {
+                    Sum8Bit(matrix.sums, rows, sums);
+                    for (size_t r = 0; r < rows.rows; ++r) {
+                      ScaleHybrid(matrix, ranges[(first + r) / pixels_per_range], sums + r * width,
+                                  output + (first + r) * matrix.sums.outputs);
+                    }
+                  });
+    begin = end;
   }
 }
 
 size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept {
   const size_t row = static_cast<size_t>(g.PatchSize()) * sizeof(float);
-  return IsPointwise(g) ? 0 : ChunkRows(g, row + static_cast<size_t>(g.output_c) * sizeof(float)) * row;
+  if (IsPointwise(g)) return 0;
+  return ChunkRows(g, row + static_cast<size_t>(g.output_c) * sizeof(float)) * row + kSlack;
 }
 
 void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels, uint8_t* scratch,
@@ -113,13 +206,14 @@ void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat&
   const size_t row_bytes = matrix.depth * sizeof(float);
   const size_t chunk = ChunkRows(g, row_bytes + matrix.outputs * sizeof(float));
   const bool direct = IsPointwise(g);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(input);
+  // All bits zero is the float 0.
+  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(float), false, 0);
   for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
     const size_t count = std::min(chunk, pixels.end - begin);
     const float* x = input + begin * matrix.depth;
     if (!direct) {
-      // All bits zero is the float 0.
-      GatherWindows(g, reinterpret_cast<const uint8_t*>(input), static_cast<size_t>(g.input_c) * sizeof(float), begin,
-                    count, 0, row_bytes, scratch);
+      GatherWindows(g, how, bytes, begin, count, row_bytes, scratch);
       x = reinterpret_cast<const float*>(scratch);
     }
     MultiplyFloat(matrix, x, count, matrix.depth, output + begin * matrix.outputs, matrix.outputs);

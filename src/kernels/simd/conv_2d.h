@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/ref/conv_2d.h"
+#include "kernels/simd/hybrid.h"
 #include "kernels/simd/matrix_8bit.h"
 #include "kernels/simd/matrix_float.h"
 
@@ -21,6 +22,13 @@ size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;
 // the byte they are).
 void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept;
+
+// Dynamic range: `codes` are the input's, quantized; pixel p follows ranges[p / pixels_per_range], which for windows of
+// more than one pixel counts the output pixels of an image.
+size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g) noexcept;
+void Conv2DHybrid(const ref::Conv2DGeometry& g, const int8_t* codes, const ref::DynamicRange* ranges,
+                  size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
+                  float* output) noexcept;
 
 size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
 void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,

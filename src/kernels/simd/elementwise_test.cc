@@ -1,4 +1,5 @@
-// Element by element, sums and pooling on every instruction set of this machine, against kernels/ref, to the bit.
+// Element by element, sums, pooling and resizing on every instruction set of this machine, against kernels/ref, to the
+// bit.
 #include "kernels/simd/elementwise.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 
 #include "base/random.h"
 #include "kernels/simd/reduce.h"
+#include "kernels/simd/resize_bilinear.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
@@ -245,6 +247,36 @@ TEST(Pool2D, EqualsTheReferenceOnEveryInstructionSet) {
     CheckPools<uint8_t, int32_t, int32_t>(seed, 0, 255);
     CheckPools<float, float, float>(seed, -2, 6);
     CheckPools<float, double, float>(seed, -1e30F, 1e30F);
+  }
+}
+
+template <typename T>
+void CheckResize(uint64_t seed) {
+  Random random(38, seed);
+  ref::ResizeGeometry g;
+  g.batches = Between(random, 1, 2), g.channels = Between(random, 1, 70);
+  const bool corners = random.Chance(0.3), half = !corners && random.Chance(0.5);
+  g.y = {Between(random, 1, 7), Between(random, 1, 15), corners, half};
+  g.x = {Between(random, 1, 7), Between(random, 1, 15), corners, half};
+  std::vector<ref::ResizeTap<float>> y(static_cast<size_t>(g.y.output)), x(static_cast<size_t>(g.x.output));
+  ref::ResizeTapsXnnpack(g.y, y.data());
+  ref::ResizeTapsXnnpack(g.x, x.data());
+  const std::vector<T> input = Draw<T>(random, static_cast<size_t>(g.batches * g.y.input * g.x.input * g.channels));
+  std::vector<T> expected(static_cast<size_t>(g.batches * g.y.output * g.x.output * g.channels));
+  ref::ResizeBilinearElevenBit<T>(g, y.data(), x.data(), input.data(), expected.data());
+  const auto rows = static_cast<size_t>(g.batches * g.y.output);
+  OnEveryTarget([&](const std::string& target) {
+    std::vector<T> out(expected.size());
+    ResizeBilinearElevenBit(g, y.data(), x.data(), {0, rows / 3}, input.data(), out.data());
+    ResizeBilinearElevenBit(g, y.data(), x.data(), {rows / 3, rows}, input.data(), out.data());
+    EXPECT_TRUE(SameBits(out, expected)) << target << ", seed " << seed;
+  });
+}
+
+TEST(ResizeBilinear, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    CheckResize<int8_t>(seed);
+    CheckResize<uint8_t>(seed);
   }
 }
 

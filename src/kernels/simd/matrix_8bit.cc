@@ -160,30 +160,47 @@ void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
   }
 }
 
-void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t* out, size_t out_stride) {
+// Calls store(tile's first row, its rows, first channel, its blocks, sums) for every tile.
+template <typename StoreTileFn>
+HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& store) {
   HWY_ALIGN int32_t sums[kMaxSums];
   const size_t groups = PaddedDepth(m.depth) / kDepthGroup;
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
-  const numerics::Rounding rounding = FastestRounding(m.stage);
-  if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
   for (size_t block = 0; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
-    const size_t channels = std::min(wide * kChannelBlock, m.outputs - channel);
     const int8_t* weights = m.weights + block * groups * kGroupBytes;
-    const StoreFn store = FindStore(rounding, wide);
     const auto run = [&]<typename Kernel>(Kernel) {
       for (size_t r = 0; r < x.rows;) {
         const Tile<Kernel> tile = FindTile<Kernel>(wide, x.rows - r);
         tile.multiply({x.data + r * x.stride, x.stride, weights, m.offsets + channel, groups}, sums);
-        store(m, {sums, m.row_sum_factor != 0 ? row_sums + r : nullptr, tile.rows, channel, channels,
-                  out + r * out_stride + channel, out_stride});
+        store(r, tile.rows, channel, wide, sums);
         r += tile.rows;
       }
     };
     x.flip_sign ? run(TileKernel<true>()) : run(TileKernel<false>());
     block += wide;
   }
+}
+
+void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t* out, size_t out_stride) {
+  const numerics::Rounding rounding = FastestRounding(m.stage);
+  if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
+  ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
+    const size_t channels = std::min(blocks * kChannelBlock, m.outputs - channel);
+    FindStore(rounding, blocks)(m, {sums, m.row_sum_factor != 0 ? row_sums + row : nullptr, rows, channel, channels,
+                                    out + row * out_stride + channel, out_stride});
+  });
+}
+
+void Sum(const Matrix8Bit& m, const Rows8Bit& x, int32_t* out) {
+  const size_t stride = PaddedOutputs(m.outputs);
+  ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
+    const size_t width = blocks * kChannelBlock;
+    for (size_t r = 0; r < rows; ++r) {
+      std::memcpy(out + (row + r) * stride + channel, sums + r * width, width * sizeof(int32_t));
+    }
+  });
 }
 
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
@@ -204,6 +221,11 @@ void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t
 }
 
 HWY_EXPORT(Multiply);
+HWY_EXPORT(Sum);
+
+void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept {
+  HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums);
+}
 
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
                   size_t out_stride) noexcept {

@@ -43,4 +43,8 @@ void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
                   size_t out_stride) noexcept;
 
+// The sums themselves, offsets included: sums[r * PaddedOutputs(outputs) + o]. Scales, stage and row_sum_factor are not
+// looked at.
+void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept;
+
 }  // namespace assay::kernels::simd

@@ -1,0 +1,183 @@
+// Dynamic range kernels on every instruction set of this machine, against
+// kernels/ref, to the bit.
+#include "kernels/simd/hybrid.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/ref/depthwise_conv_2d.h"
+#include "kernels/simd/conv_2d.h"
+#include "kernels/simd/test_targets.h"
+
+namespace assay::kernels::simd {
+namespace {
+
+using ref::DynamicQuantizer;
+using ref::DynamicRange;
+using ref::HybridScaling;
+
+int32_t Between(Random& random, int32_t low, int32_t high) {
+  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
+}
+
+// Normal values off their centre; sometimes all alike, sometimes far apart.
+std::vector<float> Floats(Random& random, size_t count) {
+  const double centre = random.Normal(), spread = random.Chance(0.1) ? 0 : std::exp2(random.Normal() * 5);
+  std::vector<float> values(count);
+  for (float& v : values) v = static_cast<float>((random.Normal() + centre) * spread);
+  return values;
+}
+
+ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
+  ref::Conv2DGeometry g = {};
+  g.batches = Between(random, 1, 3);
+  g.filter_h = random.Chance(0.4) ? 1 : Between(random, 1, 3),
+  g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
+  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 2);
+  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
+  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * Between(random, 1, 20) : Between(random, 1, 60);
+  g.output_c = Between(random, 1, 90);
+  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
+  g.input_h = Between(random, 1, 7), g.input_w = Between(random, 1, 7);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
+    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
+  };
+  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
+  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
+  return g;
+}
+
+struct Case {
+  explicit Case(Random& random, bool depthwise)
+      : g(Draw(random, depthwise)),
+        input(Floats(random, static_cast<size_t>(g.batches * g.ImageSize()))),
+        scales(Floats(random, static_cast<size_t>(g.output_c))),
+        bias(Floats(random, static_cast<size_t>(g.output_c))),
+        quantizer(static_cast<DynamicQuantizer>(random.Below(3))),
+        scaling(static_cast<HybridScaling>(random.Below(4))),
+        low(random.Chance(0.3) ? 0 : -HUGE_VALF),
+        high(random.Chance(0.3) ? 6 : HUGE_VALF),
+        size(static_cast<size_t>(g.batches * g.output_h) * static_cast<size_t>(g.output_w * g.output_c)) {
+    weights.resize(static_cast<size_t>((depthwise ? 1 : g.output_c) * g.filter_h * g.filter_w * g.input_c));
+    for (int8_t& w : weights) w = static_cast<int8_t>(random.Below(256));
+  }
+  // Codes and ranges of all images.
+  void Quantize(std::vector<int8_t>& codes, std::vector<DynamicRange>& ranges) const {
+    const auto image = static_cast<size_t>(g.ImageSize());
+    codes.resize(input.size());
+    for (size_t i = 0; i < static_cast<size_t>(g.batches); ++i) {
+      ranges.push_back(simd::QuantizeDynamically(quantizer, {input.data() + i * image, image}, codes.data() + i * image));
+    }
+  }
+  ref::Conv2DGeometry g;
+  std::vector<float> input;
+  std::vector<int8_t> weights;
+  std::vector<float> scales, bias;
+  DynamicQuantizer quantizer;
+  HybridScaling scaling;
+  float low, high;
+  size_t size;
+};
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+TEST(QuantizeDynamically, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    Random random(41, seed);
+    const std::vector<float> x = Floats(random, random.Below(300));
+    for (const auto how : {DynamicQuantizer::kSymmetric, DynamicQuantizer::kAsymmetric, DynamicQuantizer::kXnnpack}) {
+      std::vector<int8_t> expected(x.size());
+      const DynamicRange range = ref::QuantizeDynamically(how, x, expected.data());
+      OnEveryTarget([&](const std::string& target) {
+        std::vector<int8_t> codes(x.size());
+        const DynamicRange got = simd::QuantizeDynamically(how, x, codes.data());
+        EXPECT_EQ(got.scale, range.scale) << target;
+        EXPECT_EQ(got.zero_point, range.zero_point) << target;
+        EXPECT_TRUE(codes == expected) << target << ", seed " << seed;
+      });
+    }
+  }
+}
+
+TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(42, seed);
+    const Case c(random, /*depthwise=*/false);
+    const auto outputs = static_cast<size_t>(c.g.output_c), depth = static_cast<size_t>(c.g.PatchSize());
+    std::vector<float> expected(c.size);
+    std::vector<int8_t> codes(static_cast<size_t>(c.g.ImageSize()));
+    std::vector<int16_t> patch(depth);
+    ref::Conv2DHybrid(c.g, {c.quantizer, c.scaling}, c.input.data(), c.weights.data(), c.scales.data(), c.bias.data(),
+                      c.low, c.high, codes.data(), patch.data(), expected.data());
+    std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(depth));
+    PackWeights8Bit(outputs, depth, c.weights.data(), packed.data());
+    const std::vector<int32_t> zeros(PaddedOutputs(outputs));
+    std::vector<int32_t> sums(outputs);
+    for (size_t i = 0; i < c.weights.size(); ++i) sums[i / depth] += c.weights[i];
+    const MatrixHybrid matrix = {{outputs, depth, packed.data(), zeros.data(), 0, {}, {}},
+                                 sums.data(),
+                                 c.scales.data(),
+                                 c.bias.data(),
+                                 c.scaling,
+                                 c.low,
+                                 c.high};
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<int8_t> all;
+      std::vector<DynamicRange> ranges;
+      c.Quantize(all, ranges);
+      std::vector<float> y(c.size);
+      std::vector<uint8_t> scratch(Conv2DHybridScratch(c.g));
+      const size_t pixels = PixelCount(c.g), image = pixels / static_cast<size_t>(c.g.batches);
+      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {0, pixels / 3}, scratch.data(), y.data());
+      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {pixels / 3, pixels}, scratch.data(), y.data());
+      EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
+    });
+  }
+}
+
+TEST(DepthwiseConv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(43, seed);
+    Case c(random, /*depthwise=*/true);
+    c.g.batches = 1;
+    c.input.resize(static_cast<size_t>(c.g.ImageSize()));
+    c.size = static_cast<size_t>(c.g.output_h * c.g.output_w * c.g.output_c);
+    const ref::DepthwiseHybridRule rule = {c.quantizer, c.scaling, static_cast<HybridScaling>(random.Below(4)),
+                                           Between(random, 0, c.g.output_c)};
+    std::vector<float> expected(c.size);
+    std::vector<int8_t> codes(c.input.size());
+    std::vector<uint32_t> working(static_cast<size_t>(c.g.output_c));
+    ref::DepthwiseConv2DHybrid(c.g, rule, c.input.data(), c.weights.data(), c.scales.data(), c.bias.data(), c.low,
+                               c.high, codes.data(), working.data(), expected.data());
+    const DepthwiseHybrid filter = {c.weights.data(),
+                                    c.scales.data(),
+                                    c.bias.data(),
+                                    rule.blocks,
+                                    rule.tail,
+                                    static_cast<size_t>(rule.blocked_channels),
+                                    c.low,
+                                    c.high};
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<int8_t> all;
+      std::vector<DynamicRange> ranges;
+      c.Quantize(all, ranges);
+      std::vector<float> y(c.size);
+      std::vector<int32_t> sums(static_cast<size_t>(c.g.output_c));
+      const auto rows = static_cast<size_t>(c.g.output_h);
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {0, rows / 2}, sums.data(), y.data());
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {rows / 2, rows}, sums.data(), y.data());
+      EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace assay::kernels::simd
