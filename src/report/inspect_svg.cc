@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "graph/verifier.h"
 #include "report/graph_layout.h"
-#include "report/html_page.h"
+#include "report/inspect_boxes.h"
 #include "report/inspect_report.h"
-#include "report/inspect_words.h"
+#include "report/svg_text.h"
 
 namespace assay::report {
 namespace {
@@ -20,12 +19,8 @@ using runtime::ModelFacts;
 using runtime::OpFacts;
 using runtime::SubgraphFacts;
 
-constexpr size_t kMaxBoxes = 700;        // of one graph; larger ones get several ops to a box
-constexpr size_t kMaxAllBoxes = 3000;    // of all graphs together; what comes behind is named only
-constexpr size_t kMaxEnds = 24;          // inputs or outputs with a box of their own
-constexpr size_t kMaxLabelledPorts = 4;  // outputs of one op whose shapes are written, not only in the tooltip
-constexpr size_t kMaxTooltip = 1200;     // bytes
-constexpr size_t kMaxName = 160;         // bytes of a tensor's name in a tooltip
+constexpr size_t kMaxAllBoxes = 3000;  // of all graphs together; what comes behind is named only
+constexpr size_t kMaxTooltip = 1200;   // bytes
 constexpr double kMargin = 28, kLineHeight = 15, kPanelGap = 46, kLeastWidth = 620;
 constexpr double kTitleSize = 12, kTextSize = 10.5, kLabelSize = 10;
 
@@ -45,7 +40,6 @@ constexpr std::array<Colour, static_cast<size_t>(OpFamily::kCount)> kColours = {
                                                                                  {"#93653a", "#d0a074"},
                                                                                  {"#b5372b", "#ff857a"}}};
 
-constexpr const char* kEndCss = "g end";
 constexpr std::string_view kStyle = R"css(
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:10.5px;fill:#4a5564}
 .page{fill:#f6f7f9}.h{font-size:18px;font-weight:650;fill:#1b2330}.p{font-size:12.5px}.c{font-size:13px;font-weight:600;fill:#1b2330}
@@ -60,78 +54,24 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Aria
 .g:hover .b{stroke:#e9edf3}.e:hover{stroke:#e9edf3}}
 )css";
 
-std::string Xml(std::string_view text) { return EscapeHtml(CleanText(text)); }
-
-// About the width of sans-serif text; exact widths depend on the viewer's fonts.
-double TextWidth(std::string_view text, double size) {
-  double units = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xc0) == 0x80) continue;
-    if (byte >= 0x80) {
-      units += byte >= 0xe0 ? 1.0 : 0.6;
-    } else if (std::string_view("ilj.,:;|'!()[]It").find(c) != std::string_view::npos) {
-      units += 0.33;
-    } else if (c == 'M' || c == 'W' || c == 'm' || c == 'w' || c == '%') {
-      units += 0.88;
-    } else if (c >= 'A' && c <= 'Z') {
-      units += 0.69;
-    } else {
-      units += c == ' ' ? 0.29 : 0.57;
-    }
-  }
-  return units * size;
-}
-
-// The text cut to a width, with an ellipsis.
-std::string Fit(const std::string& text, double size, double width) {
-  if (TextWidth(text, size) <= width) return text;
-  std::string cut = text.substr(0, 400);
-  while (!cut.empty() && TextWidth(cut, size) + size > width) {
-    while (!cut.empty() && (static_cast<unsigned char>(cut.back()) & 0xc0) == 0x80) cut.pop_back();
-    if (!cut.empty()) cut.pop_back();
-  }
-  return cut + "\u2026";
-}
-
-std::string Name(const graph::Tensor& tensor) {
-  const std::string clean = CleanText(tensor.name.substr(0, kMaxName));
-  return tensor.name.size() > kMaxName ? clean + "\u2026" : clean;
-}
-
-// What a box says.
-struct Box {
-  std::string css;          // its classes
-  std::string title, side;  // bold, and small at its right
-  std::vector<std::string> lines, tooltip;
-  double share = 0;            // of the MACs of the costliest op
-  std::vector<int32_t> ports;  // the tensors that leave it
-};
-
 class Panel {
  public:
   Panel(const ModelFacts& facts, size_t subgraph, int64_t most_macs)
-      : facts_(facts),
-        graph_(facts.model->subgraphs[subgraph]),
+      : graph_(facts.model->subgraphs[subgraph]),
         sub_(facts.subgraphs[subgraph]),
-        most_macs_(most_macs) {
-    MakeBoxes();
-    Connect();
+        content_(MakeGraphBoxes(facts, subgraph, most_macs)) {
     LayOut();
   }
 
   double width() const { return layout_.width; }
   double height() const { return layout_.height; }
-  const std::vector<std::string>& notes() const { return notes_; }
-  const std::set<OpFamily>& families() const { return families_; }
-  bool has_bars() const { return has_bars_; }
-  bool has_builtin() const { return has_builtin_; }
+  const GraphBoxes& content() const { return content_; }
 
   std::string Draw() const {
     std::string svg;
     for (const LayoutPath& path : layout_.paths) svg += DrawPath(path);
-    for (size_t i = 0; i < boxes_.size(); ++i) svg += DrawBox(i);
-    for (size_t k = 0; k < input_.nets.size(); ++k) svg += DrawLabel(k);
+    for (size_t i = 0; i < content_.boxes.size(); ++i) svg += DrawBox(i);
+    for (size_t k = 0; k < content_.nets.size(); ++k) svg += DrawLabel(k);
     return svg;
   }
 
@@ -139,237 +79,8 @@ class Panel {
   const graph::Tensor& tensor(int32_t i) const { return graph_.tensors[static_cast<size_t>(i)]; }
   const runtime::TensorFacts& facts(int32_t i) const { return sub_.tensors[static_cast<size_t>(i)]; }
 
-  std::string TensorText(int32_t i) const {
-    const std::string quantization = QuantizationText(tensor(i));
-    return fmt::format("{} {} {}{}", Name(tensor(i)), DTypeName(tensor(i).dtype), ShapeText(tensor(i), facts(i)),
-                       quantization.empty() ? "" : ", " + quantization);
-  }
-
-  bool IsHidden(const OpFacts& op) const {
-    const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
-    const bool unpacks = (info.code == graph::BuiltinOp::kDequantize || info.code == graph::BuiltinOp::kDensify) &&
-                         !info.inputs.empty() && info.inputs[0] != graph::kNoTensor &&
-                         tensor(info.inputs[0]).data.has_value();
-    return op.folded || unpacks;
-  }
-
-  Box EndBox(const char* what, const std::vector<int32_t>& tensors) const {
-    Box box;
-    box.css = kEndCss;
-    if (tensors.size() == 1) {
-      box.title = Name(tensor(tensors[0]));
-      box.lines.push_back(fmt::format("{} {}", what, DTypeName(tensor(tensors[0]).dtype)));
-    } else {
-      box.title = fmt::format("{} {}s", tensors.size(), what);
-    }
-    for (const int32_t i : tensors) box.tooltip.push_back(TensorText(i));
-    return box;
-  }
-
-  Box OpBox(const OpFacts& op) {
-    const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
-    const OpFamily family = FamilyOf(info.code);
-    families_.insert(family);
-    Box box;
-    box.css = fmt::format("g f{}", static_cast<int>(family));
-    if (!op.has_kernel) box.css += " n0";
-    const bool builtin = op.engine == numerics::Engine::kBuiltin && facts_.profile.rfind("xnnpack", 0) == 0;
-    if (builtin) box.css += " n1";
-    has_builtin_ |= builtin;
-    box.title = CleanText(graph::Printable(info.Name()));
-    box.side = fmt::format("{}", op.index);
-    const std::string options = CleanText(OptionsText(graph_, info));
-    if (!options.empty()) box.lines.push_back(options);
-    const std::string weights = WeightsText(info);
-    if (!weights.empty()) box.lines.push_back(weights);
-    std::string cost;
-    if (op.macs.value_or(0) > 0) cost = fmt::format("{} MACs", CountText(*op.macs));
-    if (op.parameters > 0)
-      cost += fmt::format("{}{} parameters", cost.empty() ? "" : " \u00b7 ", CountText(op.parameters));
-    if (!cost.empty()) box.lines.push_back(cost);
-    if (!op.has_kernel) box.lines.push_back(op.remark);
-    if (most_macs_ > 0) box.share = static_cast<double>(op.macs.value_or(0)) / static_cast<double>(most_macs_);
-    has_bars_ |= box.share > 0;
-    box.tooltip.push_back(fmt::format("op {} {} version {}", op.index, box.title, info.version));
-    if (!options.empty()) box.tooltip.push_back(options);
-    if (op.macs.value_or(0) > 0) {
-      box.tooltip.push_back(fmt::format("{} MACs, {:.1f} % of the model", GroupedText(*op.macs),
-                                        100.0 * static_cast<double>(*op.macs) / static_cast<double>(facts_.macs)));
-    }
-    for (const int32_t i : info.inputs) {
-      if (i != graph::kNoTensor) box.tooltip.push_back("in: " + TensorText(i));
-    }
-    for (const int32_t i : info.outputs) box.tooltip.push_back("out: " + TensorText(i));
-    if (op.has_kernel) box.tooltip.push_back("engine: " + EngineText(op) + (op.remark.empty() ? "" : ", " + op.remark));
-    return box;
-  }
-
-  // The largest constant that the op computes with.
-  std::string WeightsText(const graph::Operator& info) const {
-    int32_t largest = graph::kNoTensor;
-    for (const int32_t i : info.inputs) {
-      if (i == graph::kNoTensor || !IsConstant(i)) continue;
-      const DType dtype = tensor(i).dtype;
-      if (dtype == DType::kInt32 || dtype == DType::kInt64 || dtype == DType::kBool) continue;
-      if (facts(i).shape.NumElements() < 2) continue;
-      if (largest == graph::kNoTensor || facts(i).shape.NumElements() > facts(largest).shape.NumElements()) largest = i;
-    }
-    if (largest == graph::kNoTensor) return {};
-    const auto unpacked = unpacked_from_.find(largest);
-    const graph::Tensor& stored = tensor(unpacked == unpacked_from_.end() ? largest : unpacked->second);
-    return fmt::format("{} {}{}", ShapeLabel(tensor(largest), facts(largest)), DTypeName(stored.dtype),
-                       !stored.quantization.is_quantized()    ? ""
-                       : stored.quantization.is_per_channel() ? " per channel"
-                                                              : " per tensor");
-  }
-
-  bool IsConstant(int32_t i) const {
-    return tensor(i).data.has_value() || tensor(i).external_buffer != 0 || constant_.count(i) > 0;
-  }
-
-  // Several ops that follow each other in the order of execution; no line can then go back.
-  Box GroupBox(const std::vector<const OpFacts*>& ops) {
-    Box box;
-    box.css = "g f" + std::to_string(static_cast<int>(OpFamily::kOther));
-    std::map<std::string, int64_t> kinds;
-    std::map<OpFamily, int64_t> families;
-    int64_t macs = 0, missing = 0;
-    for (const OpFacts* op : ops) {
-      const graph::Operator& info = graph_.operators[static_cast<size_t>(op->index)];
-      ++kinds[CleanText(graph::Printable(info.Name()))];
-      ++families[FamilyOf(info.code)];
-      macs += op->macs.value_or(0);
-      missing += !op->has_kernel;
-    }
-    const auto most = std::max_element(families.begin(), families.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; });
-    families_.insert(most->first);
-    box.css = fmt::format("g f{}{}", static_cast<int>(most->first), missing > 0 ? " n0" : "");
-    box.title = fmt::format("{} ops", ops.size());
-    box.side = fmt::format("{}\u2013{}", ops.front()->index, ops.back()->index);
-    std::vector<std::pair<int64_t, std::string>> order;
-    order.reserve(kinds.size());
-    for (const auto& [name, count] : kinds) order.emplace_back(-count, name);
-    std::sort(order.begin(), order.end());
-    for (size_t k = 0; k < order.size(); ++k) {
-      const std::string line = fmt::format("{} {}", -order[k].first, order[k].second);
-      if (k < 3) box.lines.push_back(line);
-      box.tooltip.push_back(line);
-    }
-    if (macs > 0) box.lines.push_back(CountText(macs) + " MACs");
-    if (most_macs_ > 0) box.share = std::min(1.0, static_cast<double>(macs) / static_cast<double>(most_macs_));
-    return box;
-  }
-
-  void MakeBoxes() {
-    box_of_op_.assign(sub_.ops.size(), -1);
-    std::vector<const OpFacts*> shown;
-    for (const OpFacts& op : sub_.ops) {
-      if (!IsHidden(op)) {
-        shown.push_back(&op);
-        continue;
-      }
-      const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
-      for (const int32_t i : info.outputs) {
-        constant_.insert(i);
-        if (info.inputs.size() == 1 && info.inputs[0] != graph::kNoTensor) unpacked_from_[i] = info.inputs[0];
-      }
-    }
-    if (shown.size() < sub_.ops.size()) {
-      notes_.push_back(
-          fmt::format("{} ops that only prepare constants are not drawn.", sub_.ops.size() - shown.size()));
-    }
-    AddEnds("input", graph_.inputs, box_of_input_);
-    size_t together = 1;
-    if (shown.size() > kMaxBoxes) {
-      together = (shown.size() + kMaxBoxes - 1) / kMaxBoxes * 2;
-      notes_.push_back(fmt::format("{} ops are too many to draw: each box stands for {} that follow each other.",
-                                   shown.size(), together));
-    }
-    for (size_t first = 0; first < shown.size(); first += together) {
-      const std::vector<const OpFacts*> ops(
-          shown.begin() + static_cast<std::ptrdiff_t>(first),
-          shown.begin() + static_cast<std::ptrdiff_t>(std::min(first + together, shown.size())));
-      for (const OpFacts* op : ops) box_of_op_[static_cast<size_t>(op->index)] = static_cast<int>(boxes_.size());
-      boxes_.push_back(ops.size() == 1 ? OpBox(*ops[0]) : GroupBox(ops));
-    }
-    first_output_ = boxes_.size();
-    AddEnds("output", graph_.outputs, box_of_output_);
-  }
-
-  void AddEnds(const char* what, const std::vector<int32_t>& tensors, std::vector<int>& box_of) {
-    for (size_t k = 0; k < tensors.size(); ++k) {
-      if (tensors.size() <= kMaxEnds || k == 0) {
-        boxes_.push_back(tensors.size() <= kMaxEnds ? EndBox(what, {tensors[k]}) : EndBox(what, tensors));
-      }
-      box_of.push_back(static_cast<int>(boxes_.size()) - 1);
-    }
-  }
-
-  // One net per tensor that a box gives and others read.
-  void Connect() {
-    std::map<int32_t, int> source;  // by tensor
-    std::map<int32_t, std::vector<int>> readers;
-    for (size_t k = 0; k < graph_.inputs.size(); ++k) source.emplace(graph_.inputs[k], box_of_input_[k]);
-    for (const OpFacts& op : sub_.ops) {
-      const int box = box_of_op_[static_cast<size_t>(op.index)];
-      if (box < 0) continue;
-      const graph::Operator& info = graph_.operators[static_cast<size_t>(op.index)];
-      for (const int32_t i : info.inputs) {
-        if (i != graph::kNoTensor && source.count(i) > 0 && source[i] != box) readers[i].push_back(box);
-      }
-      for (const int32_t i : info.outputs) source[i] = box;
-    }
-    for (size_t k = 0; k < graph_.outputs.size(); ++k) {
-      if (source.count(graph_.outputs[k]) > 0) readers[graph_.outputs[k]].push_back(box_of_output_[k]);
-    }
-    std::map<int, int> net_of_group;
-    for (auto& [i, boxes] : readers) {
-      std::sort(boxes.begin(), boxes.end());
-      boxes.erase(std::unique(boxes.begin(), boxes.end()), boxes.end());
-      Box& from = boxes_[static_cast<size_t>(source[i])];
-      LayoutNet net = {source[i], static_cast<int>(from.ports.size()), boxes};
-      from.ports.push_back(i);
-      input_.nets.push_back(std::move(net));
-      tensor_of_net_.push_back(i);
-    }
-    MergeManyPorts();
-  }
-
-  // Boxes with many outputs (groups, splits) get one net to all readers.
-  void MergeManyPorts() {
-    std::vector<LayoutNet> nets;
-    std::vector<int32_t> tensors;
-    std::map<int, size_t> merged;
-    for (size_t k = 0; k < input_.nets.size(); ++k) {
-      LayoutNet& net = input_.nets[k];
-      if (boxes_[static_cast<size_t>(net.from)].ports.size() <= kMaxLabelledPorts) {
-        nets.push_back(net);
-        tensors.push_back(tensor_of_net_[k]);
-        continue;
-      }
-      const auto [at, is_new] = merged.emplace(net.from, nets.size());
-      if (is_new) {
-        net.port = 0;
-        nets.push_back(net);
-        tensors.push_back(-1);
-      } else {
-        auto& to = nets[at->second].to;
-        to.insert(to.end(), net.to.begin(), net.to.end());
-      }
-    }
-    for (const auto& [box, k] : merged) {
-      auto& to = nets[k].to;
-      std::sort(to.begin(), to.end());
-      to.erase(std::unique(to.begin(), to.end()), to.end());
-      boxes_[static_cast<size_t>(box)].ports = {-1};
-    }
-    input_.nets = std::move(nets);
-    tensor_of_net_ = std::move(tensors);
-  }
-
   void LayOut() {
-    for (Box& box : boxes_) {
+    for (Box& box : content_.boxes) {
       double width = TextWidth(box.title, kTitleSize) + TextWidth(box.side, kLabelSize) + 48;
       for (const std::string& line : box.lines) width = std::max(width, TextWidth(line, kTextSize) + 26);
       width = std::clamp(width, 130.0, 270.0);
@@ -377,23 +88,22 @@ class Panel {
       box.title = Fit(box.title, kTitleSize, width - TextWidth(box.side, kLabelSize) - 30);
       for (std::string& line : box.lines) line = Fit(line, kTextSize, width - 24);
       const double foot = box.share > 0 ? 14 : 9;
-      const double height = (box.css == kEndCss ? 17 : 22) + foot + kLineHeight * static_cast<double>(box.lines.size());
-      input_.nodes.push_back(
-          {.width = width, .height = height, .ports = std::max(1, static_cast<int>(box.ports.size()))});
+      const double height = (box.is_end ? 17 : 22) + foot + kLineHeight * static_cast<double>(box.lines.size());
+      nodes_.push_back({.width = width, .height = height, .ports = std::max(1, static_cast<int>(box.ports.size()))});
     }
-    layout_ = LayOutGraph(input_);
+    layout_ = LayOutGraph({nodes_, content_.nets});
     if (!layout_.omitted.empty()) {
-      notes_.push_back(fmt::format("{} long lines are left out.", layout_.omitted.size()));
+      content_.notes.push_back(fmt::format("{} long lines are left out.", layout_.omitted.size()));
     }
   }
 
   std::string DrawBox(size_t i) const {
-    const Box& box = boxes_[i];
-    const LayoutNode& node = input_.nodes[i];
+    const Box& box = content_.boxes[i];
+    const LayoutNode& node = nodes_[i];
     const Point at = layout_.nodes[i];
     std::string tooltip = fmt::format("{}", fmt::join(box.tooltip, "\n"));
     if (tooltip.size() > kMaxTooltip) tooltip = tooltip.substr(0, kMaxTooltip) + "\u2026";
-    const bool is_end = box.css == kEndCss;
+    const bool is_end = box.is_end;
     std::string svg = fmt::format(
         "<g class=\"{}\" transform=\"translate({:.1f} {:.1f})\"><title>{}</title><rect class=\"b\" width=\"{:.1f}\" "
         "height=\"{:.1f}\" rx=\"{}\"/>",
@@ -451,19 +161,19 @@ class Panel {
   }
 
   std::string DrawPath(const LayoutPath& path) const {
-    const int32_t i = tensor_of_net_[static_cast<size_t>(path.net)];
+    const int32_t i = content_.tensor_of_net[static_cast<size_t>(path.net)];
     return fmt::format("<path class=\"e\"{} d=\"{}\"><title>{}</title></path>\n",
                        path.to >= 0 ? " marker-end=\"url(#arrow)\"" : "", Line(path),
-                       i < 0 ? "several tensors" : Xml(TensorText(i)));
+                       i < 0 ? "several tensors" : Xml(TensorLine(tensor(i), facts(i))));
   }
 
   std::string DrawLabel(size_t k) const {
-    const int32_t i = tensor_of_net_[k];
+    const int32_t i = content_.tensor_of_net[k];
     if (i < 0) return {};
-    const LayoutNet& net = input_.nets[k];
+    const LayoutNet& net = content_.nets[k];
     const auto from = static_cast<size_t>(net.from);
-    const double x = layout_.nodes[from].x + PortOffset(input_.nodes[from], net.port);
-    const double y = layout_.nodes[from].y + input_.nodes[from].height;
+    const double x = layout_.nodes[from].x + PortOffset(nodes_[from], net.port);
+    const double y = layout_.nodes[from].y + nodes_[from].height;
     // On the side that no line goes to.
     bool right = false, left = false;
     for (const LayoutPath& path : layout_.paths) {
@@ -471,7 +181,7 @@ class Panel {
       right |= path.points[2].x > x + 6;
       left |= path.points[2].x < x - 6;
     }
-    const bool to_left = right && !left && boxes_[from].ports.size() == 1;
+    const bool to_left = right && !left && content_.boxes[from].ports.size() == 1;
     const std::string attributes =
         fmt::format("x=\"{:.1f}\"{}", to_left ? x - 6 : x + 6, to_left ? " text-anchor=\"end\"" : "");
     const graph::Tensor& info = tensor(i);
@@ -486,21 +196,11 @@ class Panel {
                        attributes, y + 14, Xml(ShapeLabel(info, facts(i))), attributes, y + 26, Xml(second));
   }
 
-  const ModelFacts& facts_;
   const graph::Subgraph& graph_;
   const SubgraphFacts& sub_;
-  int64_t most_macs_;
-  std::vector<Box> boxes_;
-  std::vector<int> box_of_op_, box_of_input_, box_of_output_;
-  size_t first_output_ = 0;
-  std::set<int32_t> constant_;                // tensors that hidden ops prepare
-  std::map<int32_t, int32_t> unpacked_from_;  // and what they unpack
-  LayoutInput input_;
-  std::vector<int32_t> tensor_of_net_;  // -1: several
+  GraphBoxes content_;
+  std::vector<LayoutNode> nodes_;
   LayoutResult layout_;
-  std::vector<std::string> notes_;
-  std::set<OpFamily> families_;
-  bool has_bars_ = false, has_builtin_ = false;
 };
 
 std::string FileName(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
@@ -562,10 +262,11 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
   }
   if (!facts.cannot_run.empty()) bad_lines.push_back("cannot run: " + facts.cannot_run);
   for (size_t p = 0; p < panels.size(); ++p) {
-    families.insert(panels[p].families().begin(), panels[p].families().end());
-    has_bars |= panels[p].has_bars();
-    has_builtin |= panels[p].has_builtin();
-    for (const std::string& note : panels[p].notes()) {
+    const GraphBoxes& drawn = panels[p].content();
+    families.insert(drawn.families.begin(), drawn.families.end());
+    has_bars |= drawn.has_bars;
+    has_builtin |= drawn.has_builtin;
+    for (const std::string& note : drawn.notes) {
       facts_lines.push_back(panels.size() > 1 ? fmt::format("Subgraph {}: {}", p, note) : note);
     }
   }
