@@ -1,5 +1,7 @@
 # Everything that `ctest -L unit` runs.
 add_custom_target(unit_tests)
+# The code that is made while building, for tools that read ours.
+add_custom_target(generated_sources)
 
 # assay_layer(NAME [DEPS layer...] [LIBS library...]): one folder of src/ as one library, its *_test.cc as one test program.
 function(assay_layer name)
@@ -42,6 +44,8 @@ function(assay_flatbuffers layer schema)
     COMMAND flatbuffers::flatc --cpp --scoped-enums --reflect-names -o ${root}/${folder} ${CMAKE_CURRENT_SOURCE_DIR}/${schema}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${schema} VERBATIM)
   target_sources(assay_${layer} PRIVATE ${header})
+  add_custom_target(assay_${layer}_schema DEPENDS ${header})
+  add_dependencies(generated_sources assay_${layer}_schema)
   # Generated code is not held to our warnings.
   target_include_directories(assay_${layer} SYSTEM PUBLIC $<BUILD_INTERFACE:${root}>)
   if(TARGET ${layer}_test)

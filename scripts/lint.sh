@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-format over everything; clang-tidy over what the last commits changed (--all: over everything).
-# Usage: scripts/lint.sh [--all] [--since REV]     needs build/release (compile_commands.json)
+# Usage: scripts/lint.sh [--all] [--since REV]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 all=no since=
@@ -21,5 +21,8 @@ else
   [ -n "$since" ] || since=$(git rev-list --max-parents=0 HEAD | tail -n 1)
   mapfile -t checked < <(git diff --name-only --diff-filter=AM "$since" -- 'src/*.cc' 'demo/*.cc' | grep -v _test.cc | head -25)
 fi
-[ ${#checked[@]} -eq 0 ] || printf '%s\n' "${checked[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/release --extra-arg=-Wno-unknown-warning-option --quiet --warnings-as-errors='*' 2> >(grep -v 'warnings generated\|Suppressed\|Use -header-filter' >&2)
+# clang-tidy reads each file by itself, so it asks for commands that do so (the other presets compile several files together).
+cmake --preset lint >/dev/null
+cmake --build --preset lint --target generated_sources >/dev/null
+[ ${#checked[@]} -eq 0 ] || printf '%s\n' "${checked[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/lint --extra-arg=-Wno-unknown-warning-option --quiet --warnings-as-errors='*' 2> >(grep -v 'warnings generated\|Suppressed\|Use -header-filter' >&2)
 echo "lint: ${#sources[@]} files formatted, ${#checked[@]} checked by clang-tidy"

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compare/weights.h"
+#include "compare/words.h"
 #include "tensor/real_values.h"
 
 namespace assay::compare {
@@ -19,14 +20,13 @@ constexpr double kFewLevels = 0.25;
 constexpr double kRoundedQuanta = 0.35;    // rounding moves weights by a quarter of a step on average
 constexpr double kMeaningfulShare = 0.02;  // of the loss
 
-std::string Percent(double share) {
+// Small shares keep two digits.
+std::string ShareText(double share) {
   const double percent = 100 * share;
   if (percent >= 10) return fmt::format("{:.0f} %", percent);
   if (percent >= 0.1) return fmt::format("{:.1f} %", percent);
   return fmt::format("{:.2g} %", percent);
 }
-
-std::string Number(double value) { return fmt::format("{:.4g}", value); }
 
 int64_t FusedActivation(const graph::Operator& op) {
   const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
@@ -53,27 +53,27 @@ std::string PlainRounding(const LayerResult& layer) {
   if (layer.weights.has_value() && layer.recovered_by_weights.value_or(0) > layer.recovered_by_range.value_or(0)) {
     return fmt::format("plain rounding of its weights, which keep {:.1f} dB", std::min(layer.weights->sqnr_db, 200.0));
   }
-  std::string text = fmt::format("plain 8-bit rounding, a step of {}", Number(layer.range->scale));
+  std::string text = fmt::format("plain 8-bit rounding, a step of {}", NumberText(layer.range->scale));
   if (layer.range->levels_used < kFewLevels && !HasPrescribedScale(layer)) {
-    text += fmt::format(" that leaves its values {} of the levels", Percent(layer.range->levels_used));
+    text += fmt::format(" that leaves its values {} of the levels", ShareText(layer.range->levels_used));
   }
   return text;
 }
 
 void ExplainRange(LayerResult& layer) {
   const RangeUse& use = *layer.range;
-  layer.detail = fmt::format("The codes hold {} to {}, the reference computes {} to {}.", Number(use.low),
-                             Number(use.high), Number(use.reference_min), Number(use.reference_max));
+  layer.detail = fmt::format("The codes hold {} to {}, the reference computes {} to {}.", NumberText(use.low),
+                             NumberText(use.high), NumberText(use.reference_min), NumberText(use.reference_max));
   if (ClipsRange(layer)) {
     const bool top = use.clipped_high >= use.clipped_low;
     layer.cause = Cause::kRangeTooNarrow;
     layer.sentence = fmt::format("output range clips: {} of the values saturate at the {}",
-                                 Percent(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom");
+                                 ShareText(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom");
     return;
   }
   layer.cause = Cause::kRangeTooWide;
   layer.sentence = fmt::format("output range is {:.1f} times wider than the data: only {} of the levels are used",
-                               use.scale / use.needed_scale, Percent(use.levels_used));
+                               use.scale / use.needed_scale, ShareText(use.levels_used));
 }
 
 void ExplainWeights(LayerResult& layer) {
@@ -84,8 +84,8 @@ void ExplainWeights(LayerResult& layer) {
     if (w.scaled_channels > 0 && w.scaled_channels * 10 >= w.bad_channels * 9) {
       layer.cause = Cause::kWeightChannelScale;
       const std::string times = w.scaled_high - w.scaled_low > 0.05 * std::abs(w.scaled_high)
-                                    ? fmt::format("{} to {}", Number(w.scaled_low), Number(w.scaled_high))
-                                    : Number(w.scaled_low);
+                                    ? fmt::format("{} to {}", NumberText(w.scaled_low), NumberText(w.scaled_high))
+                                    : NumberText(w.scaled_low);
       layer.sentence =
           w.bad_channels == 1
               ? fmt::format("weights of channel {} are {} times the reference's: the channel's scale is wrong",
@@ -99,7 +99,7 @@ void ExplainWeights(LayerResult& layer) {
     layer.cause = Cause::kWeightsDiffer;
     layer.sentence =
         fmt::format("weights differ from the reference's by up to {} quanta ({} of {} channels, most in channel {})",
-                    Number(w.max_quanta), w.bad_channels, w.channels, w.worst_channel);
+                    NumberText(w.max_quanta), w.bad_channels, w.channels, w.worst_channel);
     return;
   }
   if (w.mean_quanta > kRoundedQuanta) {
@@ -127,10 +127,10 @@ void ExplainBias(LayerResult& layer) {
   layer.cause = Cause::kBiasDiffers;
   layer.sentence = w.bias_is_zero
                        ? "bias is zero, the reference's is not"
-                       : fmt::format("bias differs from the reference's by up to {}", Number(w.bias_max_error));
+                       : fmt::format("bias differs from the reference's by up to {}", NumberText(w.bias_max_error));
   layer.detail = fmt::format(
       "In the output's units the biases differ by up to {}, root mean square {}; the reference's bias itself has {}.",
-      Number(w.bias_max_error), Number(w.bias_error_rms), Number(w.bias_rms));
+      NumberText(w.bias_max_error), NumberText(w.bias_error_rms), NumberText(w.bias_rms));
 }
 
 void ExplainLayer(const Study& study, LayerResult& layer) {
@@ -198,7 +198,8 @@ void ExplainLayer(const Study& study, LayerResult& layer) {
     layer.cause = Cause::kNone;
     layer.sentence = PlainRounding(layer);
     if (by_range >= by_weights) {
-      layer.detail = fmt::format("The values on these samples need a step of {}.", Number(layer.range->needed_scale));
+      layer.detail =
+          fmt::format("The values on these samples need a step of {}.", NumberText(layer.range->needed_scale));
     }
     return;
   }

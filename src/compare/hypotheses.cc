@@ -9,6 +9,7 @@
 #include "compare/inputs.h"
 #include "compare/labels.h"
 #include "compare/study.h"
+#include "compare/words.h"
 #include "eval/input.h"
 #include "tensor/real_values.h"
 
@@ -152,8 +153,6 @@ class Trial {
   std::vector<std::unique_ptr<runtime::Interpreter>> interpreters_;
 };
 
-std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
 // Labels that both sides' answers are shifted from, or numbered otherwise than. `right_share` is that after
 // renumbering.
 std::optional<Finding> SharedLabelShift(const CompareRequest& request, const AccuracyComparison& accuracy,
@@ -177,12 +176,13 @@ std::optional<Finding> SharedLabelShift(const CompareRequest& request, const Acc
     finding.sentence = fmt::format(
         "The labels are shifted for both sides: the reference is right on {} of the samples, on {} "
         "with --label-offset {}",
-        Percent(mapping.agreement_before), Percent(mapping.agreement_after), r.label_offset + mapping.shift);
+        PercentText(mapping.agreement_before, 1), PercentText(mapping.agreement_after, 1),
+        r.label_offset + mapping.shift);
   } else {
     finding.sentence = fmt::format(
         "The labels are numbered otherwise than both sides' answers: the reference is right on {} "
         "of the samples, on {} after renumbering",
-        Percent(mapping.agreement_before), Percent(mapping.agreement_after));
+        PercentText(mapping.agreement_before, 1), PercentText(mapping.agreement_after, 1));
   }
   finding.check = "the labels were renumbered and the reference's answers counted again";
   return finding;

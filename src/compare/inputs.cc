@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compare/words.h"
 #include "tensor/real_values.h"
 
 namespace assay::compare {
@@ -107,14 +108,12 @@ std::optional<std::pair<InputChange, double>> ClippedRangeChange(const std::vect
   return found;
 }
 
-std::string Number(double value) { return fmt::format("{:.4g}", value); }
-
 std::string OffsetText(double offset) {
   if (offset == 0) return "";
-  return fmt::format(" {} {}", offset < 0 ? "minus" : "plus", Number(std::abs(offset)));
+  return fmt::format(" {} {}", offset < 0 ? "minus" : "plus", NumberText(std::abs(offset)));
 }
 
-std::string RangeText(double low, double high) { return Number(low) + " to " + Number(high); }
+std::string RangeText(double low, double high) { return NumberText(low) + " to " + NumberText(high); }
 
 // Moves by a few pixels, the one that fits best; coarse to fine would miss narrow strokes, so all are tried on a few
 // samples.
@@ -146,7 +145,7 @@ void Describe(InputRelation& relation) {
   switch (change.cause) {
     case Cause::kInputInverted:
       relation.sentence = fmt::format("the model's input is inverted: it is {} - {} * the reference's",
-                                      Number(change.offset), Number(-change.scale));
+                                      NumberText(change.offset), NumberText(-change.scale));
       break;
     case Cause::kInputRange:
       if (relation.clipped > 0.005) {
@@ -156,7 +155,7 @@ void Describe(InputRelation& relation) {
       } else {
         relation.sentence =
             fmt::format("the model's input arrives in {} where the reference gets {}: it is the reference's times {}{}",
-                        arrives, wanted, Number(change.scale), OffsetText(change.offset));
+                        arrives, wanted, NumberText(change.scale), OffsetText(change.offset));
         if (change.scale * relation.reference_high + change.offset > 1.01 * relation.representable_high ||
             change.scale * relation.reference_low + change.offset < 1.01 * relation.representable_low - 0.01) {
           relation.sentence += ", cut off at what its codes hold";
@@ -174,7 +173,8 @@ void Describe(InputRelation& relation) {
       relation.sentence = fmt::format("the model's input is {}", change.name);
       if (std::abs(change.scale - 1) > 0.02 ||
           std::abs(change.offset) > 0.02 * (relation.model_high - relation.model_low)) {
-        relation.sentence += fmt::format(" (and then times {} plus {})", Number(change.scale), Number(change.offset));
+        relation.sentence +=
+            fmt::format(" (and then times {} plus {})", NumberText(change.scale), NumberText(change.offset));
       }
       break;
     }

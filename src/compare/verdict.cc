@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compare/causes.h"
+#include "compare/words.h"
 #include "tensor/real_values.h"
 
 namespace assay::compare {
@@ -15,8 +16,6 @@ constexpr double kNegligibleLoss = 1e-9;    // floats that differ in the last di
 constexpr double kStandsOut = 0.5;          // of the loss must come back
 constexpr double kWorthListing = 0.15;
 constexpr double kWorthNaming = 0.05;  // where nothing is wrong, and one layer must still be the worst
-
-std::string Percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string Place(const LayerResult& layer) {
   return fmt::format("{} ({}, op {})", layer.short_name, layer.op, layer.op_index);
@@ -83,12 +82,12 @@ void AddMappingFinding(const Evidence& evidence, CompareResult& result) {
     finding.sentence = fmt::format(
         "the model's classes are shifted by {}: {} of its answers agree with the reference's as they stand, {} after "
         "taking the shift back",
-        mapping.shift, Percent(mapping.agreement_before), Percent(mapping.agreement_after));
+        mapping.shift, PercentText(mapping.agreement_before, 0), PercentText(mapping.agreement_after, 0));
   } else {
     finding.sentence = fmt::format(
         "the model's classes are numbered otherwise: {} of its answers agree with the reference's as they stand, {} "
         "after renumbering",
-        Percent(mapping.agreement_before), Percent(mapping.agreement_after));
+        PercentText(mapping.agreement_before, 0), PercentText(mapping.agreement_after, 0));
   }
   const Study& study = *evidence.study;
   const auto scores = [&](bool simulated) {
@@ -153,9 +152,9 @@ std::string Recovery(const Finding& finding) {
   if (!finding.recovered.has_value()) return "";
   const double share = std::min(1.0, *finding.recovered);
   if (finding.layer >= 0) {
-    return fmt::format("; {} of the loss comes back when this layer alone is computed in float", Percent(share));
+    return fmt::format("; {} of the loss comes back when this layer alone is computed in float", PercentText(share, 0));
   }
-  return fmt::format("; {} of the loss comes back when that is corrected", Percent(share));
+  return fmt::format("; {} of the loss comes back when that is corrected", PercentText(share, 0));
 }
 
 std::string Capitalized(std::string text) {
@@ -249,7 +248,7 @@ Finding SpreadVerdict(const CompareResult& result) {
   AddDetail(LossText(loss), verdict);
   const double rounding = (loss.simulated - loss.unquantized) / loss.simulated;
   AddDetail(fmt::format("all outputs' ranges and rounding together make {} of it, weights and biases the rest",
-                        Percent(std::clamp(rounding, 0.0, 1.0))),
+                        PercentText(std::clamp(rounding, 0.0, 1.0), 0)),
             verdict);
   return verdict;
 }

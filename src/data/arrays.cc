@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint64_t kMaxIdxBytes = uint64_t{4} << 30;
 constexpr uint64_t kMaxRawBytes = uint64_t{1} << 30;
-constexpr int64_t kMaxLabel = 10'000'000;
 
 struct GzCloser {
   void operator()(gzFile file) const { gzclose(file); }

@@ -12,6 +12,9 @@
 
 namespace assay::data {
 
+// The largest class index that is believed.
+constexpr int64_t kMaxLabel = 10'000'000;
+
 struct Sample {
   std::string name;  // what messages call it: a path, or "images.npz row 17"
   int64_t label = -1;

@@ -17,7 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
 constexpr int64_t kImageNetClasses = 1000;
-constexpr int64_t kMaxLabel = 10'000'000;
 
 class PictureFiles final : public Dataset {
  public:

@@ -21,13 +21,13 @@ using ::testing::StrEq;
 constexpr Decoder kDecoders[] = {Decoder::kOpencv, Decoder::kPillow, Decoder::kTensorflow};
 
 // Pictures and the pixels that the libraries themselves gave, by scripts/oracle/make_image_goldens.py.
-const NamedArrays& Goldens() {
+const NamedArrays& DecodeGoldens() {
   static const NamedArrays goldens = ReadNpz(ASSAY_SOURCE_DIR "/src/image/testdata/decode.npz");
   return goldens;
 }
 
 std::vector<uint8_t> FileBytes(std::string_view name) {
-  const Array* file = FindArray(Goldens(), "file/" + std::string(name));
+  const Array* file = FindArray(DecodeGoldens(), "file/" + std::string(name));
   if (file == nullptr) throw std::runtime_error("no golden file " + std::string(name));
   const auto bytes = file->bytes();
   return {bytes.begin(), bytes.end()};
@@ -35,7 +35,7 @@ std::vector<uint8_t> FileBytes(std::string_view name) {
 
 std::vector<std::string> FileNames() {
   std::vector<std::string> names;
-  for (const auto& [name, array] : Goldens()) {
+  for (const auto& [name, array] : DecodeGoldens()) {
     if (name.starts_with("file/")) names.push_back(name.substr(5));
   }
   return names;
@@ -58,9 +58,9 @@ TEST(DecodeImage, PixelsAreThoseOfEachLibrary) {
   for (const std::string& name : FileNames()) {
     const std::vector<uint8_t> bytes = FileBytes(name);
     for (const Decoder decoder : kDecoders) {
-      const Array* common = FindArray(Goldens(), "pixels/" + name);
+      const Array* common = FindArray(DecodeGoldens(), "pixels/" + name);
       const Array* golden =
-          common != nullptr ? common : FindArray(Goldens(), std::string(DecoderName(decoder)) + "/" + name);
+          common != nullptr ? common : FindArray(DecodeGoldens(), std::string(DecoderName(decoder)) + "/" + name);
       if (golden == nullptr) {
         EXPECT_THAT(ErrorOf(bytes, decoder), HasSubstr("truncated")) << name << ' ' << DecoderName(decoder);
         continue;

@@ -12,8 +12,8 @@
 namespace assay {
 namespace {
 
-constexpr int kWeightBits = 11;
-constexpr float kWeightScale = 1 << kWeightBits;
+constexpr int kOpenCvWeightBits = 11;
+constexpr float kOpenCvWeightScale = 1 << kOpenCvWeightBits;
 
 uint8_t RoundToPixel(float value) { return static_cast<uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
 
@@ -121,7 +121,7 @@ struct Arithmetic<uint8_t> {
     std::vector<int32_t> fixed;
     fixed.reserve(axis.weight.size());
     for (const float weight : axis.weight)
-      fixed.push_back(static_cast<int32_t>(std::nearbyintf(weight * kWeightScale)));
+      fixed.push_back(static_cast<int32_t>(std::nearbyintf(weight * kOpenCvWeightScale)));
     return fixed;
   }
   // Two taps drop low bits on the way, as 16-bit vector instructions do. Four taps go through float32, last tap first,
@@ -137,7 +137,8 @@ struct Arithmetic<uint8_t> {
     }
     if constexpr (kTaps == 4) {
       float real[kTaps];
-      for (int k = 0; k < kTaps; ++k) real[k] = static_cast<float>(weight[k]) * (1.0F / (kWeightScale * kWeightScale));
+      for (int k = 0; k < kTaps; ++k)
+        real[k] = static_cast<float>(weight[k]) * (1.0F / (kOpenCvWeightScale * kOpenCvWeightScale));
       for (; i < count / 8 * 8; ++i) {
         float sum = static_cast<float>(row[3][i]) * real[3];
         for (int k = kTaps - 2; k >= 0; --k) sum = static_cast<float>(row[k][i]) * real[k] + sum;
@@ -145,9 +146,9 @@ struct Arithmetic<uint8_t> {
       }
     }
     for (; i < count; ++i) {
-      int32_t sum = 1 << (2 * kWeightBits - 1);
+      int32_t sum = 1 << (2 * kOpenCvWeightBits - 1);
       for (int k = 0; k < kTaps; ++k) sum += row[k][i] * weight[k];
-      to[i] = static_cast<uint8_t>(std::clamp(sum >> (2 * kWeightBits), 0, 255));
+      to[i] = static_cast<uint8_t>(std::clamp(sum >> (2 * kOpenCvWeightBits), 0, 255));
     }
   }
 };

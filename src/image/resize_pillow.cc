@@ -11,9 +11,9 @@
 namespace assay {
 namespace {
 
-constexpr int kWeightBits = 22;
+constexpr int kPillowWeightBits = 22;
 
-struct Kernel {
+struct PillowKernel {
   double support;  // the kernel is 0 beyond
   double (*at)(double x);
 };
@@ -49,7 +49,7 @@ double Cubic(double x) {  // Keys, a = -0.5
 
 double Lanczos(double x) { return x >= -3.0 && x < 3.0 ? Sinc(x) * Sinc(x / 3) : 0.0; }
 
-Kernel KernelOf(ResizeKernel kernel) {
+PillowKernel PillowKernelOf(ResizeKernel kernel) {
   switch (kernel) {
     case ResizeKernel::kBox:
       return {0.5, Box};
@@ -71,7 +71,7 @@ struct Windows {
   std::vector<int32_t> weight;
 };
 
-Windows BuildWindows(int32_t in, int32_t out, const Kernel& kernel) {
+Windows BuildWindows(int32_t in, int32_t out, const PillowKernel& kernel) {
   const double scale = static_cast<double>(in) / out;
   const double widening = std::max(scale, 1.0);
   const double support = kernel.support * widening;
@@ -92,7 +92,7 @@ Windows BuildWindows(int32_t in, int32_t out, const Kernel& kernel) {
     windows.count.push_back(last - first);
     windows.offset.push_back(windows.weight.size());
     for (const double raw : real) {
-      const double scaled = (sum != 0.0 ? raw / sum : raw) * (1 << kWeightBits);
+      const double scaled = (sum != 0.0 ? raw / sum : raw) * (1 << kPillowWeightBits);
       windows.weight.push_back(static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
     }
   }
@@ -100,10 +100,10 @@ Windows BuildWindows(int32_t in, int32_t out, const Kernel& kernel) {
 }
 
 // Sums wrap like the library's 32-bit ones; unsigned, so that wrapping is defined.
-constexpr uint32_t kHalf = 1U << (kWeightBits - 1);
+constexpr uint32_t kHalf = 1U << (kPillowWeightBits - 1);
 
 uint8_t ToPixel(uint32_t sum) {
-  return static_cast<uint8_t>(std::clamp(static_cast<int32_t>(sum) >> kWeightBits, 0, 255));
+  return static_cast<uint8_t>(std::clamp(static_cast<int32_t>(sum) >> kPillowWeightBits, 0, 255));
 }
 
 template <int kChannels>
@@ -120,7 +120,7 @@ void HorizontalRow(const uint8_t* row, const Windows& windows, uint8_t* out) {
   }
 }
 
-Array Horizontal(const Array& image, int32_t new_width, const Kernel& kernel) {
+Array Horizontal(const Array& image, int32_t new_width, const PillowKernel& kernel) {
   const int32_t height = image.shape()[0], width = image.shape()[1], channels = image.shape()[2];
   const Windows windows = BuildWindows(width, new_width, kernel);
   Array out(DType::kUInt8, Shape{height, new_width, channels});
@@ -138,7 +138,7 @@ Array Horizontal(const Array& image, int32_t new_width, const Kernel& kernel) {
   return out;
 }
 
-Array Vertical(const Array& image, int32_t new_height, const Kernel& kernel) {
+Array Vertical(const Array& image, int32_t new_height, const PillowKernel& kernel) {
   const int32_t height = image.shape()[0], width = image.shape()[1], channels = image.shape()[2];
   const Windows windows = BuildWindows(height, new_height, kernel);
   Array out(DType::kUInt8, Shape{new_height, width, channels});
@@ -186,7 +186,7 @@ Array ResizePillow(const Array& image, int32_t new_width, int32_t new_height, Re
   ASSAY_CHECK(image.dtype() == DType::kUInt8);
   const int32_t height = image.shape()[0], width = image.shape()[1];
   if (kernel == ResizeKernel::kNearest) return Nearest(image, new_width, new_height);
-  const Kernel shape = KernelOf(kernel);
+  const PillowKernel shape = PillowKernelOf(kernel);
   const bool wide = new_width != width, high = new_height != height;
   if (wide && high) {
     // Since version 13: rows first where the height shrinks by more than twice what the width does (in pixels).

@@ -12,7 +12,7 @@
 namespace assay {
 namespace {
 
-struct Kernel {
+struct SampledKernel {
   float radius;
   float (*at)(float x, float radius);  // for x >= 0
 };
@@ -44,7 +44,7 @@ float MitchellAt(float x, float /*radius*/) {
   return (((7.0F / 6.0F) * x - 2.0F) * x) * x + 8.0F / 9.0F;
 }
 
-Kernel KernelOf(ResizeKernel kernel) {
+SampledKernel SampledKernelOf(ResizeKernel kernel) {
   switch (kernel) {
     case ResizeKernel::kLanczos3:
       return {3.0F, LanczosAt};
@@ -67,7 +67,7 @@ struct Window {
   std::vector<float> weight;
 };
 
-std::vector<Window> BuildWindows(int32_t in, int32_t out, const Kernel& kernel, bool antialias) {
+std::vector<Window> BuildWindows(int32_t in, int32_t out, const SampledKernel& kernel, bool antialias) {
   const float scale = static_cast<float>(out) / static_cast<float>(in);
   const float inverse_scale = 1.0F / scale;
   const float widening = antialias ? std::max(inverse_scale, 1.0F) : 1.0F;
@@ -133,7 +133,7 @@ void Columns(const float* from, int32_t rows, size_t stride, const std::vector<W
 Array ResizeTensorflowWindows(const Array& image, int32_t new_width, int32_t new_height, ResizeKernel kernel,
                               bool antialias) {
   const int32_t height = image.shape()[0], width = image.shape()[1], channels = image.shape()[2];
-  const Kernel shape = KernelOf(kernel);
+  const SampledKernel shape = SampledKernelOf(kernel);
   const std::vector<Window> rows = BuildWindows(height, new_height, shape, antialias);
   const std::vector<Window> columns = BuildWindows(width, new_width, shape, antialias);
   Array middle(DType::kFloat32, Shape{new_height, width, channels});

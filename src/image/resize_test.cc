@@ -14,13 +14,13 @@ namespace assay {
 namespace {
 
 // What the libraries themselves gave, by scripts/oracle/make_image_goldens.py.
-const NamedArrays& Goldens() {
+const NamedArrays& ResizeGoldens() {
   static const NamedArrays goldens = ReadNpz(ASSAY_SOURCE_DIR "/src/image/testdata/resize.npz");
   return goldens;
 }
 
 const Array& Golden(const std::string& name) {
-  const Array* array = FindArray(Goldens(), name);
+  const Array* array = FindArray(ResizeGoldens(), name);
   if (array == nullptr) throw std::runtime_error("no golden " + name);
   return *array;
 }
@@ -32,7 +32,7 @@ std::vector<std::string> Names(const std::string& member) {
 
 std::vector<std::string> Cases() {
   std::vector<std::string> cases;
-  for (const auto& [name, array] : Goldens()) {
+  for (const auto& [name, array] : ResizeGoldens()) {
     if (name.starts_with("in/")) cases.push_back(name.substr(3));
   }
   return cases;

@@ -52,7 +52,7 @@ void CheckTypes(const PrepareContext& context, DType feature, DType time, DType 
 }
 
 template <typename T>
-T* State(const RunContext& run) {
+T* MutableState(const RunContext& run) {
   return run.Input(kState).mutable_values<T>().data();
 }
 template <typename T>
@@ -77,7 +77,7 @@ RunFn PrepareInteger(const PrepareContext& context, const SvdfGeometry& g) {
       .output_zero_point = output.zero_point()};
   return [g, scales](const RunContext& run) {
     kernels::ref::SvdfInteger(g, scales, run.In<int8_t>(kInput).data(), run.In<int8_t>(kFeature).data(),
-                              run.In<int16_t>(kTime).data(), Bias<int32_t>(run), State<int16_t>(run),
+                              run.In<int16_t>(kTime).data(), Bias<int32_t>(run), MutableState<int16_t>(run),
                               run.Out<int8_t>(0).data());
   };
 }
@@ -98,7 +98,7 @@ RunFn PrepareHybrid(PrepareContext& context, const SvdfGeometry& g, const graph:
         g, activation, quantizer, run.In<float>(kInput).data(), {run.In<int8_t>(kFeature).data(), feature_scale},
         {run.In<int8_t>(kTime).data(), time_scale}, Bias<float>(run),
         reinterpret_cast<int8_t*>(run.Scratch(codes).data()), reinterpret_cast<float*>(run.Scratch(features).data()),
-        State<float>(run), run.Out<float>(0).data());
+        MutableState<float>(run), run.Out<float>(0).data());
   };
 }
 
@@ -116,7 +116,7 @@ RunFn PrepareSvdf(PrepareContext& context) {
   CheckTypes(context, kFloat, kFloat, kFloat, kFloat, kFloat);
   return [g, activation = RecurrentActivationOf(a.fused_activation_function)](const RunContext& run) {
     kernels::ref::SvdfFloat(g, activation, run.In<float>(kInput).data(), run.In<float>(kFeature).data(),
-                            run.In<float>(kTime).data(), Bias<float>(run), State<float>(run), run.Out<float>(0).data());
+                            run.In<float>(kTime).data(), Bias<float>(run), MutableState<float>(run), run.Out<float>(0).data());
   };
 }
 

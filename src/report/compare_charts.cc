@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compare/words.h"
 #include "report/html_page.h"
 
 namespace assay::report {
@@ -18,8 +19,6 @@ std::string Decibels(double db) {
   if (std::isinf(db)) return db > 0 ? "exact" : "no signal";
   return fmt::format("{:.1f} dB", db);
 }
-
-std::string Number(double value) { return fmt::format("{:.4g}", value); }
 
 double Clamp(double db) { return std::clamp(std::isnan(db) ? kLowestDb : db, kLowestDb, kHighestDb); }
 
@@ -170,10 +169,10 @@ std::string HistogramChart(const LayerResult& layer) {
     const double from = x(layer.range->low), to = x(layer.range->high);
     svg += fmt::format(
         "<path class=\"bracket\" d=\"M{0:.1f} 74v7H{1:.1f}v-7\"><title>the codes hold {2} to {3}</title></path>", from,
-        to, Number(layer.range->low), Number(layer.range->high));
+        to, compare::NumberText(layer.range->low), compare::NumberText(layer.range->high));
   }
   svg += fmt::format("<text x=\"0\" y=\"98\">{}</text><text x=\"{:.0f}\" y=\"98\" text-anchor=\"end\">{}</text></svg>",
-                     Number(low), kWidth, Number(high));
+                     compare::NumberText(low), kWidth, compare::NumberText(high));
   return svg;
 }
 

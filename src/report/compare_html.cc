@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/version.h"
+#include "compare/words.h"
 #include "report/compare_charts.h"
 #include "report/compare_report.h"
 #include "report/html_page.h"
@@ -15,28 +16,24 @@ using compare::LayerResult;
 
 constexpr size_t kWorstLayers = 12;
 
-std::string Number(double value) { return fmt::format("{:.4g}", value); }
-
-std::string Percent(double share, int digits = 1) { return fmt::format("{:.{}f} %", 100 * share, digits); }
-
-std::string Decibels(double db) {
+std::string DecibelCell(double db) {
   if (std::isinf(db)) return db > 0 ? "exact" : "&ndash;";
   return fmt::format("{:.1f}", db);
 }
 
 template <typename T, typename Get>
-std::string DecibelsOf(const std::optional<T>& value, const Get& get) {
-  return value.has_value() ? Decibels(get(*value)) : "&ndash;";
+std::string DecibelCellOf(const std::optional<T>& value, const Get& get) {
+  return value.has_value() ? DecibelCell(get(*value)) : "&ndash;";
 }
 
 std::string Accumulated(const LayerResult& layer) {
-  return DecibelsOf(layer.accumulated, [](const auto& e) { return e.sqnr_db; });
+  return DecibelCellOf(layer.accumulated, [](const auto& e) { return e.sqnr_db; });
 }
 std::string Local(const LayerResult& layer) {
-  return DecibelsOf(layer.local, [](const auto& e) { return e.sqnr_db; });
+  return DecibelCellOf(layer.local, [](const auto& e) { return e.sqnr_db; });
 }
 std::string Ideal(const LayerResult& layer) {
-  return DecibelsOf(layer.ideal_sqnr_db, [](double db) { return db; });
+  return DecibelCellOf(layer.ideal_sqnr_db, [](double db) { return db; });
 }
 
 std::string Recovered(const LayerResult& layer) {
@@ -95,22 +92,23 @@ std::string Tiles(const CompareResult& result) {
   std::string html = "<div class=\"tiles\">";
   if (result.accuracy.has_value()) {
     const compare::AccuracyComparison& a = *result.accuracy;
-    html += Tile("reference, top-1", Percent(a.reference.top1.accuracy),
+    html += Tile("reference, top-1", compare::PercentText(a.reference.top1.accuracy, 1),
                  fmt::format("{} of {}", a.reference.top1.correct, a.reference.top1.total));
-    html += Tile("model, top-1", Percent(a.model.top1.accuracy),
+    html += Tile("model, top-1", compare::PercentText(a.model.top1.accuracy, 1),
                  fmt::format("{} of {}", a.model.top1.correct, a.model.top1.total));
     html += Tile("difference", fmt::format("{:+.2f} points", 100 * a.difference.difference),
                  fmt::format("95 % interval {:+.2f} to {:+.2f}, McNemar p = {:.2g}", 100 * a.difference.low,
                              100 * a.difference.high, a.mcnemar_p));
-    html += Tile("same answer",
-                 Percent(a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0),
-                 fmt::format("of {} samples; right on one side alone: {} reference, {} model", a.samples,
-                             a.only_reference, a.only_model));
+    html += Tile(
+        "same answer",
+        compare::PercentText(a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0, 1),
+        fmt::format("of {} samples; right on one side alone: {} reference, {} model", a.samples, a.only_reference,
+                    a.only_model));
     if (result.float_form.has_value()) {
       const compare::FloatFormAccuracy& own = *result.float_form;
       const auto n = static_cast<double>(std::max<int64_t>(1, own.samples));
       html +=
-          Tile("model&#39;s float form, top-1", Percent(static_cast<double>(own.correct) / n),
+          Tile("model&#39;s float form, top-1", compare::PercentText(static_cast<double>(own.correct) / n, 1),
                fmt::format("{} of {}; against the model McNemar p = {:.2g}", own.correct, own.samples, own.mcnemar_p));
     }
   } else {
@@ -165,7 +163,7 @@ std::string Charts(const CompareResult& result) {
             ? (std::isinf(result.loss.simulation_sqnr_db)
                    ? " The float form with rounded tensors gives the model&#39;s own scores exactly."
                    : fmt::format(" The float form with rounded tensors gives the model&#39;s own scores at {} dB.",
-                                 Decibels(result.loss.simulation_sqnr_db)))
+                                 DecibelCell(result.loss.simulation_sqnr_db)))
             : "",
         loss);
   }
@@ -217,8 +215,9 @@ std::string WorstLayers(const CompareResult& result) {
         EscapeHtml(layer.shape.ToString()), EscapeHtml(layer.sentence),
         layer.detail.empty() ? "" : fmt::format("<br><span class=\"soft\">{}</span>", EscapeHtml(layer.detail)),
         HistogramChart(layer), Accumulated(layer), Local(layer), Ideal(layer),
-        layer.range.has_value() ? Percent(layer.range->clipped_low + layer.range->clipped_high, 2) : "&ndash;",
-        layer.range.has_value() ? Percent(layer.range->levels_used, 0) : "&ndash;", Recovered(layer));
+        layer.range.has_value() ? compare::PercentText(layer.range->clipped_low + layer.range->clipped_high, 2)
+                                : "&ndash;",
+        layer.range.has_value() ? compare::PercentText(layer.range->levels_used, 0) : "&ndash;", Recovered(layer));
   }
   return html + "</tbody></table></div></section>";
 }
@@ -228,10 +227,12 @@ class Facts {
   void Add(const char* name, const std::string& value) { html_ += fmt::format("<dt>{}</dt><dd>{}</dd>", name, value); }
   void Error(const char* name, const std::optional<compare::TensorError>& error) {
     if (!error.has_value()) return;
-    std::string text = fmt::format("{} dB, cosine {:.5f}; largest error {}, mean {}", Decibels(error->sqnr_db),
-                                   error->cosine, Number(error->max_abs), Number(error->mean_abs));
+    std::string text =
+        fmt::format("{} dB, cosine {:.5f}; largest error {}, mean {}", DecibelCell(error->sqnr_db), error->cosine,
+                    compare::NumberText(error->max_abs), compare::NumberText(error->mean_abs));
     if (error->max_quanta > 0) {
-      text += fmt::format(" ({} and {} steps)", Number(error->max_quanta), Number(error->mean_quanta));
+      text += fmt::format(" ({} and {} steps)", compare::NumberText(error->max_quanta),
+                          compare::NumberText(error->mean_quanta));
     }
     if (error->not_finite > 0) text += fmt::format("; {} values are NaN or infinite on one side", error->not_finite);
     Add(name, text);
@@ -261,38 +262,44 @@ std::string LayerFacts(const LayerResult& layer) {
   if (layer.ideal_sqnr_db.has_value()) facts.Add("8 bits could keep", Ideal(layer) + " dB");
   if (layer.range.has_value()) {
     const compare::RangeUse& use = *layer.range;
-    facts.Add("codes", fmt::format("step {} (the values need {}), zero point {}, hold {} to {}", Number(use.scale),
-                                   Number(use.needed_scale), use.zero_point, Number(use.low), Number(use.high)));
-    facts.Add("reference computes", fmt::format("{} to {}", Number(use.reference_min), Number(use.reference_max)));
+    facts.Add("codes", fmt::format("step {} (the values need {}), zero point {}, hold {} to {}",
+                                   compare::NumberText(use.scale), compare::NumberText(use.needed_scale),
+                                   use.zero_point, compare::NumberText(use.low), compare::NumberText(use.high)));
+    facts.Add("reference computes",
+              fmt::format("{} to {}", compare::NumberText(use.reference_min), compare::NumberText(use.reference_max)));
     facts.Add("clipped",
-              fmt::format("{} below, {} above; at the outermost codes {} and {}", Percent(use.clipped_low, 2),
-                          Percent(use.clipped_high, 2), Percent(use.saturated_low), Percent(use.saturated_high)));
-    facts.Add("used", fmt::format("{} of the levels, {} of the range", Percent(use.levels_used, 0),
-                                  Percent(use.range_used, 0)));
+              fmt::format("{} below, {} above; at the outermost codes {} and {}",
+                          compare::PercentText(use.clipped_low, 2), compare::PercentText(use.clipped_high, 2),
+                          compare::PercentText(use.saturated_low, 1), compare::PercentText(use.saturated_high, 1)));
+    facts.Add("used", fmt::format("{} of the levels, {} of the range", compare::PercentText(use.levels_used, 0),
+                                  compare::PercentText(use.range_used, 0)));
   }
   if (layer.weights.has_value()) {
     const compare::WeightComparison& w = *layer.weights;
     facts.Add("weights",
               fmt::format("{} dB (8 bits a channel keep {}), off by up to {} steps, {} on average; {}, channel "
                           "ranges {:.1f}:1",
-                          Decibels(w.sqnr_db), Decibels(w.needed_sqnr_db), Number(w.max_quanta), Number(w.mean_quanta),
-                          w.per_channel ? "a scale per channel" : "one scale", w.channel_range_ratio));
+                          DecibelCell(w.sqnr_db), DecibelCell(w.needed_sqnr_db), compare::NumberText(w.max_quanta),
+                          compare::NumberText(w.mean_quanta), w.per_channel ? "a scale per channel" : "one scale",
+                          w.channel_range_ratio));
     if (w.has_bias) {
-      facts.Add("bias", fmt::format("off by up to {} (root mean square {} of {})", Number(w.bias_max_error),
-                                    Number(w.bias_error_rms), Number(w.bias_rms)));
+      facts.Add("bias",
+                fmt::format("off by up to {} (root mean square {} of {})", compare::NumberText(w.bias_max_error),
+                            compare::NumberText(w.bias_error_rms), compare::NumberText(w.bias_rms)));
     }
   }
   if (layer.recovered.has_value()) {
     std::string text = fmt::format("{} when this layer is computed in float",
                                    ShareAndMargin(*layer.recovered, layer.recovered_margin));
     if (layer.recovered_by_range.has_value()) {
-      text += fmt::format(", {} with its output unrounded only", Percent(*layer.recovered_by_range, 0));
+      text += fmt::format(", {} with its output unrounded only", compare::PercentText(*layer.recovered_by_range, 0));
     }
     if (layer.recovered_by_weights.has_value()) {
-      text += fmt::format(", {} with the reference&#39;s weights only", Percent(*layer.recovered_by_weights, 0));
+      text += fmt::format(", {} with the reference&#39;s weights only",
+                          compare::PercentText(*layer.recovered_by_weights, 0));
     }
     if (layer.recovered_by_bias.has_value()) {
-      text += fmt::format(", {} with its bias only", Percent(*layer.recovered_by_bias, 0));
+      text += fmt::format(", {} with its bias only", compare::PercentText(*layer.recovered_by_bias, 0));
     }
     facts.Add("comes back", text);
   }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "report/compare_report.h"
+#include "report/json_values.h"
 
 namespace assay::report {
 namespace {
@@ -11,11 +12,9 @@ using compare::LayerResult;
 using nlohmann::ordered_json;
 
 // JSON has no infinity: an exact match's SQNR is null.
-ordered_json Number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
-
 template <typename T>
 ordered_json Optional(const std::optional<T>& value) {
-  return value.has_value() ? Number(static_cast<double>(*value)) : ordered_json(nullptr);
+  return value.has_value() ? JsonNumber(static_cast<double>(*value)) : ordered_json(nullptr);
 }
 
 ordered_json Json(const eval::Proportion& p) {
@@ -32,13 +31,13 @@ ordered_json Json(const std::optional<compare::TensorError>& error) {
   return {{"values", error->values},
           {"different", error->different},
           {"not_finite", error->not_finite},
-          {"sqnr_db", Number(error->sqnr_db)},
-          {"cosine", Number(error->cosine)},
-          {"max_abs", Number(error->max_abs)},
-          {"mean_abs", Number(error->mean_abs)},
-          {"mean", Number(error->bias)},
-          {"max_quanta", Number(error->max_quanta)},
-          {"mean_quanta", Number(error->mean_quanta)}};
+          {"sqnr_db", JsonNumber(error->sqnr_db)},
+          {"cosine", JsonNumber(error->cosine)},
+          {"max_abs", JsonNumber(error->max_abs)},
+          {"mean_abs", JsonNumber(error->mean_abs)},
+          {"mean", JsonNumber(error->bias)},
+          {"max_quanta", JsonNumber(error->max_quanta)},
+          {"mean_quanta", JsonNumber(error->mean_quanta)}};
 }
 
 ordered_json Json(const std::optional<compare::RangeUse>& use) {
@@ -61,15 +60,15 @@ ordered_json Json(const std::optional<compare::RangeUse>& use) {
 ordered_json Json(const std::optional<compare::WeightComparison>& w) {
   if (!w.has_value()) return nullptr;
   ordered_json json = {
-      {"sqnr_db", Number(w->sqnr_db)},         {"needed_sqnr_db", Number(w->needed_sqnr_db)},
+      {"sqnr_db", JsonNumber(w->sqnr_db)},     {"needed_sqnr_db", JsonNumber(w->needed_sqnr_db)},
       {"max_quanta", w->max_quanta},           {"mean_quanta", w->mean_quanta},
       {"per_channel", w->per_channel},         {"channels", w->channels},
-      {"differing_channels", w->bad_channels}, {"channel_range_ratio", Number(w->channel_range_ratio)},
-      {"worst_channel", w->worst_channel},     {"worst_channel_factor", Number(w->worst_channel_factor)}};
+      {"differing_channels", w->bad_channels}, {"channel_range_ratio", JsonNumber(w->channel_range_ratio)},
+      {"worst_channel", w->worst_channel},     {"worst_channel_factor", JsonNumber(w->worst_channel_factor)}};
   if (w->has_bias) {
-    json["bias"] = {{"max_error", Number(w->bias_max_error)},
-                    {"rms_error", Number(w->bias_error_rms)},
-                    {"rms", Number(w->bias_rms)},
+    json["bias"] = {{"max_error", JsonNumber(w->bias_max_error)},
+                    {"rms_error", JsonNumber(w->bias_error_rms)},
+                    {"rms", JsonNumber(w->bias_rms)},
                     {"is_zero", w->bias_is_zero}};
   }
   return json;
@@ -153,16 +152,17 @@ std::string CompareJson(const CompareContext& context, const CompareResult& resu
   json["layer_samples"] = result.layer_samples;
   json["inputs_are_random"] = result.inputs_are_random;
   json["trained_apart"] = result.self_reference;
-  json["loss"] = {{"model", Number(loss.model)},
-                  {"agreement", loss.agreement},
-                  {"simulated", loss.has_simulation ? Number(loss.simulated) : ordered_json(nullptr)},
-                  {"unquantized", loss.has_simulation ? Number(loss.unquantized) : ordered_json(nullptr)},
-                  {"ideal", loss.has_ideal ? Number(loss.ideal) : ordered_json(nullptr)},
-                  {"simulation_sqnr_db", loss.has_simulation ? Number(loss.simulation_sqnr_db) : ordered_json(nullptr)},
-                  {"simulation_missing", loss.simulation_missing},
-                  {"clipping_layers", loss.clipping},
-                  {"recovered_by_clipping", Optional(loss.recovered_by_clipping)},
-                  {"recovered_by_clipping_margin", Optional(loss.recovered_by_clipping_margin)}};
+  json["loss"] = {
+      {"model", JsonNumber(loss.model)},
+      {"agreement", loss.agreement},
+      {"simulated", loss.has_simulation ? JsonNumber(loss.simulated) : ordered_json(nullptr)},
+      {"unquantized", loss.has_simulation ? JsonNumber(loss.unquantized) : ordered_json(nullptr)},
+      {"ideal", loss.has_ideal ? JsonNumber(loss.ideal) : ordered_json(nullptr)},
+      {"simulation_sqnr_db", loss.has_simulation ? JsonNumber(loss.simulation_sqnr_db) : ordered_json(nullptr)},
+      {"simulation_missing", loss.simulation_missing},
+      {"clipping_layers", loss.clipping},
+      {"recovered_by_clipping", Optional(loss.recovered_by_clipping)},
+      {"recovered_by_clipping_margin", Optional(loss.recovered_by_clipping_margin)}};
   if (result.float_form.has_value()) {
     const compare::FloatFormAccuracy& own = *result.float_form;
     json["float_form"] = {{"samples", own.samples},

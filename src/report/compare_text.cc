@@ -11,7 +11,7 @@ using compare::LayerResult;
 
 constexpr size_t kLayersInText = 12;
 
-std::string Decibels(double db) {
+std::string DecibelColumn(double db) {
   if (std::isinf(db)) return db > 0 ? "exact" : "-";
   return fmt::format("{:.1f}", db);
 }
@@ -26,7 +26,7 @@ std::string ShareAndMargin(const std::optional<double>& share, const std::option
   return fmt::format("{:.0f} ±{:.0f} %", std::round(100 * std::min(1.0, *share)) + 0.0, 100 * *margin);
 }
 
-std::string Cut(const std::string& text, size_t width) {
+std::string CutFront(const std::string& text, size_t width) {
   return text.size() <= width ? text : "..." + text.substr(text.size() - (width - 3));
 }
 
@@ -72,7 +72,7 @@ std::string LossText(const CompareResult& result) {
     text += std::isinf(loss.simulation_sqnr_db) && loss.simulation_sqnr_db > 0
                 ? "  the float form reproduces the model's scores exactly\n"
                 : fmt::format("  the float form reproduces the model's scores at {} dB\n",
-                              Decibels(loss.simulation_sqnr_db));
+                              DecibelColumn(loss.simulation_sqnr_db));
   }
   return text;
 }
@@ -133,10 +133,10 @@ std::string CompareText(const CompareContext& context, const CompareResult& resu
   for (size_t k = 0; k < count; ++k) {
     const LayerResult& layer = result.layers[shown[k]];
     text += fmt::format(
-        "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>10}\n", layer.op_index, Cut(layer.short_name, 36),
-        Head(layer.op, 20), layer.accumulated.has_value() ? Decibels(layer.accumulated->sqnr_db) : "-",
-        layer.local.has_value() ? Decibels(layer.local->sqnr_db) : "-",
-        layer.ideal_sqnr_db.has_value() ? Decibels(*layer.ideal_sqnr_db) : "-",
+        "  {:>4}  {:<36} {:<20} {:>9} {:>9} {:>9} {:>8} {:>8} {:>10}\n", layer.op_index, CutFront(layer.short_name, 36),
+        Head(layer.op, 20), layer.accumulated.has_value() ? DecibelColumn(layer.accumulated->sqnr_db) : "-",
+        layer.local.has_value() ? DecibelColumn(layer.local->sqnr_db) : "-",
+        layer.ideal_sqnr_db.has_value() ? DecibelColumn(*layer.ideal_sqnr_db) : "-",
         layer.range.has_value() ? fmt::format("{:.2f} %", 100 * (layer.range->clipped_low + layer.range->clipped_high))
                                 : "-",
         layer.range.has_value() ? Share(layer.range->levels_used) : "-",

@@ -7,7 +7,7 @@
 namespace assay::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 size_t CountOps(const graph::Model& model) {
   size_t count = 0;
@@ -41,7 +41,7 @@ std::string Joined(const std::vector<std::string>& ops) {
   return text.empty() ? "nothing of its own" : text;
 }
 
-Json DeviationJson(const convert::Deviation& d) {
+ordered_json DeviationJson(const convert::Deviation& d) {
   return {{"tensor", d.tensor}, {"max_abs", d.max_abs}, {"range", d.range}, {"relative", d.relative}};
 }
 
@@ -110,16 +110,16 @@ std::string ConvertText(const ConvertContext& context, const convert::Conversion
 }
 
 std::string ConvertJson(const ConvertContext& context, const convert::Conversion& conversion) {
-  Json json = {{"source", context.source},
-               {"destination", context.destination},
-               {"source_kind", conversion.source_kind},
-               {"seconds", context.seconds},
-               {"ops_before", conversion.ops_before},
-               {"ops", CountOps(conversion.model)},
-               {"weight_bytes", ConstantBytes(conversion.model)},
-               {"file_bytes", context.destination_bytes}};
+  ordered_json json = {{"source", context.source},
+                       {"destination", context.destination},
+                       {"source_kind", conversion.source_kind},
+                       {"seconds", context.seconds},
+                       {"ops_before", conversion.ops_before},
+                       {"ops", CountOps(conversion.model)},
+                       {"weight_bytes", ConstantBytes(conversion.model)},
+                       {"file_bytes", context.destination_bytes}};
   for (const auto& [kind, count] : OpKinds(conversion.model)) json["op_kinds"][kind] = count;
-  json["layers"] = Json::array();
+  json["layers"] = ordered_json::array();
   for (const convert::SourceLayer& layer : conversion.layers) {
     json["layers"].push_back({{"path", layer.path}, {"class", layer.class_name}, {"ops", layer.ops}});
   }
@@ -148,7 +148,7 @@ std::string ConvertJson(const ConvertContext& context, const convert::Conversion
     if (e.has_answers) json["expectation"]["same_answers"] = e.same_answers;
     for (const convert::Deviation& d : e.outputs) json["expectation"]["outputs"].push_back(DeviationJson(d));
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace assay::report

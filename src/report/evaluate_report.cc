@@ -17,7 +17,7 @@ std::string ClassName(const data::Dataset& dataset, int64_t label) {
   return at < names.size() && !names[at].empty() ? fmt::format("{} {}", label, names[at]) : fmt::format("{}", label);
 }
 
-nlohmann::ordered_json Json(const eval::Proportion& p) {
+nlohmann::ordered_json ProportionJson(const eval::Proportion& p) {
   return {{"correct", p.correct}, {"accuracy", p.accuracy}, {"low", p.low}, {"high", p.high}};
 }
 
@@ -85,12 +85,12 @@ std::string EvaluateJson(const EvaluateContext& context, const eval::EvaluateRes
   json["preprocess"] = context.preprocess;
   json["label_offset"] = result.label_offset;
   json["classes"] = result.classes;
-  json["top1"] = Json(result.top1);
-  json["top5"] = Json(result.top5);
+  json["top1"] = ProportionJson(result.top1);
+  json["top5"] = ProportionJson(result.top5);
   auto& per_class = json["per_class"] = nlohmann::ordered_json::array();
   for (size_t c = 0; c < result.per_class.size(); ++c) {
     if (result.per_class[c].total == 0) continue;
-    nlohmann::ordered_json one = Json(result.per_class[c]);
+    nlohmann::ordered_json one = ProportionJson(result.per_class[c]);
     one["label"] = c;
     one["total"] = result.per_class[c].total;
     if (c < context.dataset.class_names().size()) one["name"] = context.dataset.class_names()[c];

@@ -4,6 +4,7 @@
 
 #include "report/inspect_report.h"
 #include "report/inspect_words.h"
+#include "report/json_values.h"
 
 namespace assay::report {
 namespace {
@@ -12,8 +13,6 @@ using nlohmann::ordered_json;
 using runtime::ModelFacts;
 using runtime::OpFacts;
 using runtime::SubgraphFacts;
-
-ordered_json Number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
 // The shortest decimal that reads back to the same float.
 double Short(float value) { return std::stod(fmt::format("{}", value)); }
@@ -58,10 +57,10 @@ ordered_json Json(const graph::Operator& op, const graph::AttributeValue& value,
           const std::string_view known = OptionValueName(op, name, held);
           return known.empty() ? ordered_json(held) : ordered_json(known);
         } else if constexpr (std::is_same_v<T, double>) {
-          return Number(held);
+          return JsonNumber(held);
         } else if constexpr (std::is_same_v<T, std::vector<double>>) {
           ordered_json list = ordered_json::array();
-          for (const double x : held) list.push_back(Number(x));
+          for (const double x : held) list.push_back(JsonNumber(x));
           return list;
         } else {
           return held;

@@ -101,6 +101,9 @@ struct LayerRow {
   std::string_view ops;  // what it becomes, for the documentation
 };
 // The tables of the layer families, one per file in layers/.
+// A layer that does nothing in inference.
+inline std::vector<Id> PassThrough(LayerCall& c) { return {c.input()}; }
+
 std::span<const LayerRow> ConvolutionLayers();
 std::span<const LayerRow> DenseLayers();
 std::span<const LayerRow> PoolingLayers();

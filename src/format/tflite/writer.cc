@@ -26,7 +26,7 @@ using graph::Constant;
 template <typename T>
 using Offsets = std::vector<Offset<T>>;
 
-constexpr uint64_t kAlignment = 16;
+constexpr uint64_t kBufferAlignment = 16;
 constexpr uint64_t kMostTableBytes = FLATBUFFERS_MAX_BUFFER_SIZE - (uint64_t{16} << 20);
 // Tools that read metadata look for it inside of the tables only.
 constexpr uint64_t kMostInlineMetadata = uint64_t{16} << 20;
@@ -194,7 +194,7 @@ class Writer {
       const std::span<const uint8_t> bytes = stored.data.bytes();
       // An empty constant needs its empty vector: without it the tensor would not be a constant.
       if (!stored.behind || bytes.empty()) {
-        builder_.ForceVectorAlignment(bytes.size(), 1, kAlignment);
+        builder_.ForceVectorAlignment(bytes.size(), 1, kBufferAlignment);
         buffers.push_back(schema::CreateBuffer(builder_, builder_.CreateVector(bytes.data(), bytes.size())));
         continue;
       }
@@ -210,7 +210,7 @@ class Writer {
   void AppendBehind(Parts& parts) {
     uint64_t at = parts.tables.size();
     const auto append = [&](Constant data) {
-      const uint64_t padding = (kAlignment - at % kAlignment) % kAlignment;
+      const uint64_t padding = (kBufferAlignment - at % kBufferAlignment) % kBufferAlignment;
       if (padding != 0) parts.parts.push_back(Constant::Own(std::vector<uint8_t>(padding, 0)));
       at += padding;
       const uint64_t offset = at;
@@ -225,7 +225,7 @@ class Writer {
       const_cast<flatbuffers::Table*>(table)->SetField<uint64_t>(schema::Buffer::VT_OFFSET, append(stored_[i].data));
     }
     if (!model_.appended_archive.bytes().empty()) {
-      const uint64_t padding = (kAlignment - at % kAlignment) % kAlignment;
+      const uint64_t padding = (kBufferAlignment - at % kBufferAlignment) % kBufferAlignment;
       append(Constant::Own(MoveArchive(model_.appended_archive.bytes(), at + padding)));
     }
   }
@@ -293,7 +293,7 @@ class Writer {
                                                     from.multi_axis->block_size, dimensions)
                     .Union();
     } else if (!from.custom_quantization.empty()) {
-      builder_.ForceVectorAlignment(from.custom_quantization.size(), 1, kAlignment);
+      builder_.ForceVectorAlignment(from.custom_quantization.size(), 1, kBufferAlignment);
       const auto custom = builder_.CreateVector(from.custom_quantization);
       kind = schema::QuantizationDetails::CustomQuantization;
       details = schema::CreateCustomQuantization(builder_, custom).Union();
@@ -366,7 +366,7 @@ class Writer {
     const auto intermediates = OptionalVector(from.intermediates);
     Offset<flatbuffers::Vector<uint8_t>> custom, flags;
     if (!from.custom_options.empty()) {
-      builder_.ForceVectorAlignment(from.custom_options.size(), 1, kAlignment);
+      builder_.ForceVectorAlignment(from.custom_options.size(), 1, kBufferAlignment);
       custom = builder_.CreateVector(from.custom_options);
     }
     if (!from.mutating_variable_inputs.empty()) flags = builder_.CreateVector(from.mutating_variable_inputs);

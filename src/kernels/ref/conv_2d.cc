@@ -48,15 +48,13 @@ inline void ForOutputs(const Conv2DGeometry& g, const T* image, P zero_point, P*
   }
 }
 
-int64_t OutputImageSize(const Conv2DGeometry& g) { return int64_t{g.output_h} * g.output_w * g.output_c; }
-
 }  // namespace
 
 void Conv2DFloat(const Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
                  float high, double* patch, float* output) noexcept {
   const int64_t size = g.PatchSize();
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     ForOutputs(
         g, input + b * g.ImageSize(), 0.0, patch, [] {},
         [&](int32_t o, int64_t w, int64_t at) {
@@ -72,7 +70,7 @@ void Conv2DQuantized(const Conv2DGeometry& g, const T* input, int32_t input_zero
                      const numerics::OutputStage& stage, int16_t* patch, T* output) noexcept {
   const int64_t size = g.PatchSize();
   for (int32_t b = 0; b < g.batches; ++b) {
-    T* y = output + b * OutputImageSize(g);
+    T* y = output + b * g.OutputImageSize();
     // sum x * (w - z) = sum x * w - z * sum x. All modulo 2^32, as the runtimes' sums wrap.
     uint32_t correction = 0;
     ForOutputs(
@@ -104,7 +102,7 @@ void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const int8_t* fi
                  int16_t* output) noexcept {
   const int64_t size = g.PatchSize();
   for (int32_t b = 0; b < g.batches; ++b) {
-    int16_t* y = output + b * OutputImageSize(g);
+    int16_t* y = output + b * g.OutputImageSize();
     ForOutputs(
         g, input + b * g.ImageSize(), int16_t{0}, patch, [] {},
         [&](int32_t o, int64_t w, int64_t at) {
@@ -127,7 +125,7 @@ void Conv2DHybrid(const Conv2DGeometry& g, const HybridRule& rule, const float* 
                   float* output) noexcept {
   const int64_t size = g.PatchSize();
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     const float* image = input + b * g.ImageSize();
     const DynamicRange range = QuantizeDynamically(rule.quantizer, {image, static_cast<size_t>(g.ImageSize())}, codes);
     ForOutputs(

@@ -20,6 +20,7 @@ struct Conv2DGeometry {
 
   int64_t PatchSize() const { return int64_t{filter_h} * filter_w * filter_c; }
   int64_t ImageSize() const { return int64_t{input_h} * input_w * input_c; }
+  int64_t OutputImageSize() const { return int64_t{output_h} * output_w * output_c; }
 };
 
 // Accumulates in double, rounds once. bias may be null.

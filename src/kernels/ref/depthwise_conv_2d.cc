@@ -38,8 +38,6 @@ inline void ForPixels(const Conv2DGeometry& g, const T* image, const W* filter, 
   }
 }
 
-int64_t OutputImageSize(const Conv2DGeometry& g) { return int64_t{g.output_h} * g.output_w * g.output_c; }
-
 // Sums of 8-bit products modulo 2^32. The differences fit 16 bits, which tells compilers to multiply 16-bit lanes.
 template <typename T, typename W>
 struct AddCodes {
@@ -56,7 +54,7 @@ struct AddCodes {
 void DepthwiseConv2DFloat(const Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
                           float low, float high, double* sums, float* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     ForPixels(
         g, input + b * g.ImageSize(), filter, sums,
         [&](double* s) {
@@ -76,7 +74,7 @@ void DepthwiseConv2DQuantized(const Conv2DGeometry& g, const T* input, int32_t i
                               int32_t filter_zero_point, const int32_t* bias, const numerics::ChannelScale* scales,
                               const DepthwiseStages& stages, uint32_t* sums, T* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    T* y = output + b * OutputImageSize(g);
+    T* y = output + b * g.OutputImageSize();
     ForPixels(
         g, input + b * g.ImageSize(), filter, sums,
         [&](uint32_t* s) {
@@ -103,7 +101,7 @@ void DepthwiseConv2DInt16(const Conv2DGeometry& g, const int16_t* input, const i
                           const numerics::ChannelScale* scales, const numerics::OutputStage& stage, int64_t* sums,
                           int16_t* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    int16_t* y = output + b * OutputImageSize(g);
+    int16_t* y = output + b * g.OutputImageSize();
     ForPixels(
         g, input + b * g.ImageSize(), filter, sums, [&](int64_t* s) { std::fill_n(s, g.output_c, int64_t{0}); },
         [](int64_t& sum, int16_t x, int8_t w) { sum += int32_t{x} * int32_t{w}; },
@@ -121,7 +119,7 @@ void DepthwiseConv2DHybrid(const Conv2DGeometry& g, const DepthwiseHybridRule& r
                            const int8_t* filter, const float* filter_scales, const float* bias, float low, float high,
                            int8_t* codes, uint32_t* sums, float* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     const DynamicRange range =
         QuantizeDynamically(rule.quantizer, {input + b * g.ImageSize(), static_cast<size_t>(g.ImageSize())}, codes);
     ForPixels(

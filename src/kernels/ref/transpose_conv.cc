@@ -56,8 +56,6 @@ constexpr auto kDotWide = [](const int16_t* x, const int8_t* w, int64_t count) {
 };
 constexpr auto kNothing = [](int32_t) {};
 
-int64_t OutputImageSize(const TransposeConvGeometry& g) { return int64_t{g.output_h} * g.output_w * g.output_c; }
-
 const numerics::OutputStage& StageAt(const TransposeConvStages& stages, int64_t channel, int64_t output) {
   return channel < stages.blocked_channels && output < stages.blocked_outputs ? stages.stage : stages.tail;
 }
@@ -67,7 +65,7 @@ const numerics::OutputStage& StageAt(const TransposeConvStages& stages, int64_t 
 void TransposeConvFloat(const TransposeConvGeometry& g, const float* input, const float* filter, const float* bias,
                         float low, float high, double* patch, int32_t* taps, float* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     ForOutputs<double>(g, input + b * g.ImageSize(), 0.0, filter, patch, taps, kDot, kNothing,
                        [&](int32_t o, double sum, int64_t at) {
                          const double value = sum + (bias != nullptr ? static_cast<double>(bias[o]) : 0.0);
@@ -81,7 +79,7 @@ void TransposeConvQuantized(const TransposeConvGeometry& g, const T* input, int3
                             int32_t filter_zero_point, const int32_t* bias, const numerics::ChannelScale* scales,
                             const TransposeConvStages& stages, int16_t* patch, int32_t* taps, T* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    const int64_t first = b * OutputImageSize(g);
+    const int64_t first = b * g.OutputImageSize();
     uint32_t correction = 0;  // sum x * (w - z) = sum x * w - z * sum x
     ForOutputs<uint32_t>(
         g, input + b * g.ImageSize(), static_cast<int16_t>(input_zero_point), filter, patch, taps, kDot,
@@ -111,7 +109,7 @@ void TransposeConvInt16(const TransposeConvGeometry& g, const int16_t* input, co
                         const numerics::ChannelScale* scales, const TransposeConvStages& stages, int16_t* patch,
                         int32_t* taps, int16_t* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    const int64_t first = b * OutputImageSize(g);
+    const int64_t first = b * g.OutputImageSize();
     ForOutputs<uint64_t>(g, input + b * g.ImageSize(), int16_t{0}, filter, patch, taps, kDotWide, kNothing,
                          [&](int32_t o, uint64_t sum, int64_t at) {
                            const auto start = static_cast<uint64_t>(bias != nullptr ? int64_t{bias[o]} : 0);
@@ -133,7 +131,7 @@ void TransposeConvHybrid(const TransposeConvGeometry& g, const float* input, con
                          const float* filter_scales, const float* bias, float low, float high, int8_t* codes,
                          int16_t* patch, int32_t* taps, float* output) noexcept {
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* y = output + b * OutputImageSize(g);
+    float* y = output + b * g.OutputImageSize();
     const DynamicRange range = QuantizeDynamically(
         DynamicQuantizer::kXnnpack, {input + b * g.ImageSize(), static_cast<size_t>(g.ImageSize())}, codes);
     ForOutputs<uint32_t>(g, codes, static_cast<int16_t>(range.zero_point), filter, patch, taps, kDot, kNothing,
@@ -151,8 +149,8 @@ void TransposeConvHybridTermwise(const TransposeConvGeometry& g, const float* in
                                  float* output) noexcept {
   const int64_t filter_size = g.PatchSize();
   for (int32_t b = 0; b < g.batches; ++b) {
-    float* image = output + b * OutputImageSize(g);
-    std::fill_n(image, OutputImageSize(g), 0.0f);
+    float* image = output + b * g.OutputImageSize();
+    std::fill_n(image, g.OutputImageSize(), 0.0f);
     const DynamicRange range = QuantizeDynamically(
         DynamicQuantizer::kAsymmetric, {input + b * g.ImageSize(), static_cast<size_t>(g.ImageSize())}, codes);
     int64_t at = 0;
@@ -176,7 +174,7 @@ void TransposeConvHybridTermwise(const TransposeConvGeometry& g, const float* in
         }
       }
     }
-    for (int64_t i = 0; i < OutputImageSize(g); ++i) {
+    for (int64_t i = 0; i < g.OutputImageSize(); ++i) {
       const float value = image[i] + (bias != nullptr ? bias[i % g.output_c] : 0.0f);
       image[i] = std::min(std::max(value, low), high);
     }

@@ -19,6 +19,7 @@ struct TransposeConvGeometry {
 
   int64_t PatchSize() const { return int64_t{filter_h} * filter_w * input_c; }
   int64_t ImageSize() const { return int64_t{input_h} * input_w * input_c; }
+  int64_t OutputImageSize() const { return int64_t{output_h} * output_w * output_c; }
 };
 
 // Accumulates in double, rounds once. bias may be null.

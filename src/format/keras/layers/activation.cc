@@ -161,7 +161,7 @@ std::vector<Id> Softmax(LayerCall& c) {
   return {c.g.Softmax("Softmax", c.input(), static_cast<int>(axis))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kActivationRows[] = {
     {"Activation", Activation, "RELU, RELU6, LOGISTIC, TANH, ..."},
     {"ReLU", ReLU, "RELU, RELU6, LEAKY_RELU, MINIMUM"},
     {"LeakyReLU", LeakyReLU, "LEAKY_RELU"},
@@ -173,7 +173,7 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ActivationLayers() { return kRows; }
+std::span<const LayerRow> ActivationLayers() { return kActivationRows; }
 
 bool IsKnownActivation(const Json& activation) {
   const std::string name = FunctionOf(activation).name;

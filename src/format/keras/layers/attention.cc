@@ -111,7 +111,7 @@ std::vector<Id> AdditiveAttention(LayerCall& c) {
   return Weighted(c, c.g.Reduce(BuiltinOp::kSum, "Sum", x, {3}, false));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kAttentionRows[] = {
     {"MultiHeadAttention", MultiHeadAttention, "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX"},
     {"Attention", Attention, "BATCH_MATMUL, SOFTMAX"},
     {"AdditiveAttention", AdditiveAttention, "ADD, TANH, SUM, SOFTMAX, BATCH_MATMUL"},
@@ -119,6 +119,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> AttentionLayers() { return kRows; }
+std::span<const LayerRow> AttentionLayers() { return kAttentionRows; }
 
 }  // namespace assay::keras

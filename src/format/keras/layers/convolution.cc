@@ -238,7 +238,7 @@ std::vector<Id> Transposed(LayerCall& c) {
   });
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kConvolutionRows[] = {
     {"Conv1D", Conv1D, "RESHAPE, CONV_2D, RESHAPE"},
     {"Conv2D", Conv2D, "CONV_2D"},
     {"Conv3D", Conv3D, "CONV_3D"},
@@ -252,6 +252,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ConvolutionLayers() { return kRows; }
+std::span<const LayerRow> ConvolutionLayers() { return kConvolutionRows; }
 
 }  // namespace assay::keras

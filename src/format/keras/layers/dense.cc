@@ -101,7 +101,7 @@ std::vector<Id> EinsumDense(LayerCall& c) {
   return {c.Activate(y)};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kDenseRows[] = {
     {"Dense", Dense, "FULLY_CONNECTED"},
     {"EinsumDense", EinsumDense, "RESHAPE, FULLY_CONNECTED, RESHAPE, ADD"},
     {"Embedding", Embedding, "CAST, GATHER"},
@@ -109,6 +109,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> DenseLayers() { return kRows; }
+std::span<const LayerRow> DenseLayers() { return kDenseRows; }
 
 }  // namespace assay::keras

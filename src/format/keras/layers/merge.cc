@@ -97,7 +97,7 @@ std::vector<Id> Dot(LayerCall& c) {
   return {c.g.Reshape("Squeeze", y, {d[0], ranks[0] == 2 ? d[2] : d[1]})};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kMergeRows[] = {
     {"Add", Add, "ADD"},
     {"Subtract", Subtract, "SUB"},
     {"Multiply", Multiply, "MUL"},
@@ -110,6 +110,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> MergeLayers() { return kRows; }
+std::span<const LayerRow> MergeLayers() { return kMergeRows; }
 
 }  // namespace assay::keras

@@ -181,7 +181,7 @@ std::vector<Id> Normalization(LayerCall& c) {
   return {c.g.Mul("truediv", centred, c.g.Floats("inverse_deviation", as, factor))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kNormalizationRows[] = {
     {"BatchNormalization", BatchNormalization, "MUL, ADD; folded into the layer before where that is linear"},
     {"LayerNormalization", LayerNormalization, "MEAN, SUB, SQUARE, RSQRT, MUL, ADD"},
     {"RMSNormalization", RMSNormalization, "SQUARE, MEAN, RSQRT, MUL"},
@@ -192,6 +192,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> NormalizationLayers() { return kRows; }
+std::span<const LayerRow> NormalizationLayers() { return kNormalizationRows; }
 
 }  // namespace assay::keras

@@ -118,7 +118,7 @@ std::vector<Id> Reduce(LayerCall& c) {
 }
 
 template <int kKind>
-std::vector<Id> Activation(LayerCall& c) {
+std::vector<Id> ActivationOperation(LayerCall& c) {
   constexpr const char* kNames[] = {"relu",       "relu6",       "sigmoid",      "tanh",    "softmax",
                                     "silu",       "gelu",        "elu",          "selu",    "softplus",
                                     "leaky_relu", "log_softmax", "hard_sigmoid", "softsign"};
@@ -149,7 +149,7 @@ std::vector<Id> Stack(LayerCall& c) {
                                                         axis.has_value() ? axis->at(0) : 0}))};
 }
 
-std::vector<Id> Reshape(LayerCall& c) {
+std::vector<Id> ReshapeOperation(LayerCall& c) {
   const char* name = c.config.is_object() && c.config.contains("newshape") ? "newshape" : "shape";
   std::optional<std::vector<int32_t>> to = Axes(c, 1, name);
   if (!to.has_value()) c.Unsupported("a reshape without a constant shape");
@@ -258,9 +258,7 @@ std::vector<Id> MatMul(LayerCall& c) {
   return {c.g.BatchMatMul("MatMul", c.inputs[0], c.inputs[1], Flag(c, 2, "transpose_a"), Flag(c, 3, "transpose_b"))};
 }
 
-std::vector<Id> Same(LayerCall& c) { return {c.input()}; }
-
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kOperationRows[] = {
     {"op:add", Binary<BuiltinOp::kAdd, true>, "ADD"},
     {"op:subtract", Binary<BuiltinOp::kSub, true>, "SUB"},
     {"op:multiply", Binary<BuiltinOp::kMul, true>, "MUL"},
@@ -285,38 +283,38 @@ constexpr LayerRow kRows[] = {
     {"op:max", Reduce<BuiltinOp::kReduceMax>, "REDUCE_MAX"},
     {"op:min", Reduce<BuiltinOp::kReduceMin>, "REDUCE_MIN"},
     {"op:prod", Reduce<BuiltinOp::kReduceProd>, "REDUCE_PROD"},
-    {"op:relu", Activation<0>, "RELU"},
-    {"op:relu6", Activation<1>, "RELU6"},
-    {"op:sigmoid", Activation<2>, "LOGISTIC"},
-    {"op:tanh", Activation<3>, "TANH"},
-    {"op:softmax", Activation<4>, "SOFTMAX"},
-    {"op:silu", Activation<5>, "LOGISTIC, MUL"},
-    {"op:gelu", Activation<6>, "GELU"},
-    {"op:elu", Activation<7>, "ELU"},
-    {"op:selu", Activation<8>, "ELU, RELU, MUL, ADD"},
-    {"op:softplus", Activation<9>, "EXP, LOG, ADD"},
-    {"op:leaky_relu", Activation<10>, "LEAKY_RELU"},
-    {"op:log_softmax", Activation<11>, "LOG_SOFTMAX"},
-    {"op:hard_sigmoid", Activation<12>, "RELU6, MUL"},
-    {"op:softsign", Activation<13>, "ABS, ADD, DIV"},
+    {"op:relu", ActivationOperation<0>, "RELU"},
+    {"op:relu6", ActivationOperation<1>, "RELU6"},
+    {"op:sigmoid", ActivationOperation<2>, "LOGISTIC"},
+    {"op:tanh", ActivationOperation<3>, "TANH"},
+    {"op:softmax", ActivationOperation<4>, "SOFTMAX"},
+    {"op:silu", ActivationOperation<5>, "LOGISTIC, MUL"},
+    {"op:gelu", ActivationOperation<6>, "GELU"},
+    {"op:elu", ActivationOperation<7>, "ELU"},
+    {"op:selu", ActivationOperation<8>, "ELU, RELU, MUL, ADD"},
+    {"op:softplus", ActivationOperation<9>, "EXP, LOG, ADD"},
+    {"op:leaky_relu", ActivationOperation<10>, "LEAKY_RELU"},
+    {"op:log_softmax", ActivationOperation<11>, "LOG_SOFTMAX"},
+    {"op:hard_sigmoid", ActivationOperation<12>, "RELU6, MUL"},
+    {"op:softsign", ActivationOperation<13>, "ABS, ADD, DIV"},
     {"op:shape", ShapeOf, "SHAPE"},
     {"op:tile", Tile, "TILE"},
     {"op:concatenate", Concat, "CONCATENATION"},
     {"op:stack", Stack, "PACK"},
-    {"op:reshape", Reshape, "RESHAPE"},
+    {"op:reshape", ReshapeOperation, "RESHAPE"},
     {"op:transpose", Transpose, "TRANSPOSE"},
     {"op:expand_dims", ExpandDims, "RESHAPE"},
     {"op:squeeze", Squeeze, "RESHAPE"},
     {"op:getitem", GetItem, "STRIDED_SLICE"},
     {"op:cast", Cast, "CAST"},
     {"op:matmul", MatMul, "BATCH_MATMUL"},
-    {"op:identity", Same, "nothing"},
-    {"op:stop_gradient", Same, "nothing"},
+    {"op:identity", PassThrough, "nothing"},
+    {"op:stop_gradient", PassThrough, "nothing"},
 };
 
 }  // namespace
 
-std::span<const LayerRow> OperationLayers() { return kRows; }
+std::span<const LayerRow> OperationLayers() { return kOperationRows; }
 
 std::string OperationKey(const Layer& layer) {
   std::string name;

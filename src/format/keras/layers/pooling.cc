@@ -52,7 +52,7 @@ std::vector<Id> Global(LayerCall& c) {
   return {c.g.Reduce(kCode, kCode == BuiltinOp::kMean ? "Mean" : "Max", c.input(), axes, c.Bool("keepdims", false))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kPoolingRows[] = {
     {"MaxPooling1D", Pool<1, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D, RESHAPE"},
     {"MaxPooling2D", Pool<2, BuiltinOp::kMaxPool2D>, "MAX_POOL_2D"},
     {"MaxPooling3D", Pool<3, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D twice"},
@@ -69,6 +69,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> PoolingLayers() { return kRows; }
+std::span<const LayerRow> PoolingLayers() { return kPoolingRows; }
 
 }  // namespace assay::keras

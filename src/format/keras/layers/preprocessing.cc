@@ -7,8 +7,6 @@ namespace {
 
 using graph::BuiltinOp;
 
-std::vector<Id> Same(LayerCall& c) { return {c.input()}; }
-
 // A number or a list along the last axis.
 std::vector<float> Numbers(const LayerCall& c, const char* key, float otherwise) {
   if (!c.Has(key)) return {otherwise};
@@ -68,22 +66,33 @@ std::vector<Id> CenterCrop(LayerCall& c) {
   return {c.ChannelsFirst() ? c.FromChannelsLast(x) : x};
 }
 
-constexpr LayerRow kRows[] = {
-    {"Rescaling", Rescaling, "MUL, ADD"},     {"Resizing", Resizing, "RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR"},
-    {"CenterCrop", CenterCrop, "SLICE"},      {"RandomFlip", Same, "nothing"},
-    {"RandomRotation", Same, "nothing"},      {"RandomZoom", Same, "nothing"},
-    {"RandomTranslation", Same, "nothing"},   {"RandomContrast", Same, "nothing"},
-    {"RandomBrightness", Same, "nothing"},    {"RandomHue", Same, "nothing"},
-    {"RandomSaturation", Same, "nothing"},    {"RandomGrayscale", Same, "nothing"},
-    {"RandomColorJitter", Same, "nothing"},   {"RandomColorDegeneration", Same, "nothing"},
-    {"RandomErasing", Same, "nothing"},       {"RandomGaussianBlur", Same, "nothing"},
-    {"RandomInvert", Same, "nothing"},        {"RandomPerspective", Same, "nothing"},
-    {"RandomPosterization", Same, "nothing"}, {"RandomSharpness", Same, "nothing"},
-    {"RandomShear", Same, "nothing"},         {"RandomElasticTransform", Same, "nothing"},
+constexpr LayerRow kPreprocessingRows[] = {
+    {"Rescaling", Rescaling, "MUL, ADD"},
+    {"Resizing", Resizing, "RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR"},
+    {"CenterCrop", CenterCrop, "SLICE"},
+    {"RandomFlip", PassThrough, "nothing"},
+    {"RandomRotation", PassThrough, "nothing"},
+    {"RandomZoom", PassThrough, "nothing"},
+    {"RandomTranslation", PassThrough, "nothing"},
+    {"RandomContrast", PassThrough, "nothing"},
+    {"RandomBrightness", PassThrough, "nothing"},
+    {"RandomHue", PassThrough, "nothing"},
+    {"RandomSaturation", PassThrough, "nothing"},
+    {"RandomGrayscale", PassThrough, "nothing"},
+    {"RandomColorJitter", PassThrough, "nothing"},
+    {"RandomColorDegeneration", PassThrough, "nothing"},
+    {"RandomErasing", PassThrough, "nothing"},
+    {"RandomGaussianBlur", PassThrough, "nothing"},
+    {"RandomInvert", PassThrough, "nothing"},
+    {"RandomPerspective", PassThrough, "nothing"},
+    {"RandomPosterization", PassThrough, "nothing"},
+    {"RandomSharpness", PassThrough, "nothing"},
+    {"RandomShear", PassThrough, "nothing"},
+    {"RandomElasticTransform", PassThrough, "nothing"},
 };
 
 }  // namespace
 
-std::span<const LayerRow> PreprocessingLayers() { return kRows; }
+std::span<const LayerRow> PreprocessingLayers() { return kPreprocessingRows; }
 
 }  // namespace assay::keras

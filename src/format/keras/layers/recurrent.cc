@@ -330,7 +330,7 @@ std::vector<Id> Bidirectional(LayerCall& c) {
   return result;
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kRecurrentRows[] = {
     {"LSTM", Recurrent, "FULLY_CONNECTED, WHILE"},
     {"GRU", Recurrent, "FULLY_CONNECTED, WHILE"},
     {"SimpleRNN", Recurrent, "FULLY_CONNECTED, WHILE"},
@@ -340,6 +340,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> RecurrentLayers() { return kRows; }
+std::span<const LayerRow> RecurrentLayers() { return kRecurrentRows; }
 
 }  // namespace assay::keras

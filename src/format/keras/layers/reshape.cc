@@ -8,8 +8,6 @@ namespace {
 
 using graph::BuiltinOp;
 
-std::vector<Id> Same(LayerCall& c) { return {c.input()}; }
-
 int64_t Product(const std::vector<int32_t>& dims, size_t from) {
   int64_t product = 1;
   for (size_t i = from; i < dims.size(); ++i) {
@@ -157,7 +155,7 @@ std::vector<Id> UpSampling3D(LayerCall& c) {
   return {c.ChannelsFirst() ? c.FromChannelsLast(x) : x};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kReshapeRows[] = {
     {"Flatten", Flatten, "RESHAPE"},
     {"Reshape", Reshape, "RESHAPE"},
     {"Permute", Permute, "TRANSPOSE"},
@@ -171,19 +169,19 @@ constexpr LayerRow kRows[] = {
     {"UpSampling1D", UpSampling1D, "RESHAPE, RESIZE_NEAREST_NEIGHBOR, RESHAPE"},
     {"UpSampling2D", UpSampling2D, "RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR"},
     {"UpSampling3D", UpSampling3D, "RESHAPE, RESIZE_NEAREST_NEIGHBOR twice"},
-    {"Dropout", Same, "nothing"},
-    {"SpatialDropout1D", Same, "nothing"},
-    {"SpatialDropout2D", Same, "nothing"},
-    {"SpatialDropout3D", Same, "nothing"},
-    {"GaussianNoise", Same, "nothing"},
-    {"GaussianDropout", Same, "nothing"},
-    {"AlphaDropout", Same, "nothing"},
-    {"ActivityRegularization", Same, "nothing"},
-    {"Identity", Same, "nothing"},
+    {"Dropout", PassThrough, "nothing"},
+    {"SpatialDropout1D", PassThrough, "nothing"},
+    {"SpatialDropout2D", PassThrough, "nothing"},
+    {"SpatialDropout3D", PassThrough, "nothing"},
+    {"GaussianNoise", PassThrough, "nothing"},
+    {"GaussianDropout", PassThrough, "nothing"},
+    {"AlphaDropout", PassThrough, "nothing"},
+    {"ActivityRegularization", PassThrough, "nothing"},
+    {"Identity", PassThrough, "nothing"},
 };
 
 }  // namespace
 
-std::span<const LayerRow> ReshapeLayers() { return kRows; }
+std::span<const LayerRow> ReshapeLayers() { return kReshapeRows; }
 
 }  // namespace assay::keras

@@ -33,12 +33,12 @@ std::vector<Id> TimeDistributed(LayerCall& c) {
   return {c.g.Reshape("Reshape_1", y, unfolded)};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kWrapperRows[] = {
     {"TimeDistributed", TimeDistributed, "RESHAPE, the layer's ops, RESHAPE"},
 };
 
 }  // namespace
 
-std::span<const LayerRow> WrapperLayers() { return kRows; }
+std::span<const LayerRow> WrapperLayers() { return kWrapperRows; }
 
 }  // namespace assay::keras
