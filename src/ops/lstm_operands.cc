@@ -146,10 +146,18 @@ RunFn MakeFloat(PrepareContext& context, const LstmOperands& o, const LstmSizes&
     }
     lstm.projection = Data<float>(run, o.projection);
     lstm.projection_bias = Data<float>(run, o.projection_bias);
-    ForSteps<float, float>(run, o, n, sequence,
-                           [&](int32_t, const float* x, const float* aux, float* state, float* cell) {
-                             kernels::ref::LstmStepFloat(lstm, x, aux, state, cell, Memory<float>(run, gates));
-                           });
+    // TFLite takes the sequences of a time-major input together, the others one by one.
+    const auto is_product = [&](const float* x, int32_t sequence_index, int32_t size) {
+      const int64_t together = sequence.time_major ? sequence.batches : 1;
+      const float* first = sequence.time_major ? x - int64_t{sequence_index} * size : x;
+      return std::any_of(first, first + together * size, [](float value) { return value != 0; });
+    };
+    ForSteps<float, float>(
+        run, o, n, sequence, [&](int32_t b, const float* x, const float* aux, float* state, float* cell) {
+          const int products =
+              (is_product(x, b, n.inputs) ? 1 : 0) + (aux != nullptr && is_product(aux, b, n.aux_inputs) ? 1 : 0);
+          kernels::ref::LstmStepFloat(lstm, {x, aux, products}, state, cell, Memory<float>(run, gates));
+        });
   };
 }
 

@@ -54,21 +54,40 @@ RecurrentActivation ActivationOf(LstmGate gate, RecurrentActivation cell_activat
   return gate == kCellGate ? cell_activation : RecurrentActivation::kLogistic;
 }
 
-void FloatGate(const LstmFloat& lstm, LstmGate which, const float* input, const float* aux, const float* output_state,
+// TFLite sums a gate up in two memories in turns, the gate's own first; the activation brings the sum to the gate's
+// own. Without an activation nothing does, and the gate stays what was written there last.
+struct GateParts {
+  bool inputs = true, recurrent = true, normalization = true;
+};
+GateParts PartsOf(const LstmFloatGate& g, RecurrentActivation activation, int products) {
+  if (activation != RecurrentActivation::kNone) return {};
+  const bool own_memory_was_last = products % 2 == 0;
+  if (g.recurrent_is_diagonal) {  // added in place
+    return own_memory_was_last ? GateParts{} : GateParts{.inputs = false, .recurrent = false, .normalization = false};
+  }
+  return own_memory_was_last ? GateParts{.recurrent = false, .normalization = false} : GateParts{};
+}
+
+void FloatGate(const LstmFloat& lstm, LstmGate which, const LstmStepInput& x, const float* output_state,
                const float* cell_state, float* gate) {
   const LstmFloatGate& g = lstm.gates[which];
   const LstmSizes& n = lstm.sizes;
+  const RecurrentActivation activation = ActivationOf(which, lstm.activation);
+  const GateParts parts = PartsOf(g, activation, x.products);
   for (int32_t c = 0; c < n.cells; ++c) {
     double sum = g.layer_norm == nullptr ? static_cast<double>(g.bias[c]) : 0.0;
-    sum += Dot(g.input_weights + int64_t{c} * n.inputs, input, n.inputs);
-    if (aux != nullptr) sum += Dot(g.aux_weights + int64_t{c} * n.aux_inputs, aux, n.aux_inputs);
-    sum += g.recurrent_is_diagonal ? Dot(g.recurrent_weights + c, output_state + c, 1)
-                                   : Dot(g.recurrent_weights + int64_t{c} * n.outputs, output_state, n.outputs);
+    if (parts.inputs) {
+      sum += Dot(g.input_weights + int64_t{c} * n.inputs, x.input, n.inputs);
+      if (x.aux != nullptr) sum += Dot(g.aux_weights + int64_t{c} * n.aux_inputs, x.aux, n.aux_inputs);
+    }
+    if (parts.recurrent) {
+      sum += g.recurrent_is_diagonal ? Dot(g.recurrent_weights + c, output_state + c, 1)
+                                     : Dot(g.recurrent_weights + int64_t{c} * n.outputs, output_state, n.outputs);
+    }
     if (g.peephole != nullptr) sum += Dot(g.peephole + c, cell_state + c, 1);
     gate[c] = static_cast<float>(sum);
   }
-  if (g.layer_norm != nullptr) NormalizeLayer(n.cells, g.layer_norm, g.bias, gate);
-  const RecurrentActivation activation = ActivationOf(which, lstm.activation);
+  if (g.layer_norm != nullptr && parts.normalization) NormalizeLayer(n.cells, g.layer_norm, g.bias, gate);
   for (int32_t c = 0; c < n.cells; ++c) gate[c] = Activate(activation, gate[c]);
 }
 
@@ -96,16 +115,16 @@ void HybridGate(const LstmHybrid& lstm, LstmGate which, const HybridVector& inpu
 
 }  // namespace
 
-void LstmStepFloat(const LstmFloat& lstm, const float* input, const float* aux, float* output_state, float* cell_state,
+void LstmStepFloat(const LstmFloat& lstm, const LstmStepInput& x, float* output_state, float* cell_state,
                    float* gates) noexcept {
   const LstmSizes& n = lstm.sizes;
   const bool cifg = lstm.gates[kInputGate].input_weights == nullptr;
   for (const LstmGate gate : {kInputGate, kForgetGate, kCellGate}) {
     if (gate == kInputGate && cifg) continue;
-    FloatGate(lstm, gate, input, aux, output_state, cell_state, gates + int64_t{gate} * n.cells);
+    FloatGate(lstm, gate, x, output_state, cell_state, gates + int64_t{gate} * n.cells);
   }
   UpdateCell(n, cifg, lstm.cell_clip, gates, cell_state);
-  FloatGate(lstm, kOutputGate, input, aux, output_state, cell_state, gates + int64_t{kOutputGate} * n.cells);
+  FloatGate(lstm, kOutputGate, x, output_state, cell_state, gates + int64_t{kOutputGate} * n.cells);
   const float* output = OutputOfCells(n, lstm.activation, cell_state, gates + int64_t{kCellGate} * n.cells,
                                       gates + int64_t{kOutputGate} * n.cells);
   for (int32_t o = 0; o < n.outputs; ++o) {

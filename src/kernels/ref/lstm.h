@@ -36,9 +36,13 @@ struct LstmFloat {
   float cell_clip = 0, projection_clip = 0;  // 0: none
   RecurrentActivation activation = RecurrentActivation::kTanh;
 };
-// `aux` may be null. `gates` is working memory for 4 * cells values. Updates both states; the new output state is the
-// step's output.
-void LstmStepFloat(const LstmFloat& lstm, const float* input, const float* aux, float* output_state, float* cell_state,
+// What a step reads. `aux` may be null.
+struct LstmStepInput {
+  const float *input, *aux;
+  int products;  // how many of the two are multiplied: TFLite leaves out what is zero in all sequences of the step
+};
+// `gates` is working memory for 4 * cells values. Updates both states; the new output state is the step's output.
+void LstmStepFloat(const LstmFloat& lstm, const LstmStepInput& x, float* output_state, float* cell_state,
                    float* gates) noexcept;
 
 struct LstmHybridGate {

@@ -53,8 +53,6 @@ def draw(rng):
     tensors += [Tensor(lead + (sum(outs),))] if merge else [Tensor(lead + (n,)) for n in outs]
     options = dict(fused_activation_function=int(rng.choice([4, 4, 0, 1, 3])), cell_clip=float(rng.choice([0, 1])), proj_clip=float(rng.choice([0, 0.5])) if project else 0.0, merge_outputs=merge,
                    time_major=time_major, asymmetric_quantize_inputs=kind == 'hybrid' and bool(rng.random() < 0.5))
-    if options['fused_activation_function'] == 0 and aux == 'stacked':
-        return Skip(kind, 'no activation with a weighted auxiliary input: some differ, see docs/numerics/recurrent.md')
     model = one_op('BIDIRECTIONAL_SEQUENCE_LSTM', tensors, inputs, list(range(first, len(tensors))), options, 'BidirectionalSequenceLSTMOptions', version=3)
     values = {'t0': codes(rng, 'float32', lead + (n_in,))}
     if aux != 'none':

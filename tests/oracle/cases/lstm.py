@@ -1,7 +1,7 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM and LSTM: float32, hybrid, int8 with 16-bit gates; every combination of CIFG, peephole, projection,
 layer normalisation, clips, time-major and (float) diagonal recurrent weights."""
 import numpy as np
-from modelgen import Case, Skip, Tensor, codes, one_op
+from modelgen import Case, Tensor, codes, one_op
 
 F = np.float32
 
@@ -90,7 +90,5 @@ def draw(rng):
     x = codes(rng, 'int8' if integer else 'float32', shape)
     if rng.random() < 0.2:
         x[..., :] = 0 if not integer else input_zero
-    if options['fused_activation_function'] == 0 and (diagonal or (x == 0).all(axis=-1).any()):
-        return Skip(f'{op} {kind}', 'without an activation LiteRT leaves a gate half computed here')
     model = one_op(op, tensors, inputs, [output], options, table, version=4 if diagonal else 3, intermediates=intermediates)
     return Case(f'{op} {kind}', model, {'t0': x})
