@@ -39,6 +39,11 @@ class Random {
     return draw % bound;
   }
 
+  // In [low, high], both ends included.
+  int32_t Between(int32_t low, int32_t high) {
+    return low + static_cast<int32_t>(Below(static_cast<uint64_t>(int64_t{high} - low) + 1));
+  }
+
   bool Chance(double probability) { return Uniform() < probability; }
 
   // Mean 0, variance 1: the sum of twelve uniform numbers less its mean, so within [-6, 6].

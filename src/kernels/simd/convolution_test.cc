@@ -54,24 +54,20 @@ struct Case {
   std::vector<ChannelScale> scales;
 };
 
-int32_t Between(Random& random, int32_t low, int32_t high) {
-  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
-}
-
 Case Draw(Random& random, bool depthwise) {
   Case c = {};
   ref::Conv2DGeometry& g = c.g;
-  g.batches = Between(random, 1, 2);
-  g.filter_h = Between(random, 1, 3), g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
+  g.batches = random.Between(1, 2);
+  g.filter_h = random.Between(1, 3), g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
   if (random.Chance(0.4)) g.filter_h = g.filter_w = 1;
-  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 3);
+  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 3);
   if (random.Chance(0.5)) g.stride_h = g.stride_w = 1;
-  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
-  g.input_c = g.filter_c = random.Chance(0.3) ? 4 * Between(random, 1, 30) : Between(random, 1, 100);
-  g.output_c = random.Chance(0.3) ? 16 * Between(random, 1, 9) : Between(random, 1, 150);
+  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
+  g.input_c = g.filter_c = random.Chance(0.3) ? 4 * random.Between(1, 30) : random.Between(1, 100);
+  g.output_c = random.Chance(0.3) ? 16 * random.Between(1, 9) : random.Between(1, 150);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = Between(random, 1, 9), g.input_w = Between(random, 1, 9);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, 9);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
   const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
     return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
   };
@@ -79,12 +75,12 @@ Case Draw(Random& random, bool depthwise) {
   g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
   c.is_signed = random.Chance(0.5);
   const int32_t low = c.is_signed ? -128 : 0;
-  c.input_zero = Between(random, low, low + 255);
-  c.filter_zero = c.is_signed ? (random.Chance(0.8) ? 0 : Between(random, -128, 127)) : Between(random, 0, 255);
+  c.input_zero = random.Between(low, low + 255);
+  c.filter_zero = c.is_signed ? (random.Chance(0.8) ? 0 : random.Between(-128, 127)) : random.Between(0, 255);
   c.stage.rounding = static_cast<Rounding>(random.Below(4));
-  c.stage.zero_point = Between(random, low, low + 255);
+  c.stage.zero_point = random.Between(low, low + 255);
   c.stage.low = random.Chance(0.3) ? c.stage.zero_point : low;
-  c.stage.high = random.Chance(0.3) ? Between(random, c.stage.low, low + 255) : low + 255;
+  c.stage.high = random.Chance(0.3) ? random.Between(c.stage.low, low + 255) : low + 255;
   const bool extreme = random.Chance(0.2);
   const auto code = [&] {
     return static_cast<uint8_t>(extreme ? (random.Chance(0.5) ? 0x80 : 0x7F) : random.Below(256));
@@ -95,8 +91,8 @@ Case Draw(Random& random, bool depthwise) {
   for (uint8_t& v : c.filter) v = code();
   const double spread = 74.0 * 74.0 * std::sqrt(static_cast<double>(g.PatchSize()));
   for (int32_t o = 0; o < g.output_c; ++o) {
-    c.bias.push_back(random.Chance(0.02) ? std::numeric_limits<int32_t>::max() : Between(random, -20000, 20000));
-    const double scale = random.Chance(0.05) ? std::ldexp(1.0 + random.Uniform(), Between(random, -40, 7))
+    c.bias.push_back(random.Chance(0.02) ? std::numeric_limits<int32_t>::max() : random.Between(-20000, 20000));
+    const double scale = random.Chance(0.05) ? std::ldexp(1.0 + random.Uniform(), random.Between(-40, 7))
                                              : (0.5 + random.Uniform()) * 100 / spread;
     c.scales.emplace_back(static_cast<double>(static_cast<float>(scale)));
   }

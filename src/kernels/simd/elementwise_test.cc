@@ -77,16 +77,12 @@ void CheckCombine(uint64_t seed, const F& f) {
   }
 }
 
-int32_t Between(Random& random, int32_t low, int32_t high) {
-  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
-}
-
 TEST(Elementwise, MapsEqualTheirFunctors) {
   for (uint64_t seed = 0; seed < 5; ++seed) {
     Random random(33, seed);
     const auto scale = static_cast<float>(std::exp2(random.Uniform() * 20 - 14));
-    const ref::CodeOf int8 = {scale, Between(random, -128, 127), -128, 127};
-    const ref::CodeOf uint8 = {scale, Between(random, 0, 255), 0, 255};
+    const ref::CodeOf int8 = {scale, random.Between(-128, 127), -128, 127};
+    const ref::CodeOf uint8 = {scale, random.Between(0, 255), 0, 255};
     CheckMap<float, int8_t>(seed, QuantizeXnnpack{int8});
     CheckMap<float, uint8_t>(seed, QuantizeXnnpack{uint8});
     CheckMap<float, int8_t>(seed, QuantizeBlock{int8});
@@ -107,13 +103,13 @@ template <typename T>
 void CheckCodeCombinations(uint64_t seed) {
   Random random(34, seed);
   constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
-  const auto zero = [&] { return sizeof(T) == 2 ? 0 : Between(random, kLow, kHigh); };
-  const int32_t low = random.Chance(0.5) ? kLow : Between(random, kLow, kHigh), high = Between(random, low, kHigh);
+  const auto zero = [&] { return sizeof(T) == 2 ? 0 : random.Between(kLow, kHigh); };
+  const int32_t low = random.Chance(0.5) ? kLow : random.Between(kLow, kHigh), high = random.Between(low, kHigh);
   if constexpr (sizeof(T) == 1) {
     ref::AddXnnpack add;
     add.a_zero_point = zero(), add.b_zero_point = zero(), add.zero_point = zero();
-    add.shift = Between(random, 13, 30);
-    add.a_multiplier = Between(random, 1, 1 << 21), add.b_multiplier = Between(random, -(1 << 21), 1 << 21);
+    add.shift = random.Between(13, 30);
+    add.a_multiplier = random.Between(1, 1 << 21), add.b_multiplier = random.Between(-(1 << 21), 1 << 21);
     add.low = low, add.high = high;
     CheckCombine<T>(seed, add);
   }
@@ -202,11 +198,11 @@ TEST(Reduce, SumsOfRows) {
 
 ref::Pool2DGeometry DrawPool(Random& random) {
   ref::Pool2DGeometry g;
-  g.batches = Between(random, 1, 2), g.channels = Between(random, 1, 100);
-  g.input_h = Between(random, 1, 9), g.input_w = Between(random, 1, 9);
-  g.filter_h = Between(random, 1, g.input_h), g.filter_w = Between(random, 1, g.input_w);
-  g.stride_h = Between(random, 1, 3), g.stride_w = Between(random, 1, 3);
-  g.pad_h = Between(random, 0, g.filter_h / 2), g.pad_w = Between(random, 0, g.filter_w / 2);
+  g.batches = random.Between(1, 2), g.channels = random.Between(1, 100);
+  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, 9);
+  g.filter_h = random.Between(1, g.input_h), g.filter_w = random.Between(1, g.input_w);
+  g.stride_h = random.Between(1, 3), g.stride_w = random.Between(1, 3);
+  g.pad_h = random.Between(0, g.filter_h / 2), g.pad_w = random.Between(0, g.filter_w / 2);
   g.output_h = (g.input_h + g.pad_h - g.filter_h) / g.stride_h + 1;
   g.output_w = (g.input_w + g.pad_w - g.filter_w) / g.stride_w + 1;
   return g;
