@@ -26,6 +26,7 @@ function(assay_layer name)
   if(tests AND ASSAY_BUILD_TESTS)
     find_package(GTest REQUIRED)
     add_executable(${target}_test ${tests})
+    set_target_properties(${target}_test PROPERTIES UNITY_BUILD OFF)  # many names, each file its own
     target_link_libraries(${target}_test PRIVATE assay_flags assay_${target} ${A_TEST_LIBS} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${target}_test PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_dependencies(unit_tests ${target}_test)

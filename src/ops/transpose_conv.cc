@@ -21,7 +21,7 @@ using numerics::OutputStage;
 using numerics::Rounding;
 using numerics::ScaleProduct;
 
-constexpr int kShape = 0, kFilter = 1, kInput = 2, kBias = 3;
+constexpr int kShape = 0, kFilter = 1, kImage = 2, kBiasOperand = 3;
 
 // docs/numerics.md, "Matrix ops". The optimised kernels take 8 channels at a time, or 16 outputs of uint8, and the
 // rest one by one as the reference does. The int16 rows hold where the bias is int32.
@@ -45,7 +45,7 @@ int32_t PadBefore(graph::Padding padding, int64_t output, int64_t filter, int64_
 }
 
 TransposeConvGeometry CheckShapes(PrepareContext& context, const TransposeConvAttributes& a) {
-  const TensorRef &filter = context.Input(kFilter), &input = context.Input(kInput);
+  const TensorRef &filter = context.Input(kFilter), &input = context.Input(kImage);
   CheckRank(filter, "filter", 4, 4);
   CheckRank(input, "input", 4, 4);
   const auto shape = context.Values<int32_t>(kShape);
@@ -85,25 +85,25 @@ struct WorkingMemory {
 };
 
 RunFn PrepareFloat(PrepareContext& context, const TransposeConvGeometry& g, graph::Activation activation) {
-  const bool has_bias = context.HasInput(kBias);
+  const bool has_bias = context.HasInput(kBiasOperand);
   CheckType(context.Input(kFilter), "filter", {DType::kFloat32});
-  if (has_bias) CheckType(context.Input(kBias), "bias", {DType::kFloat32});
+  if (has_bias) CheckType(context.Input(kBiasOperand), "bias", {DType::kFloat32});
   return [g, clamp = ActivationRange(activation), has_bias,
           memory = WorkingMemory<double>(context, g)](const RunContext& run) {
-    kernels::ref::TransposeConvFloat(g, run.In<float>(kInput).data(), run.In<float>(kFilter).data(),
-                                     has_bias ? run.In<float>(kBias).data() : nullptr, clamp.low, clamp.high,
+    kernels::ref::TransposeConvFloat(g, run.In<float>(kImage).data(), run.In<float>(kFilter).data(),
+                                     has_bias ? run.In<float>(kBiasOperand).data() : nullptr, clamp.low, clamp.high,
                                      memory.Patch(run), memory.Taps(run), run.Out<float>(0).data());
   };
 }
 
 RunFn PrepareHybrid(PrepareContext& context, const TransposeConvGeometry& g, graph::Activation activation) {
   const TensorRef& filter = context.Input(kFilter);
-  const bool has_bias = context.HasInput(kBias), termwise = context.engine() != Engine::kXnnpack;
-  CheckHybrid(context, filter, kBias, g.output_c, /*dimension=*/0);
+  const bool has_bias = context.HasInput(kBiasOperand), termwise = context.engine() != Engine::kXnnpack;
+  CheckHybrid(context, filter, kBiasOperand, g.output_c, /*dimension=*/0);
   const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
   return [g, clamp = ActivationRange(activation), has_bias, termwise, codes, scales = SpreadScales(filter, g.output_c),
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
-    const float *x = run.In<float>(kInput).data(), *bias = has_bias ? run.In<float>(kBias).data() : nullptr;
+    const float *x = run.In<float>(kImage).data(), *bias = has_bias ? run.In<float>(kBiasOperand).data() : nullptr;
     const int8_t* w = run.In<int8_t>(kFilter).data();
     auto* q = reinterpret_cast<int8_t*>(run.Scratch(codes).data());
     float* y = run.Out<float>(0).data();
@@ -136,10 +136,10 @@ TransposeConvStages MakeStages(const PrepareContext& context, const MatrixRule& 
 
 template <typename T>
 RunFn PrepareEightBit(PrepareContext& context, const TransposeConvGeometry& g, graph::Activation activation) {
-  const TensorRef &input = context.Input(kInput), &filter = context.Input(kFilter), &output = context.Output(0);
-  const bool has_bias = context.HasInput(kBias);
+  const TensorRef &input = context.Input(kImage), &filter = context.Input(kFilter), &output = context.Output(0);
+  const bool has_bias = context.HasInput(kBiasOperand);
   CheckType(filter, "filter", {DTypeOf<T>()});
-  CheckEightBit(context, input, kBias);
+  CheckEightBit(context, input, kBiasOperand);
   if (input.dtype == DType::kUInt8) {
     CheckPerTensorQuantized(filter, "filter");
   } else {
@@ -149,30 +149,30 @@ RunFn PrepareEightBit(PrepareContext& context, const TransposeConvGeometry& g, g
   return [g, stages = MakeStages(context, rule, g, activation), has_bias, x_zero = input.zero_point(),
           w_zero = filter.zero_point(), scales = CombineChannelScales(rule, input, filter, output, g.output_c),
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
-    kernels::ref::TransposeConvQuantized<T>(g, run.In<T>(kInput).data(), x_zero, run.In<T>(kFilter).data(), w_zero,
-                                            has_bias ? run.In<int32_t>(kBias).data() : nullptr, scales.data(), stages,
-                                            memory.Patch(run), memory.Taps(run), run.Out<T>(0).data());
+    kernels::ref::TransposeConvQuantized<T>(g, run.In<T>(kImage).data(), x_zero, run.In<T>(kFilter).data(), w_zero,
+                                            has_bias ? run.In<int32_t>(kBiasOperand).data() : nullptr, scales.data(),
+                                            stages, memory.Patch(run), memory.Taps(run), run.Out<T>(0).data());
   };
 }
 
 RunFn PrepareInt16(PrepareContext& context, const TransposeConvGeometry& g, const TransposeConvAttributes& a) {
-  const TensorRef &input = context.Input(kInput), &filter = context.Input(kFilter), &output = context.Output(0);
-  const bool has_bias = context.HasInput(kBias);
+  const TensorRef &input = context.Input(kImage), &filter = context.Input(kFilter), &output = context.Output(0);
+  const bool has_bias = context.HasInput(kBiasOperand);
   CheckType(filter, "filter", {DType::kInt8});
-  if (has_bias) CheckType(context.Input(kBias), "bias", {DType::kInt32, DType::kInt64});
+  if (has_bias) CheckType(context.Input(kBiasOperand), "bias", {DType::kInt32, DType::kInt64});
   CheckPerTensorQuantized(input, "input", /*symmetric=*/true);
   CheckPerTensorQuantized(output, "output", /*symmetric=*/true);
   CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
-  const bool narrow_bias = has_bias ? context.Input(kBias).dtype == DType::kInt32
+  const bool narrow_bias = has_bias ? context.Input(kBiasOperand).dtype == DType::kInt32
                                     : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   return [g, stages = MakeStages(context, rule, g, a.fused_activation_function), has_bias, narrow_bias,
           scales = CombineChannelScales(rule, input, filter, output, g.output_c),
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {
-      kernels::ref::TransposeConvInt16<Bias>(g, run.In<int16_t>(kInput).data(), run.In<int8_t>(kFilter).data(),
-                                             has_bias ? run.In<Bias>(kBias).data() : nullptr, scales.data(), stages,
-                                             memory.Patch(run), memory.Taps(run), run.Out<int16_t>(0).data());
+      kernels::ref::TransposeConvInt16<Bias>(g, run.In<int16_t>(kImage).data(), run.In<int8_t>(kFilter).data(),
+                                             has_bias ? run.In<Bias>(kBiasOperand).data() : nullptr, scales.data(),
+                                             stages, memory.Patch(run), memory.Taps(run), run.Out<int16_t>(0).data());
     };
     narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
   };
@@ -183,9 +183,9 @@ RunFn PrepareInt16(PrepareContext& context, const TransposeConvGeometry& g, cons
 RunFn PrepareTransposeConv(PrepareContext& context) {
   CheckArity(context, 3, 4, 1);
   const auto a = context.op().attributes.As<TransposeConvAttributes>();
-  const TensorRef &input = context.Input(kInput), &output = context.Output(0);
+  const TensorRef &input = context.Input(kImage), &output = context.Output(0);
   const TransposeConvGeometry g = CheckShapes(context, a);
-  CheckBiasSize(context, kBias, g.output_c);
+  CheckBiasSize(context, kBiasOperand, g.output_c);
   CheckSameType(input, "input", output, "output");
   switch (input.dtype) {
     case DType::kFloat32:
@@ -204,14 +204,14 @@ RunFn PrepareTransposeConv(PrepareContext& context) {
 
 bool XnnpackTakesTransposeConv(const PrepareContext& context) {
   if (context.num_inputs() < 3 || context.num_inputs() > 4 || !context.HasInput(kShape) || !context.HasInput(kFilter) ||
-      !context.HasInput(kInput) || context.num_outputs() != 1 || !context.Input(kShape).is_constant) {
+      !context.HasInput(kImage) || context.num_outputs() != 1 || !context.Input(kShape).is_constant) {
     return false;
   }
   const auto a = context.op().attributes.As<TransposeConvAttributes>();
-  const TensorRef &input = context.Input(kInput), &filter = context.Input(kFilter), &output = context.Output(0);
+  const TensorRef &input = context.Input(kImage), &filter = context.Input(kFilter), &output = context.Output(0);
   if (!XnnpackTakesActivation(input) || !XnnpackTakesActivation(output) || input.dtype != output.dtype ||
       !XnnpackTakesWeights(context, kFilter, /*dimension=*/0) ||
-      (context.HasInput(kBias) && !XnnpackTakesBias(context, kBias)) ||
+      (context.HasInput(kBiasOperand) && !XnnpackTakesBias(context, kBiasOperand)) ||
       !XnnpackTakesFusedActivation(a.fused_activation_function) ||
       (filter.dtype != input.dtype && (input.dtype != DType::kFloat32 || filter.dtype != DType::kInt8)) ||
       input.shape.rank() != 4 || filter.shape.rank() != 4 || a.stride_h < 1 || a.stride_w < 1) {

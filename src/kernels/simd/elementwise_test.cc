@@ -250,10 +250,10 @@ template <typename T>
 void CheckResize(uint64_t seed) {
   Random random(38, seed);
   ref::ResizeGeometry g;
-  g.batches = Between(random, 1, 2), g.channels = Between(random, 1, 70);
+  g.batches = random.Between(1, 2), g.channels = random.Between(1, 70);
   const bool corners = random.Chance(0.3), half = !corners && random.Chance(0.5);
-  g.y = {Between(random, 1, 7), Between(random, 1, 15), corners, half};
-  g.x = {Between(random, 1, 7), Between(random, 1, 15), corners, half};
+  g.y = {random.Between(1, 7), random.Between(1, 15), corners, half};
+  g.x = {random.Between(1, 7), random.Between(1, 15), corners, half};
   std::vector<ref::ResizeTap<float>> y(static_cast<size_t>(g.y.output)), x(static_cast<size_t>(g.x.output));
   ref::ResizeTapsXnnpack(g.y, y.data());
   ref::ResizeTapsXnnpack(g.x, x.data());

@@ -21,10 +21,6 @@ using ref::DynamicQuantizer;
 using ref::DynamicRange;
 using ref::HybridScaling;
 
-int32_t Between(Random& random, int32_t low, int32_t high) {
-  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
-}
-
 // Normal values off their centre; sometimes all alike, sometimes far apart.
 std::vector<float> Floats(Random& random, size_t count) {
   const double centre = random.Normal(), spread = random.Chance(0.1) ? 0 : std::exp2(random.Normal() * 5);
@@ -35,16 +31,16 @@ std::vector<float> Floats(Random& random, size_t count) {
 
 ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
   ref::Conv2DGeometry g = {};
-  g.batches = Between(random, 1, 3);
-  g.filter_h = random.Chance(0.4) ? 1 : Between(random, 1, 3),
-  g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
-  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 2);
-  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
-  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * Between(random, 1, 20) : Between(random, 1, 60);
-  g.output_c = Between(random, 1, 90);
+  g.batches = random.Between(1, 3);
+  g.filter_h = random.Chance(0.4) ? 1 : random.Between(1, 3),
+  g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
+  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 2);
+  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
+  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * random.Between(1, 20) : random.Between(1, 60);
+  g.output_c = random.Between(1, 90);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = Between(random, 1, 7), g.input_w = Between(random, 1, 7);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  g.input_h = random.Between(1, 7), g.input_w = random.Between(1, 7);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
   const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
     return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
   };
@@ -72,7 +68,8 @@ struct Case {
     const auto image = static_cast<size_t>(g.ImageSize());
     codes.resize(input.size());
     for (size_t i = 0; i < static_cast<size_t>(g.batches); ++i) {
-      ranges.push_back(simd::QuantizeDynamically(quantizer, {input.data() + i * image, image}, codes.data() + i * image));
+      ranges.push_back(
+          simd::QuantizeDynamically(quantizer, {input.data() + i * image, image}, codes.data() + i * image));
     }
   }
   ref::Conv2DGeometry g;
@@ -151,7 +148,7 @@ TEST(DepthwiseConv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
     c.input.resize(static_cast<size_t>(c.g.ImageSize()));
     c.size = static_cast<size_t>(c.g.output_h * c.g.output_w * c.g.output_c);
     const ref::DepthwiseHybridRule rule = {c.quantizer, c.scaling, static_cast<HybridScaling>(random.Below(4)),
-                                           Between(random, 0, c.g.output_c)};
+                                           random.Between(0, c.g.output_c)};
     std::vector<float> expected(c.size);
     std::vector<int8_t> codes(c.input.size());
     std::vector<uint32_t> working(static_cast<size_t>(c.g.output_c));

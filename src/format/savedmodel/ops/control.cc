@@ -279,7 +279,7 @@ void Merge(Call& c) {
   c.results = {Value::Of(Value::Kind::kDead)};
 }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kControlRows[] = {
     {"PartitionedCall", CallFunction},
     {"StatefulPartitionedCall", CallFunction},
     {"VarHandleOp", VarHandle},
@@ -296,6 +296,6 @@ constexpr OpRow kRows[] = {
 
 }  // namespace
 
-std::span<const OpRow> ControlOps() { return kRows; }
+std::span<const OpRow> ControlOps() { return kControlRows; }
 
 }  // namespace assay::savedmodel

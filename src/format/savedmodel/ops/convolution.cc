@@ -272,7 +272,7 @@ void LocalResponseNormalization(Call& c) {
 
 constexpr std::string_view kNormOutputs = "y,batch_mean,batch_variance,reserve_space_1,reserve_space_2,reserve_space_3";
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kConvolutionRows[] = {
     {"Conv2D", Conv2D},
     {"DepthwiseConv2dNative", DepthwiseConv2D},
     {"Conv2DBackpropInput", Conv2DBackpropInput},
@@ -292,6 +292,6 @@ constexpr OpRow kRows[] = {
 
 }  // namespace
 
-std::span<const OpRow> ConvolutionOps() { return kRows; }
+std::span<const OpRow> ConvolutionOps() { return kConvolutionRows; }
 
 }  // namespace assay::savedmodel

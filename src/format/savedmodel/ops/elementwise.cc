@@ -334,7 +334,7 @@ void FakeQuantVars(Call& c) {
   FakeQuant(c, lowering::FloatsOf(low), lowering::FloatsOf(high));
 }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kElementwiseRows[] = {
     {"Const", Const},
     {"Identity", First},
     {"IdentityN", Identity},
@@ -421,6 +421,6 @@ constexpr OpRow kRows[] = {
 
 }  // namespace
 
-std::span<const OpRow> ElementwiseOps() { return kRows; }
+std::span<const OpRow> ElementwiseOps() { return kElementwiseRows; }
 
 }  // namespace assay::savedmodel

@@ -20,13 +20,13 @@ void Resize(Call& c) {
       Attributes::From(graph::ResizeAttributes{c.Bool("align_corners", false), c.Bool("half_pixel_centers", false)})));
 }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kImageRows[] = {
     {"ResizeBilinear", Resize<BuiltinOp::kResizeBilinear>},
     {"ResizeNearestNeighbor", Resize<BuiltinOp::kResizeNearestNeighbor>},
 };
 
 }  // namespace
 
-std::span<const OpRow> ImageOps() { return kRows; }
+std::span<const OpRow> ImageOps() { return kImageRows; }
 
 }  // namespace assay::savedmodel

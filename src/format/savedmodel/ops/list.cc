@@ -128,7 +128,7 @@ void Length(Call& c) {
   c.Return(c.g.Select(c.name, shape, 0, 0));
 }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kListRows[] = {
     {"TensorListFromTensor", FromTensor}, {"TensorListReserve", Reserve}, {"TensorListGetItem", GetItem},
     {"TensorListSetItem", SetItem},       {"TensorListStack", Stack},     {"TensorListLength", Length},
 };
@@ -165,6 +165,6 @@ Id MaterializeList(Call& c, const TensorList& list) {
   return g.Op(BuiltinOp::kFill, name, {size, zero}, {}, kind.dtype);
 }
 
-std::span<const OpRow> ListOps() { return kRows; }
+std::span<const OpRow> ListOps() { return kListRows; }
 
 }  // namespace assay::savedmodel

@@ -173,13 +173,13 @@ void Einsum(Call& c) {
   c.Return(Permuted(c, c.name + "/transpose", {natural, y}, out));
 }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kMatrixRows[] = {
     {"MatMul", MatMul}, {"BatchMatMul", BatchMatMul}, {"BatchMatMulV2", BatchMatMul}, {"BatchMatMulV3", BatchMatMul},
     {"Einsum", Einsum},
 };
 
 }  // namespace
 
-std::span<const OpRow> MatrixOps() { return kRows; }
+std::span<const OpRow> MatrixOps() { return kMatrixRows; }
 
 }  // namespace assay::savedmodel

@@ -85,7 +85,7 @@ Id ShapeOf(Call& c, const std::string& name, Id x, DType dtype) {
                 dtype);
 }
 
-void Shape(Call& c) {
+void ShapeOp(Call& c) {
   const DType dtype = DTypeOfTensorFlow(c.Type("out_type", kTfInt32));
   for (size_t i = 0; i < c.size(); ++i) c.Return(ShapeOf(c, c.name, c.In(i), dtype));
 }
@@ -379,12 +379,12 @@ void MatrixSetDiag(Call& c) { c.Return(c.g.Op(BuiltinOp::kMatrixSetDiag, c.name,
 
 void SegmentSum(Call& c) { c.Return(c.g.Op(BuiltinOp::kSegmentSum, c.name, {c.In(0), c.In(1)})); }
 
-constexpr OpRow kRows[] = {
+constexpr OpRow kShapeRows[] = {
     {"Reshape", Reshape},
     {"Squeeze", Squeeze},
     {"ExpandDims", ExpandDims},
-    {"Shape", Shape},
-    {"ShapeN", Shape},
+    {"Shape", ShapeOp},
+    {"ShapeN", ShapeOp},
     {"Rank", Rank},
     {"Size", Size},
     {"StridedSlice", StridedSlice},
@@ -436,6 +436,6 @@ constexpr OpRow kRows[] = {
 
 }  // namespace
 
-std::span<const OpRow> ShapeOps() { return kRows; }
+std::span<const OpRow> ShapeOps() { return kShapeRows; }
 
 }  // namespace assay::savedmodel
