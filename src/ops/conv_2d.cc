@@ -166,17 +166,17 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2
       has_bias ? context.Input(2).dtype == DType::kInt32 : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), a.fused_activation_function);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  if (auto run = PrepareVectorProduct(context, Product16Bit{g, stage, scales, !narrow_bias})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return
-      [g, stage, has_bias, narrow_bias, patch, scales = CombineChannelScales(rule, input, filter, output, g.output_c),
-       weights = Int8Weights(context, 1)](const RunContext& run) {
-        const auto with_bias = [&]<typename Bias>(Bias) {
-          kernels::ref::Conv2DInt16<Bias>(
-              g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr,
-              scales.data(), stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int16_t>(0).data());
-        };
-        narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
-      };
+  return [g, stage, has_bias, narrow_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
+    const auto with_bias = [&]<typename Bias>(Bias) {
+      kernels::ref::Conv2DInt16<Bias>(
+          g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr, scales.data(),
+          stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int16_t>(0).data());
+    };
+    narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
+  };
 }
 
 }  // namespace

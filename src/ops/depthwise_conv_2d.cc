@@ -159,8 +159,12 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   CheckQuantizedAlong(filter, "filter", kChannelDimension, /*symmetric=*/true);
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kInt64});
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
-  return [g, stage = MakeOutputStage(context, rule.rounding, activation), has_bias, sums = AddSums<int64_t>(context, g),
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  if (auto run = PrepareVectorDepthwise(context, Product16Bit{g, stage, scales, /*wide_bias=*/true})) {
+    return *std::move(run);
+  }
+  return [g, stage, has_bias, sums = AddSums<int64_t>(context, g), scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
     kernels::ref::DepthwiseConv2DInt16(g, run.In<int16_t>(0).data(), weights.Get(run),
                                        has_bias ? run.In<int64_t>(2).data() : nullptr, scales.data(), stage,

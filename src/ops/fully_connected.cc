@@ -199,10 +199,12 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
       context.engine() == Engine::kReference ? declared != DType::kInt32 : declared == DType::kInt64;
   const bool wide_bias = has_bias ? context.Input(2).dtype == DType::kInt64 : wide_without_bias;
   const MatrixRule rule = FindRule(context, DType::kInt16, wide_bias);
+  const Conv2DGeometry g = AsConvolution(shape);
+  const OutputStage stage = MakeOutputStage(context, rule.rounding, a.fused_activation_function);
+  const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
+  if (auto run = PrepareVectorProduct(context, Product16Bit{g, stage, scales, wide_bias})) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g = AsConvolution(shape), stage = MakeOutputStage(context, rule.rounding, a.fused_activation_function),
-          has_bias, wide_bias, patch, scales = CombineChannelScales(rule, input, filter, output, shape.outputs),
-          weights = Int8Weights(context, 1)](const RunContext& run) {
+  return [g, stage, has_bias, wide_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {
       kernels::ref::Conv2DInt16<Bias>(
           g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr, scales.data(),

@@ -8,6 +8,7 @@
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
 #include "kernels/simd/hybrid.h"
+#include "kernels/simd/matrix_16bit.h"
 #include "kernels/simd/target.h"
 #include "ops/matrix_operands.h"
 
@@ -17,7 +18,7 @@ namespace {
 // Who holds a packed form also holds the model that it was made from, so an address in use is never another constant's.
 class PackedCache {
  public:
-  enum class Layout : uint8_t { kProduct, kDepthwise, kFloatProduct };  // each of one type of values
+  enum class Layout : uint8_t { kProduct, kDepthwise, kFloatProduct, kWideProduct };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 
   std::shared_ptr<const void> Find(const Key& key) {
@@ -418,6 +419,92 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Hybri
             output + static_cast<int64_t>(image) * output_image);
         row += count;
       }
+    });
+  };
+}
+
+namespace {
+
+// kernels::simd::Stage16Bit with its arrays.
+class Packed16BitStage {
+ public:
+  Packed16BitStage(const PrepareContext& context, const Product16Bit& product)
+      : low_(product.stage.low), high_(product.stage.high) {
+    const size_t channels = product.scales.size();
+    bias_.resize(channels);
+    if (context.HasInput(2) && context.Input(2).dtype == DType::kInt64) {
+      std::ranges::copy(context.Values<int64_t>(2), bias_.begin());
+    } else if (context.HasInput(2)) {
+      std::ranges::copy(context.Values<int32_t>(2), bias_.begin());
+    }
+    const bool in_double = product.stage.rounding == numerics::Rounding::kDoubleHalfAway;
+    for (const numerics::ChannelScale& scale : product.scales) {
+      if (in_double) {
+        real_.push_back(scale.real);
+        continue;
+      }
+      const int32_t q = scale.fixed.multiplier;
+      multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
+      shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
+    }
+  }
+  kernels::simd::Stage16Bit view() const {
+    return {bias_.data(), multiplier_.data(), shift_.data(), real_.empty() ? nullptr : real_.data(), low_, high_};
+  }
+
+ private:
+  std::vector<int64_t> bias_, multiplier_, shift_;
+  std::vector<double> real_;
+  int32_t low_, high_;
+};
+
+bool HasVectorForm(const PrepareContext& context, const Product16Bit& product) {
+  return kernels::simd::UsesVectors() && HasConstantOperands(context) && product.stage.zero_point == 0 &&
+         (product.wide_bias || product.stage.rounding == numerics::Rounding::kDoubleHalfAway);
+}
+
+}  // namespace
+
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product16Bit& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
+  const size_t padded = kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(depth);
+  if (!HasVectorForm(context, product) || g.filter_c != g.input_c || depth == 0 ||
+      !IsWorthPacking(padded, outputs * depth)) {
+    return std::nullopt;
+  }
+  const TensorRef& filter = context.Input(1);
+  const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kWideProduct, [&] {
+    AlignedVector<int16_t> packed(padded);
+    kernels::simd::PackWeights16Bit(outputs, depth, SignedCodes(filter).data(), packed.data());
+    return packed;
+  });
+  const auto stage = std::make_shared<const Packed16BitStage>(context, product);
+  const ThreadScratch scratch(context, kernels::simd::Conv2DInt16Scratch(g));
+  const double ns = static_cast<double>(outputs) * (0.5 + static_cast<double>(depth) / 60);
+  return [g, weights, stage, scratch, ns, outputs, depth](const RunContext& run) {
+    const int16_t* input = run.In<int16_t>(0).data();
+    int16_t* output = run.Out<int16_t>(0).data();
+    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
+      kernels::simd::Conv2DInt16(g, input, {outputs, depth, weights->data()}, stage->view(), pixels,
+                                 scratch.Of(run, worker), output);
+    });
+  };
+}
+
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product16Bit& product) {
+  const kernels::ref::Conv2DGeometry& g = product.geometry;
+  if (!HasVectorForm(context, product) || g.output_c != g.input_c) return std::nullopt;
+  const auto weights = std::make_shared<const std::vector<int8_t>>(SignedCodes(context.Input(1)));
+  const auto stage = std::make_shared<const Packed16BitStage>(context, product);
+  const ThreadScratch scratch(context, static_cast<size_t>(g.output_c) * sizeof(int64_t));
+  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.5 + 0.2 * static_cast<double>(g.PatchSize()));
+  return [g, weights, stage, scratch, ns](const RunContext& run) {
+    const int16_t* input = run.In<int16_t>(0).data();
+    int16_t* output = run.Out<int16_t>(0).data();
+    run.pool().Run(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+      kernels::simd::DepthwiseConv2DInt16(g, input, weights->data(), stage->view(), {begin, end},
+                                          reinterpret_cast<int64_t*>(scratch.Of(run, worker)), output);
     });
   };
 }

@@ -67,4 +67,14 @@ struct HybridDepthwise {
 };
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product);
 
+// 16-bit activations, 8-bit weights. `wide_bias`: whether multipliers have 15 bits (numerics::RequantizeInt16).
+struct Product16Bit {
+  kernels::ref::Conv2DGeometry geometry;
+  numerics::OutputStage stage;
+  const std::vector<numerics::ChannelScale>& scales;
+  bool wide_bias;
+};
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product16Bit& product);
+std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product16Bit& product);
+
 }  // namespace assay::ops

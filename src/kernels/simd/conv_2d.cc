@@ -42,16 +42,19 @@ inline void Fill(const Gathering& how, uint8_t* to, size_t bytes) {
   for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) std::memcpy(to + i, &how.outside, sizeof(uint64_t));
 }
 
+using Move = uint64_t __attribute__((vector_size(kMove)));
+
 inline void Copy(const Gathering& how, const uint8_t* from, uint8_t* to, size_t bytes) {
   if (bytes + kMove > static_cast<size_t>(how.input_end - from)) {
     for (size_t i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(from[i] ^ how.flip);
     return;
   }
+  const Move flip = {how.flip, how.flip};
   for (size_t i = 0; i < bytes; i += kMove) {
-    uint64_t words[2];
-    std::memcpy(words, from + i, kMove);
-    words[0] ^= how.flip, words[1] ^= how.flip;
-    std::memcpy(to + i, words, kMove);
+    Move move;
+    std::memcpy(&move, from + i, kMove);
+    move ^= flip;
+    std::memcpy(to + i, &move, kMove);
   }
 }
 
@@ -217,6 +220,44 @@ void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat&
       x = reinterpret_cast<const float*>(scratch);
     }
     MultiplyFloat(matrix, x, count, matrix.depth, output + begin * matrix.outputs, matrix.outputs);
+  }
+}
+
+namespace {
+
+size_t ChunkRows16Bit(const Conv2DGeometry& g) {
+  return ChunkRows(g, PaddedDepth16(static_cast<size_t>(g.PatchSize())) * sizeof(int16_t) +
+                          PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int64_t));
+}
+
+bool IsDirect16Bit(const Conv2DGeometry& g) { return IsPointwise(g) && g.input_c % 2 == 0; }
+
+}  // namespace
+
+size_t Conv2DInt16Scratch(const Conv2DGeometry& g) noexcept {
+  const size_t rows = ChunkRows16Bit(g), width = PaddedOutputs(static_cast<size_t>(g.output_c));
+  const size_t row_bytes = PaddedDepth16(static_cast<size_t>(g.PatchSize())) * sizeof(int16_t);
+  return rows * width * sizeof(int64_t) + (IsDirect16Bit(g) ? 0 : rows * row_bytes + kSlack);
+}
+
+void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const Matrix16Bit& matrix, const Stage16Bit& stage,
+                 Range pixels, uint8_t* scratch, int16_t* output) noexcept {
+  const size_t chunk = ChunkRows16Bit(g), width = PaddedOutputs(matrix.outputs), depth = PaddedDepth16(matrix.depth);
+  auto* sums = reinterpret_cast<int64_t*>(scratch);
+  uint8_t* gathered = scratch + chunk * width * sizeof(int64_t);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(input);
+  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(int16_t), false, 0);
+  for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
+    const size_t count = std::min(chunk, pixels.end - begin);
+    const int16_t* x = input + begin * matrix.depth;
+    if (!IsDirect16Bit(g)) {
+      GatherWindows(g, how, bytes, begin, count, depth * sizeof(int16_t), gathered);
+      x = reinterpret_cast<const int16_t*>(gathered);
+    }
+    Sum16Bit(matrix, x, count, depth, sums);
+    for (size_t r = 0; r < count; ++r) {
+      Store16Bit(stage, sums + r * width, matrix.outputs, output + (begin + r) * matrix.outputs);
+    }
   }
 }
 

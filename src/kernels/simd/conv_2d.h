@@ -7,6 +7,7 @@
 
 #include "kernels/ref/conv_2d.h"
 #include "kernels/simd/hybrid.h"
+#include "kernels/simd/matrix_16bit.h"
 #include "kernels/simd/matrix_8bit.h"
 #include "kernels/simd/matrix_float.h"
 
@@ -33,5 +34,9 @@ void Conv2DHybrid(const ref::Conv2DGeometry& g, const int8_t* codes, const ref::
 size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
 void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,
                  uint8_t* scratch, float* output) noexcept;
+
+size_t Conv2DInt16Scratch(const ref::Conv2DGeometry& g) noexcept;
+void Conv2DInt16(const ref::Conv2DGeometry& g, const int16_t* input, const Matrix16Bit& matrix, const Stage16Bit& stage,
+                 Range pixels, uint8_t* scratch, int16_t* output) noexcept;
 
 }  // namespace assay::kernels::simd

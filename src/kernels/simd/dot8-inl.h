@@ -1,4 +1,4 @@
-// The 8-bit dot product, the one step that truly differs per instruction set. Included once per target.
+// Dot products of 8-bit and 16-bit lanes, the step that truly differs per instruction set. Included once per target.
 #if defined(ASSAY_KERNELS_SIMD_DOT8_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ASSAY_KERNELS_SIMD_DOT8_INL_H_
 #undef ASSAY_KERNELS_SIMD_DOT8_INL_H_
@@ -70,6 +70,18 @@ HWY_INLINE hn::Vec<D> Dot4(D d, hn::Vec<D> sums, hn::Vec<D> u, const SignedBytes
 }
 
 #endif
+
+// sums[i] += a[2i] * b[2i] + a[2i+1] * b[2i+1] of 16-bit lanes with sign, modulo 2^32.
+template <class D>
+HWY_INLINE hn::Vec<D> Dot2(D d, hn::Vec<D> sums, hn::Vec<D> a, hn::Vec<D> b) {
+#if HWY_TARGET == HWY_AVX3_DL
+  (void)d;
+  asm("vpdpwssd %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
+  return sums;
+#else
+  return hn::Add(sums, PairwiseProducts(d, a, b));
+#endif
+}
 
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

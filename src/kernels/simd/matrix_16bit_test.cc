@@ -1,0 +1,142 @@
+// int16x8 kernels on every instruction set of this machine, against kernels/ref, to the bit.
+#include "kernels/simd/matrix_16bit.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/ref/depthwise_conv_2d.h"
+#include "kernels/simd/conv_2d.h"
+#include "kernels/simd/test_targets.h"
+
+namespace assay::kernels::simd {
+namespace {
+
+int32_t Between(Random& random, int32_t low, int32_t high) {
+  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
+}
+
+ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
+  ref::Conv2DGeometry g = {};
+  g.batches = Between(random, 1, 3);
+  g.filter_h = random.Chance(0.4) ? 1 : Between(random, 1, 3),
+  g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
+  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 2);
+  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
+  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * Between(random, 1, 20) : Between(random, 1, 60);
+  g.output_c = Between(random, 1, 90);
+  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
+  g.input_h = Between(random, 1, 7), g.input_w = Between(random, 1, 7);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
+    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
+  };
+  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
+  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
+  return g;
+}
+
+struct Case {
+  Case(Random& random, const ref::Conv2DGeometry& geometry, size_t filters, bool in_double)
+      : g(geometry), input(static_cast<size_t>(g.batches * g.ImageSize())), bias(static_cast<size_t>(g.output_c)) {
+    const bool extreme = random.Chance(0.2);
+    for (int16_t& x : input) {
+      x = extreme ? (random.Chance(0.5) ? INT16_MIN : INT16_MAX) : static_cast<int16_t>(random.Next() >> 40);
+    }
+    weights.resize(filters * static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w) *
+                   static_cast<size_t>(g.input_c));
+    for (int8_t& w : weights) w = extreme && random.Chance(0.9) ? INT8_MIN : static_cast<int8_t>(random.Next() >> 40);
+    for (int64_t& b : bias) b = static_cast<int64_t>(random.Normal() * 1e7);
+    stage.rounding = in_double ? numerics::Rounding::kDoubleHalfAway : numerics::Rounding::kFixedHalfAway;
+    stage.low = random.Chance(0.3) ? 0 : INT16_MIN, stage.high = INT16_MAX;
+    const double spread = 20000.0 * 74 * std::sqrt(static_cast<double>(g.PatchSize()));
+    for (size_t o = 0; o < bias.size(); ++o) {
+      scales.emplace_back(random.Chance(0.05) ? std::exp2(random.Uniform() * 40 - 35)
+                                              : 20000 * random.Uniform() / spread);
+      real.push_back(scales[o].real);
+      const int64_t q = scales[o].fixed.multiplier;
+      multiplier.push_back(q >= 0x7FFF0000 ? 0x7FFF : (q + (1 << 15)) >> 16);
+      shift.push_back(std::clamp(15 - scales[o].fixed.shift, 1, 62));
+    }
+    size = static_cast<size_t>(g.batches * g.output_h) * static_cast<size_t>(g.output_w * g.output_c);
+  }
+  Stage16Bit view() const {
+    return {bias.data(),  multiplier.data(),
+            shift.data(), stage.rounding == numerics::Rounding::kDoubleHalfAway ? real.data() : nullptr,
+            stage.low,    stage.high};
+  }
+  ref::Conv2DGeometry g;
+  std::vector<int16_t> input;
+  std::vector<int8_t> weights;
+  std::vector<int64_t> bias, multiplier, shift;
+  std::vector<double> real;
+  std::vector<numerics::ChannelScale> scales;
+  numerics::OutputStage stage;
+  size_t size = 0;
+};
+
+TEST(Conv2DInt16, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(51, seed);
+    const ref::Conv2DGeometry g = Draw(random, /*depthwise=*/false);
+    const Case c(random, g, static_cast<size_t>(g.output_c), seed % 2 == 0);
+    const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
+    std::vector<int16_t> expected(c.size), patch(depth), packed(PaddedOutputs(outputs) * PaddedDepth16(depth));
+    ref::Conv2DInt16<int64_t>(g, c.input.data(), c.weights.data(), c.bias.data(), c.scales.data(), c.stage,
+                              patch.data(), expected.data());
+    PackWeights16Bit(outputs, depth, c.weights.data(), packed.data());
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<int16_t> y(c.size);
+      std::vector<uint8_t> scratch(Conv2DInt16Scratch(g));
+      const size_t pixels = PixelCount(g);
+      const Matrix16Bit matrix = {outputs, depth, packed.data()};
+      Conv2DInt16(g, c.input.data(), matrix, c.view(), {0, pixels / 3}, scratch.data(), y.data());
+      Conv2DInt16(g, c.input.data(), matrix, c.view(), {pixels / 3, pixels}, scratch.data(), y.data());
+      EXPECT_TRUE(y == expected) << target << ", seed " << seed;
+    });
+  }
+}
+
+TEST(Conv2DInt16, LongSumsDoNotOverflow) {
+  Random random(52, 0);
+  ref::Conv2DGeometry g = {};
+  g.batches = 2, g.input_c = g.filter_c = 40001, g.output_c = 3;
+  g.input_h = g.input_w = g.filter_h = g.filter_w = g.output_h = g.output_w = 1;
+  g.stride_h = g.stride_w = g.dilation_h = g.dilation_w = 1;
+  Case c(random, g, 3, /*in_double=*/false);
+  std::ranges::fill(c.input, INT16_MIN);
+  std::ranges::fill(c.weights, INT8_MIN);
+  std::vector<int64_t> sums(2 * PaddedOutputs(3));
+  std::vector<int16_t> packed(PaddedOutputs(3) * PaddedDepth16(40001));
+  PackWeights16Bit(3, 40001, c.weights.data(), packed.data());
+  c.input.push_back(0);  // read behind the last row, not counted
+  OnEveryTarget([&](const std::string& target) {
+    Sum16Bit({3, 40001, packed.data()}, c.input.data(), 2, 40001, sums.data());
+    EXPECT_EQ(sums[PaddedOutputs(3) + 2], int64_t{40001} * 32768 * 128) << target;
+  });
+}
+
+TEST(DepthwiseConv2DInt16, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(53, seed);
+    const ref::Conv2DGeometry g = Draw(random, /*depthwise=*/true);
+    const Case c(random, g, 1, /*in_double=*/false);
+    std::vector<int16_t> expected(c.size);
+    std::vector<int64_t> sums(static_cast<size_t>(g.output_c));
+    ref::DepthwiseConv2DInt16(g, c.input.data(), c.weights.data(), c.bias.data(), c.scales.data(), c.stage, sums.data(),
+                              expected.data());
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<int16_t> y(c.size);
+      const auto rows = static_cast<size_t>(g.batches * g.output_h);
+      DepthwiseConv2DInt16(g, c.input.data(), c.weights.data(), c.view(), {0, rows / 2}, sums.data(), y.data());
+      DepthwiseConv2DInt16(g, c.input.data(), c.weights.data(), c.view(), {rows / 2, rows}, sums.data(), y.data());
+      EXPECT_TRUE(y == expected) << target << ", seed " << seed;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace assay::kernels::simd
