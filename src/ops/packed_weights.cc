@@ -446,14 +446,16 @@ class Packed16BitStage {
       const int32_t q = scale.fixed.multiplier;
       multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
       shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
+      half_.push_back(int64_t{1} << (shift_.back() - 1));
     }
   }
   kernels::simd::Stage16Bit view() const {
-    return {bias_.data(), multiplier_.data(), shift_.data(), real_.empty() ? nullptr : real_.data(), low_, high_};
+    return {bias_.data(), multiplier_.data(), half_.data(), shift_.data(), real_.empty() ? nullptr : real_.data(), low_,
+            high_};
   }
 
  private:
-  std::vector<int64_t> bias_, multiplier_, shift_;
+  std::vector<int64_t> bias_, multiplier_, half_, shift_;
   std::vector<double> real_;
   int32_t low_, high_;
 };

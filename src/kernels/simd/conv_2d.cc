@@ -106,12 +106,16 @@ void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t*
                    size_t row_bytes, uint8_t* rows) {
   const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * how.pixel_bytes;
   auto ox = static_cast<int32_t>(first % static_cast<size_t>(g.output_w));
-  size_t line = first / static_cast<size_t>(g.output_w);
+  const size_t line = first / static_cast<size_t>(g.output_w);
+  auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
+  const uint8_t* image = input + line / static_cast<size_t>(g.output_h) * image_bytes;
   for (size_t r = 0; r < count; ++r) {
-    const auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
-    const size_t batch = line / static_cast<size_t>(g.output_h);
-    GatherWindow(g, how, input + batch * image_bytes, oy, ox, rows + r * row_bytes);
-    if (++ox == g.output_w) ox = 0, ++line;
+    GatherWindow(g, how, image, oy, ox, rows + r * row_bytes);
+    if (++ox < g.output_w) continue;
+    ox = 0;
+    if (++oy < g.output_h) continue;
+    oy = 0;
+    image += image_bytes;
   }
 }
 

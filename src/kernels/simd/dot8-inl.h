@@ -50,6 +50,7 @@ HWY_INLINE V PairwiseProducts(D d, V a, V b) {
   const hn::Repartition<int16_t, D> d16;
   const auto a16 = hn::BitCast(d16, a), b16 = hn::BitCast(d16, b);
 #if HWY_ARCH_ARM
+  (void)d;
   const auto low = vmull_s16(vget_low_s16(a16.raw), vget_low_s16(b16.raw));
   const auto high = vmull_high_s16(a16.raw, b16.raw);
   return V(vpaddq_s32(low, high));

@@ -120,14 +120,17 @@ void Store(const Stage16Bit& stage, const int64_t* HWY_RESTRICT sums, size_t out
     return;
   }
   const int64_t* HWY_RESTRICT multiplier = stage.multiplier;
+  const int64_t* HWY_RESTRICT half = stage.half;
   const int64_t* HWY_RESTRICT shift = stage.shift;
-  const int32_t low = stage.low, high = stage.high;
+  const int64_t low = stage.low, high = stage.high;
   for (size_t o = 0; o < outputs; ++o) {
     const uint64_t sum = static_cast<uint64_t>(sums[o]) + static_cast<uint64_t>(bias[o]);
-    const auto product = static_cast<int64_t>(sum * static_cast<uint64_t>(multiplier[o]) +
-                                              (uint64_t{1} << static_cast<uint64_t>(shift[o] - 1)));
-    const int64_t y = product >> shift[o];
-    out[o] = static_cast<int16_t>(y < low ? low : (y > high ? high : y));
+    const auto product =
+        static_cast<int64_t>(sum * static_cast<uint64_t>(multiplier[o]) + static_cast<uint64_t>(half[o]));
+    int64_t y = product >> shift[o];
+    y = y < low ? low : y;
+    y = y > high ? high : y;
+    out[o] = static_cast<int16_t>(y);
   }
 }
 

@@ -27,8 +27,8 @@ void Sum16Bit(const Matrix16Bit& matrix, const int16_t* x, size_t rows, size_t x
 // From sums to codes. Per channel: bias, and what the rule needs.
 struct Stage16Bit {
   const int64_t* bias;
-  const int64_t *multiplier, *shift;  // of 15 bits: (sum * multiplier + 2^(shift - 1)) >> shift
-  const double* real;                 // null: the former rule; else half away of sum * real
+  const int64_t *multiplier, *half, *shift;  // of 15 bits: (sum * multiplier + half) >> shift, half = 2^(shift - 1)
+  const double* real;                        // null: the former rule; else half away of sum * real
   int32_t low, high;
 };
 void Store16Bit(const Stage16Bit& stage, const int64_t* sums, size_t outputs, int16_t* out) noexcept;

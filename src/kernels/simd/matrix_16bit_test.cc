@@ -60,18 +60,23 @@ struct Case {
       const int64_t q = scales[o].fixed.multiplier;
       multiplier.push_back(q >= 0x7FFF0000 ? 0x7FFF : (q + (1 << 15)) >> 16);
       shift.push_back(std::clamp(15 - scales[o].fixed.shift, 1, 62));
+      half.push_back(int64_t{1} << (shift[o] - 1));
     }
     size = static_cast<size_t>(g.batches * g.output_h) * static_cast<size_t>(g.output_w * g.output_c);
   }
   Stage16Bit view() const {
-    return {bias.data(),  multiplier.data(),
-            shift.data(), stage.rounding == numerics::Rounding::kDoubleHalfAway ? real.data() : nullptr,
-            stage.low,    stage.high};
+    return {bias.data(),
+            multiplier.data(),
+            half.data(),
+            shift.data(),
+            stage.rounding == numerics::Rounding::kDoubleHalfAway ? real.data() : nullptr,
+            stage.low,
+            stage.high};
   }
   ref::Conv2DGeometry g;
   std::vector<int16_t> input;
   std::vector<int8_t> weights;
-  std::vector<int64_t> bias, multiplier, shift;
+  std::vector<int64_t> bias, multiplier, half, shift;
   std::vector<double> real;
   std::vector<numerics::ChannelScale> scales;
   numerics::OutputStage stage;

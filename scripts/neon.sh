@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The vector kernels for NEON: cross-compiles the kernels with what they need and runs their tests under qemu-user (correctness only).
+# Usage: scripts/neon.sh [--install]    --install fetches Debian's cross compiler and qemu-user where they are missing
+set -euo pipefail
+cd "$(dirname "$0")/.."
+packages=(g++-aarch64-linux-gnu qemu-user)
+if ! command -v aarch64-linux-gnu-g++ >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
+  if [ "${1:-}" != --install ]; then
+    echo "scripts/neon.sh: skipped: needs ${packages[*]} (--install fetches them)" >&2
+    exit 0
+  fi
+  root=(); [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+out=build/neon
+mkdir -p "$out"
+# Headers that do not depend on the machine come from the host; the few library sources behind them are compiled here.
+include=$out/include
+mkdir -p "$include"
+for header in hwy fmt gtest; do ln -sfn "/usr/include/$header" "$include/$header"; done
+flags=(-std=c++20 -O2 -ffp-contract=off -fno-math-errno -DFMT_HEADER_ONLY -DHWY_STATIC_DEFINE -Isrc -isystem "$include" -Wall -Wextra -Wno-psabi
+  -march=armv8-a+crypto
+  "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+objects=()
+compile() {  # SOURCE FLAGS...
+  local object=$out/$(echo "$1" | tr '/' '_').o
+  if [ ! "$object" -nt "$1" ]; then aarch64-linux-gnu-g++ "${flags[@]}" "${@:2}" -c "$1" -o "$object"; fi
+  objects+=("$object")
+}
+compile /usr/src/googletest/googletest/src/gtest-all.cc -I/usr/src/googletest/googletest
+compile tests/neon/main.cc
+for source in src/base/error.cc src/numerics/*.cc src/kernels/ref/*.cc src/kernels/simd/*.cc; do
+  case $source in *ref/*_test.cc | src/numerics/*_test.cc) continue ;; esac
+  compile "$source"
+done
+aarch64-linux-gnu-g++ -static "${objects[@]}" -o "$out/kernels_test" -lpthread
+qemu-aarch64 "$out/kernels_test"
