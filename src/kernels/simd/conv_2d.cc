@@ -101,6 +101,74 @@ Gathering GatheringOf(const Conv2DGeometry& g, const uint8_t* input, size_t pixe
   return {input + static_cast<size_t>(g.batches) * image, pixel_bytes, flip, (kEach * outside) ^ flip};
 }
 
+// Lines of windows that lie inside of the image from left to right, for neighbouring output pixels: `lines` are those
+// of the first, null above and below the image.
+constexpr size_t kMostLines = 16;
+struct InsideRun {
+  const uint8_t* lines[kMostLines];
+  size_t line_count, line_bytes;
+  size_t step;  // from one pixel's line to the next one's
+  size_t pixels;
+};
+
+template <size_t kMoves>  // per line; 0: as many as it takes
+void GatherInside(const Gathering& how, const InsideRun& run, size_t row_bytes, uint8_t* rows) {
+  const Move flip = {how.flip, how.flip};
+  const size_t bytes = kMoves > 0 ? kMoves * kMove : run.line_bytes;
+  for (size_t pixel = 0; pixel < run.pixels; ++pixel) {
+    uint8_t* to = rows + pixel * row_bytes;
+    for (size_t k = 0; k < run.line_count; ++k, to += run.line_bytes) {
+      if (run.lines[k] == nullptr) {
+        Fill(how, to, run.line_bytes);
+        continue;
+      }
+      const uint8_t* from = run.lines[k] + pixel * run.step;
+      for (size_t i = 0; i < bytes; i += kMove) {
+        Move move;
+        std::memcpy(&move, from + i, kMove);
+        move ^= flip;
+        std::memcpy(to + i, &move, kMove);
+      }
+    }
+  }
+}
+
+// How many of `most` output pixels from (oy, ox) on have windows whose lines lie inside, with room to move them;
+// gathers those.
+size_t GatherInside(const Conv2DGeometry& g, const Gathering& how, const uint8_t* image, int32_t oy, int32_t ox,
+                    size_t most, size_t row_bytes, uint8_t* rows) {
+  const int64_t left = int64_t{ox} * g.stride_w - g.pad_w, last_left = int64_t{g.input_w} - g.filter_w;
+  if (g.dilation_w != 1 || static_cast<size_t>(g.filter_h) > kMostLines || left < 0 || left > last_left) return 0;
+  InsideRun run = {};
+  run.line_count = static_cast<size_t>(g.filter_h);
+  run.line_bytes = static_cast<size_t>(g.filter_w) * how.pixel_bytes;
+  run.step = static_cast<size_t>(g.stride_w) * how.pixel_bytes;
+  run.pixels = std::min(most, static_cast<size_t>((last_left - left) / g.stride_w) + 1);
+  for (int32_t ky = 0; ky < g.filter_h; ++ky) {
+    const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
+    if (y < 0 || y >= g.input_h) continue;
+    const uint8_t* line = image + static_cast<size_t>(y * g.input_w + left) * how.pixel_bytes;
+    run.lines[ky] = line;
+    const auto room = static_cast<size_t>(how.input_end - line);
+    if (room < run.line_bytes + kMove) return 0;
+    run.pixels = std::min(run.pixels, (room - run.line_bytes - kMove) / run.step + 1);
+  }
+  switch ((run.line_bytes + kMove - 1) / kMove) {
+    case 1:
+      GatherInside<1>(how, run, row_bytes, rows);
+      break;
+    case 2:
+      GatherInside<2>(how, run, row_bytes, rows);
+      break;
+    case 3:
+      GatherInside<3>(how, run, row_bytes, rows);
+      break;
+    default:
+      GatherInside<0>(how, run, row_bytes, rows);
+  }
+  return run.pixels;
+}
+
 // Windows of the `count` output pixels from `first` on, as rows `row_bytes` apart.
 void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t* input, size_t first, size_t count,
                    size_t row_bytes, uint8_t* rows) {
@@ -109,9 +177,16 @@ void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t*
   const size_t line = first / static_cast<size_t>(g.output_w);
   auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
   const uint8_t* image = input + line / static_cast<size_t>(g.output_h) * image_bytes;
-  for (size_t r = 0; r < count; ++r) {
-    GatherWindow(g, how, image, oy, ox, rows + r * row_bytes);
-    if (++ox < g.output_w) continue;
+  for (size_t r = 0; r < count;) {
+    const size_t most = std::min(count - r, static_cast<size_t>(g.output_w - ox));
+    size_t done = GatherInside(g, how, image, oy, ox, most, row_bytes, rows + r * row_bytes);
+    if (done == 0) {
+      GatherWindow(g, how, image, oy, ox, rows + r * row_bytes);
+      done = 1;
+    }
+    r += done;
+    ox += static_cast<int32_t>(done);
+    if (ox < g.output_w) continue;
     ox = 0;
     if (++oy < g.output_h) continue;
     oy = 0;

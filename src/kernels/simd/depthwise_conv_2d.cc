@@ -227,14 +227,26 @@ struct FloatTap {
   const float *x, *w;  // of channel 0
 };
 
-template <class D>
+// kVectors vectors of channels from c on.
+template <size_t kVectors, class D>
 HWY_INLINE void ComputeFloats(D d, std::span<const FloatTap> taps, const float* bias, size_t c, float low, float high,
                               float* out) {
-  auto sum = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + c);
-  for (const FloatTap& tap : taps) sum = hn::MulAdd(hn::LoadU(d, tap.x + c), hn::LoadU(d, tap.w + c), sum);
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  hn::Vec<D> sums[kVectors];
+  for (size_t v = 0; v < kVectors; ++v) {
+    sums[v] = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + c + v * kLanes);
+  }
+  for (const FloatTap& tap : taps) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      const size_t at = c + v * kLanes;
+      sums[v] = hn::MulAdd(hn::LoadU(d, tap.x + at), hn::LoadU(d, tap.w + at), sums[v]);
+    }
+  }
   const auto vlow = hn::Set(d, low), vhigh = hn::Set(d, high);
-  const auto limited = hn::IfThenElse(hn::Gt(sum, vhigh), vhigh, sum);
-  hn::StoreU(hn::IfThenElse(hn::Lt(sum, vlow), vlow, limited), d, out + c);
+  for (size_t v = 0; v < kVectors; ++v) {
+    const auto limited = hn::IfThenElse(hn::Gt(sums[v], vhigh), vhigh, sums[v]);
+    hn::StoreU(hn::IfThenElse(hn::Lt(sums[v], vlow), vlow, limited), d, out + c + v * kLanes);
+  }
 }
 
 void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
@@ -242,6 +254,8 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
   const auto channels = static_cast<size_t>(g.input_c);
   auto* taps = reinterpret_cast<FloatTap*>(scratch);
   const hn::CappedTag<float, kChannelBlock> d;
+  const hn::CappedTag<float, 8> d8;
+  const hn::CappedTag<float, 4> d4;
   const hn::CappedTag<float, 1> d1;
   output += rows.begin * static_cast<size_t>(g.output_w) * channels;
   for (size_t row = rows.begin; row < rows.end; ++row) {
@@ -261,8 +275,16 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
       }
       const std::span<const FloatTap> inside(taps, count);
       size_t c = 0;
-      for (; c + hn::Lanes(d) <= channels; c += hn::Lanes(d)) ComputeFloats(d, inside, bias, c, low, high, output);
-      for (; c < channels; ++c) ComputeFloats(d1, inside, bias, c, low, high, output);
+      const auto take = [&]<size_t kVectors>(auto tag, std::integral_constant<size_t, kVectors>) HWY_ATTR {
+        constexpr size_t kStep = kVectors * hn::MaxLanes(tag);
+        for (; c + kStep <= channels; c += kStep) ComputeFloats<kVectors>(tag, inside, bias, c, low, high, output);
+      };
+      const std::integral_constant<size_t, 1> one;
+      take(d, std::integral_constant<size_t, 4>());
+      take(d, one);
+      take(d8, one);
+      take(d4, one);
+      take(d1, one);
     }
   }
 }
