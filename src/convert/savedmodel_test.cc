@@ -341,6 +341,36 @@ TEST_F(SavedModelTest, TheDilationDanceIsUndone) {
   }
 }
 
+TEST_F(SavedModelTest, FormulasBecomeTheirOps) {
+  using graph::BuiltinOp;
+  const std::pair<const char*, std::vector<BuiltinOp>> cases[] = {
+      {"nn_gelu", {BuiltinOp::kGelu}},
+      {"gelu_tanh", {BuiltinOp::kGelu}},
+      {"nn_silu", {BuiltinOp::kLogistic, BuiltinOp::kMul}},
+      {"hard_swish", {BuiltinOp::kHardSwish}},
+      {"l2_normalize", {BuiltinOp::kL2Normalization}},
+      {"add_n", {BuiltinOp::kAddN}},
+      {"fill", {BuiltinOp::kShape, BuiltinOp::kFill, BuiltinOp::kAdd}},
+      {"conv2d_valid_bias_relu", {BuiltinOp::kConv2D}},
+      {"batch_matmul_weights", {BuiltinOp::kFullyConnected}},
+      {"flatten_dynamic", {BuiltinOp::kReshape}},
+  };
+  for (const auto& [name, expected] : cases) {
+    SCOPED_TRACE(name);
+    ConvertRequest request;
+    request.source = Write(name, Cases().at(name));
+    const graph::Model model = Convert(request).model;
+    std::vector<BuiltinOp> ops;
+    for (const graph::Operator& op : model.subgraphs[0].operators) ops.push_back(op.code);
+    EXPECT_EQ(ops, expected);
+  }
+  ConvertRequest request;
+  request.source = Write("keras_cnn", Cases().at("keras_cnn"));
+  const graph::Model model = Convert(request).model;
+  const auto& ops = model.subgraphs[0].operators;
+  EXPECT_EQ(std::count_if(ops.begin(), ops.end(), [](const auto& op) { return op.code == BuiltinOp::kPrelu; }), 1);
+}
+
 TEST(BundleTest, ChecksumsAreCrc32cMasked) {
   // The check value of CRC-32C, and the masked one by its formula.
   const std::string digits = "123456789";

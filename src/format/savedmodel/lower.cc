@@ -11,6 +11,7 @@ namespace {
 
 // Functions that call functions that ...; and what the calls may add up to, for each node of the file.
 constexpr int kMaxDepth = 48;
+constexpr int kMaxChain = 64;  // of nodes that pass a value on
 constexpr size_t kMaxCopies = 30, kFreeNodes = 20000;
 // What constants may be folded from, or spelled out from one element, besides what the file holds.
 constexpr uint64_t kFreeBytes = uint64_t{256} << 20;
@@ -82,7 +83,9 @@ class Lowering final : public Context {
     for (size_t i = 0; i < values.size(); ++i) {
       const TensorInfo& info = signature.outputs[i];
       if (values[i].kind != Value::Kind::kTensor) {
-        if (source_.is_frozen) continue;  // what nothing reads in a frozen graph need not be a result
+        // What nothing reads in a frozen graph need not be a result.
+        const bool has_no_value = values[i].kind == Value::Kind::kNothing || values[i].kind == Value::Kind::kDead;
+        if (source_.is_frozen && has_no_value) continue;
         throw InputError("output '{}' is no tensor", info.key);
       }
       Id id = values[i].id;
@@ -170,7 +173,7 @@ class Lowering final : public Context {
       const auto found = function.returns.find(function.outputs[i].name);
       if (found == function.returns.end()) continue;
       std::string at = found->second;
-      for (size_t steps = 0; steps <= function.nodes.size(); ++steps) {
+      for (int steps = 0; steps < kMaxChain; ++steps) {
         const std::string name_at = ParseReference(at).node;
         if (const auto argument = arguments.find(name_at); argument != arguments.end()) {
           passed[i] = argument->second;

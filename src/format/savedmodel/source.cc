@@ -12,6 +12,9 @@ namespace assay::savedmodel {
 namespace {
 
 constexpr uint64_t kMaxMessageBytes = uint64_t{1} << 31;
+constexpr int kMaxChain = 64;  // of nodes that pass a value on
+// Signatures that are compared with each other.
+constexpr size_t kMaxCompared = 16;
 
 using NodeIndex = std::map<std::string, const Node*>;
 
@@ -24,7 +27,7 @@ NodeIndex IndexOf(const std::vector<Node>& nodes) {
 // Through nodes that only pass a value on.
 const Node* Origin(const NodeIndex& nodes, const std::string& input, int* output) {
   std::string text = input;
-  for (size_t steps = 0; steps <= nodes.size(); ++steps) {
+  for (int steps = 0; steps < kMaxChain; ++steps) {
     const Reference ref = ParseReference(text);
     const auto found = nodes.find(ref.node);
     if (found == nodes.end()) return nullptr;
@@ -265,7 +268,7 @@ const SignatureInfo& ChooseSignature(const Source& source, const std::string& na
   // Several: one that stands for all.
   const SignatureInfo* chosen = source.signatures.data();
   const std::string first = CallOf(source, *chosen);
-  bool all_same = !first.empty();
+  bool all_same = !first.empty() && source.signatures.size() <= kMaxCompared;
   for (const SignatureInfo& signature : source.signatures) {
     all_same = all_same && CallOf(source, signature) == first;
     if (signature.key == "serving_default") chosen = &signature;

@@ -78,6 +78,27 @@ std::vector<Value> Bind(Call& c, const Passed& passed) {
   return arguments;
 }
 
+// The subgraph that is being built; closed whatever happens inside.
+class OpenSubgraph {
+ public:
+  OpenSubgraph(GraphBuilder& g, std::string name) : g_(g), index_(g.BeginSubgraph(std::move(name))) {}
+  ~OpenSubgraph() {
+    if (is_open_) g_.EndSubgraph({});
+  }
+  OpenSubgraph(const OpenSubgraph&) = delete;
+  OpenSubgraph& operator=(const OpenSubgraph&) = delete;
+  int index() const { return index_; }
+  void End(std::vector<Id> outputs) {
+    is_open_ = false;
+    g_.EndSubgraph(std::move(outputs));
+  }
+
+ private:
+  GraphBuilder& g_;
+  int index_;
+  bool is_open_ = true;
+};
+
 struct Built {
   int index = 0;
   std::vector<Value> results;
@@ -92,7 +113,8 @@ bool AnyUnknown(const std::vector<Value>& values) {
 // The function as a subgraph; `wanted` says which of its results are outputs (empty: all tensors).
 Built Build(Call& c, const std::string& function, const Passed& passed, const std::vector<size_t>& wanted, bool all) {
   Built built;
-  built.index = c.g.BeginSubgraph(c.name + "/" + function);
+  OpenSubgraph subgraph(c.g, c.name + "/" + function);
+  built.index = subgraph.index();
   std::vector<Value> results = c.context.CallFunction(function, Bind(c, passed));
   std::vector<Id> outputs;
   built.is_unknown = AnyUnknown(results);
@@ -112,7 +134,7 @@ Built Build(Call& c, const std::string& function, const Passed& passed, const st
     built.kinds.push_back(c.g.KindOf(id));
   }
   built.results = std::move(results);
-  c.g.EndSubgraph(std::move(outputs));
+  subgraph.End(std::move(outputs));
   return built;
 }
 
@@ -170,7 +192,7 @@ void LearnElements(Call& c, const std::string& body, std::vector<Value>& argumen
     trial[i] = Value();
   }
   const Passed passed = Pass(c, trial, unchanged);
-  const int first = c.g.BeginSubgraph(c.name + "/trial");
+  OpenSubgraph subgraph(c.g, c.name + "/trial");
   std::vector<Value> bound = Bind(c, passed);
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i].kind != Value::Kind::kList) continue;
@@ -180,8 +202,8 @@ void LearnElements(Call& c, const std::string& body, std::vector<Value>& argumen
     bound[i].list.count = graph::kNoTensor;
   }
   c.context.CallFunction(body, bound);
-  c.g.EndSubgraph({});
-  c.context.DropSubgraphs(first);
+  subgraph.End({});
+  c.context.DropSubgraphs(subgraph.index());
   for (const size_t i : open) {
     Value& list = arguments[i];
     if (!list.list.learned->has_value()) throw Unsupported{"a list whose elements' shape nothing says"};
@@ -226,7 +248,7 @@ void While(Call& c) {
   };
   bool is_unknown = false;
   const auto build = [&](const std::string& function, bool is_cond) {
-    const int index = c.g.BeginSubgraph(c.name + (is_cond ? "_cond" : "_body"));
+    OpenSubgraph subgraph(c.g, c.name + (is_cond ? "_cond" : "_body"));
     std::vector<Value> results = c.context.CallFunction(function, with_lists(Bind(c, passed)));
     is_unknown |= AnyUnknown(results);
     std::vector<Id> outputs;
@@ -241,8 +263,8 @@ void While(Call& c) {
       }
       outputs.push_back(results[i].id);
     }
-    c.g.EndSubgraph(std::move(outputs));
-    return index;
+    subgraph.End(std::move(outputs));
+    return subgraph.index();
   };
   const int cond_index = build(cond, true), body_index = build(body, false);
   if (is_unknown) {

@@ -105,6 +105,9 @@ void Conv2DBackpropInput(Call& c) {
   std::vector<int64_t> crop(8, 0);
   if (padding == "EXPLICIT") crop = c.Ints("explicit_paddings");
   if (crop.size() != 8) throw InputError("its explicit_paddings have {} numbers", crop.size());
+  for (const int64_t amount : crop) {
+    if (amount < 0 || amount > (1 << 24)) throw InputError("its explicit_paddings have {}", amount);
+  }
   if (first) std::rotate(crop.begin() + 2, crop.begin() + 4, crop.end());
   if (padding != "SAME" && padding != "VALID" && padding != "EXPLICIT") throw Unsupported{"padding " + padding};
   const auto low = c.g.IntValues(c.In(0), false), high = c.g.IntValues(c.In(0), true);
@@ -120,8 +123,7 @@ void Conv2DBackpropInput(Call& c) {
   int32_t size[2];
   for (size_t i = 0; i < 2; ++i) {
     const int64_t margin = crop[2 + 2 * i] + crop[3 + 2 * i];
-    if (crop[2 + 2 * i] < 0 || crop[3 + 2 * i] < 0 || margin > (1 << 24)) throw InputError("its paddings are damaged");
-    size[i] = Checked((*low)[at + i] + margin, "output size");
+    size[i] = Checked(std::clamp<int64_t>((*low)[at + i], 0, 1 << 25) + margin, "output size");
   }
   Id y = c.g.TransposeConv(c.name, x, weights, kNoTensor, window, size[0], size[1]);
   for (int i = 0; i < 2; ++i) {

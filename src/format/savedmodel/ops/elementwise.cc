@@ -1,9 +1,11 @@
 // Ops that work element by element, their compositions, and constants.
+#include <algorithm>
 #include <cmath>
 
 #include "format/savedmodel/node_call.h"
 #include "graph/ops/activations.h"
 #include "graph/ops/arithmetic.h"
+#include "graph/ops/normalization.h"
 
 namespace assay::savedmodel {
 namespace {
@@ -33,8 +35,24 @@ void Compare(Call& c) {
   c.Return(c.g.Op(kOp, c.name, {c.In(0), c.In(1)}, {}, DType::kBool));
 }
 
+// A constant that is this value throughout and does not make `x` larger.
+bool IsAll(const Call& c, Id constant, float value, Id x) {
+  const graph::Tensor& tensor = c.g.info(constant);
+  if (!tensor.data.has_value() || tensor.dtype != DType::kFloat32 || c.g.info(x).dtype != DType::kFloat32) return false;
+  const Shape &small = tensor.shape, &large = c.g.shape(x);
+  if (small.rank() > large.rank()) return false;
+  for (int i = 1; i <= small.rank(); ++i) {
+    const bool fits = small.FromEnd(i) == large.FromEnd(i) && !c.g.IsOpen(x, large.rank() - i);
+    if (small.FromEnd(i) != 1 && !fits) return false;
+  }
+  const std::vector<float> values = lowering::FloatsOf(tensor);
+  return std::all_of(values.begin(), values.end(), [value](float v) { return v == value; });
+}
+
 template <BuiltinOp kOp>
 void Additive(Call& c) {
+  if (IsAll(c, c.In(1), 0, c.In(0))) return c.Return(c.In(0));
+  if (kOp == BuiltinOp::kAdd && IsAll(c, c.In(0), 0, c.In(1))) return c.Return(c.In(1));
   c.Return(c.g.Op(kOp, c.name, {c.In(0), c.In(1)}, Attributes::From(graph::AddAttributes{})));
 }
 
@@ -117,6 +135,25 @@ void Add(Call& c) {
   Additive<BuiltinOp::kAdd>(c);
 }
 
+// x / sqrt(max(sum(x^2), 1e-12)) over the last dimension, which is what L2_NORMALIZATION computes.
+bool L2NormalizationOf(Call& c, Id x, Id factor) {
+  const graph::Operator* rsqrt = ProducerOf(c, factor, BuiltinOp::kRsqrt);
+  const graph::Operator* max = rsqrt == nullptr ? nullptr : ProducerOf(c, rsqrt->inputs[0], BuiltinOp::kMaximum);
+  if (max == nullptr) return false;
+  const auto least = c.FloatScalar(max->inputs[1]);
+  const graph::Operator* sum = ProducerOf(c, max->inputs[0], BuiltinOp::kSum);
+  if (sum == nullptr || !least.has_value() || std::abs(*least - 1e-12) > 1e-14) return false;
+  const auto axes = c.g.IntValues(sum->inputs[1], false);
+  const graph::Operator* square = ProducerOf(c, sum->inputs[0], BuiltinOp::kSquare);
+  const int rank = c.g.rank(x);
+  if (square == nullptr || square->inputs[0] != x || !axes.has_value() || axes->size() != 1 ||
+      c.g.rank(max->inputs[0]) != rank || ((*axes)[0] != -1 && (*axes)[0] != rank - 1)) {
+    return false;
+  }
+  c.Return(c.g.Op(BuiltinOp::kL2Normalization, c.name, {x}, Attributes::From(graph::L2NormAttributes{})));
+  return true;
+}
+
 void Mul(Call& c) {
   for (const size_t i : {size_t{0}, size_t{1}}) {
     if (c.size() != 2 || c.inputs[i].kind != Value::Kind::kErf || !c.inputs[i].plus_one) continue;
@@ -127,6 +164,11 @@ void Mul(Call& c) {
       c.Return(c.g.Op(BuiltinOp::kGelu, c.name, {*x}, Attributes::From(graph::GeluAttributes{false})));
       return;
     }
+  }
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    if (c.size() != 2) break;
+    if (IsAll(c, c.In(1 - i), 1, c.In(i))) return c.Return(c.In(i));
+    if (L2NormalizationOf(c, c.In(i), c.In(1 - i))) return;
   }
   for (const size_t i : {size_t{0}, size_t{1}}) {
     // x / 2 * (1 + tanh(...))
@@ -158,6 +200,7 @@ void Div(Call& c) {
       return;
     }
   }
+  if (IsAll(c, c.In(1), 1, c.In(0))) return c.Return(c.In(0));
   c.Return(c.g.Div(c.name, c.In(0), c.In(1)));
 }
 
@@ -177,9 +220,20 @@ void MulNoNan(Call& c) {
 }
 
 void AddN(Call& c) {
-  Id sum = c.In(0);
-  for (size_t i = 1; i < c.size(); ++i) sum = c.g.Add(i + 1 == c.size() ? c.name : c.name + "/partial", sum, c.In(i));
-  c.Return(sum);
+  const std::vector<Id> terms = c.Tensors(0, c.size());
+  if (terms.empty()) throw InputError("it has no inputs");
+  if (terms.size() == 1) return c.Return(terms[0]);
+  c.Return(terms.size() == 2 ? c.g.Add(c.name, terms[0], terms[1]) : c.g.Op(BuiltinOp::kAddN, c.name, terms));
+}
+
+void LogicalNot(Call& c) {
+  const graph::Operator* op = c.g.Producer(c.In(0));
+  if (op != nullptr && (op->code == BuiltinOp::kEqual || op->code == BuiltinOp::kNotEqual)) {
+    const BuiltinOp opposite = op->code == BuiltinOp::kEqual ? BuiltinOp::kNotEqual : BuiltinOp::kEqual;
+    const std::vector<Id> operands = op->inputs;
+    return c.Return(c.g.Op(opposite, c.name, operands, {}, DType::kBool));
+  }
+  c.Return(c.g.Op(BuiltinOp::kLogicalNot, c.name, {c.In(0)}));
 }
 
 void LeakyRelu(Call& c) {
@@ -370,7 +424,7 @@ constexpr OpRow kElementwiseRows[] = {
     {"Sign", Unary<BuiltinOp::kSign>},
     {"ZerosLike", Unary<BuiltinOp::kZerosLike>},
     {"LogSoftmax", Unary<BuiltinOp::kLogSoftmax>},
-    {"LogicalNot", Unary<BuiltinOp::kLogicalNot>},
+    {"LogicalNot", LogicalNot},
     {"Softmax", Softmax},
     {"LeakyRelu", LeakyRelu},
     {"Selu", Selu},

@@ -137,6 +137,7 @@ constexpr OpRow kListRows[] = {
 
 Id MaterializeList(Call& c, const TensorList& list) {
   GraphBuilder& g = c.g;
+  if (list.count == graph::kNoTensor || !list.element.has_value()) throw Unsupported{"a list in a loop within a loop"};
   const auto low = g.IntValues(list.count, false), high = g.IntValues(list.count, true);
   if (!low.has_value() || !high.has_value() || low->size() != 1 || high->size() != 1 || (*low)[0] < 0 ||
       (*low)[0] > (1 << 24) || (*high)[0] < 0 || (*high)[0] > (1 << 24)) {

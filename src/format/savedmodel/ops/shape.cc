@@ -198,9 +198,23 @@ void Pack(Call& c) {
   int64_t axis = c.Int("axis", 0);
   if (axis < -rank - 1 || axis > rank) throw InputError("axis {} of {} dimensions", axis, rank + 1);
   if (axis < 0) axis += rank + 1;
-  c.Return(
+  const Id packed =
       c.g.Op(BuiltinOp::kPack, c.name, xs,
-             Attributes::From(graph::PackAttributes{static_cast<int32_t>(xs.size()), static_cast<int32_t>(axis)})));
+             Attributes::From(graph::PackAttributes{static_cast<int32_t>(xs.size()), static_cast<int32_t>(axis)}));
+  // [shape(x)[0], 5] of an x with 5 columns is shape(x).
+  for (const Id x : xs) {
+    const graph::Operator* slice = c.g.Producer(x);
+    const graph::Operator* shape =
+        slice == nullptr || slice->code != BuiltinOp::kStridedSlice ? nullptr : c.g.Producer(slice->inputs[0]);
+    if (shape == nullptr || shape->code != BuiltinOp::kShape) continue;
+    const Id whole = shape->outputs[0];
+    if (c.g.IntValues(whole, false) == c.g.IntValues(packed, false) &&
+        c.g.IntValues(whole, true) == c.g.IntValues(packed, true) && c.g.info(whole).dtype == c.g.info(packed).dtype &&
+        c.g.IntValues(whole, false).has_value()) {
+      return c.Return(whole);
+    }
+  }
+  c.Return(packed);
 }
 
 std::vector<DType> Types(const Call& c, Id x, int64_t count) {
