@@ -12,22 +12,22 @@ namespace assay::savedmodel {
 namespace {
 
 constexpr uint64_t kMaxMessageBytes = uint64_t{1} << 31;
-constexpr int kMaxChain = 64;  // of nodes that pass a value on
+constexpr int kMaxPassing = 64;  // of nodes that pass a value on
 // Signatures that are compared with each other.
 constexpr size_t kMaxCompared = 16;
 
-using NodeIndex = std::map<std::string, const Node*>;
+using NodesByName = std::map<std::string, const Node*>;
 
-NodeIndex IndexOf(const std::vector<Node>& nodes) {
-  NodeIndex index;
+NodesByName IndexOf(const std::vector<Node>& nodes) {
+  NodesByName index;
   for (const Node& node : nodes) index[node.name] = &node;
   return index;
 }
 
 // Through nodes that only pass a value on.
-const Node* Origin(const NodeIndex& nodes, const std::string& input, int* output) {
+const Node* Origin(const NodesByName& nodes, const std::string& input, int* output) {
   std::string text = input;
-  for (int steps = 0; steps < kMaxChain; ++steps) {
+  for (int steps = 0; steps < kMaxPassing; ++steps) {
     const Reference ref = ParseReference(text);
     const auto found = nodes.find(ref.node);
     if (found == nodes.end()) return nullptr;
@@ -41,7 +41,7 @@ const Node* Origin(const NodeIndex& nodes, const std::string& input, int* output
 }
 
 // The checkpoint's name for output `output` of a RestoreV2.
-std::string RestoredName(const NodeIndex& nodes, const Node& restore, int output) {
+std::string RestoredName(const NodesByName& nodes, const Node& restore, int output) {
   if (restore.inputs.size() < 2) return {};
   int unused = 0;
   const Node* names = Origin(nodes, restore.inputs[1], &unused);
@@ -57,7 +57,7 @@ std::string RestoredName(const NodeIndex& nodes, const Node& restore, int output
 template <typename VariableOf>
 void CollectAssignments(const std::vector<Node>& nodes, const VariableOf& variable_of,
                         std::map<std::string, std::string>* keys) {
-  const NodeIndex index = IndexOf(nodes);
+  const NodesByName index = IndexOf(nodes);
   for (const Node& node : nodes) {
     if ((node.op != "AssignVariableOp" && node.op != "Assign") || node.inputs.size() < 2) continue;
     int output = 0;
@@ -90,7 +90,7 @@ std::map<std::string, std::string> FindVariableKeys(const MetaGraph& meta) {
         },
         &keys);
   }
-  const NodeIndex index = IndexOf(meta.graph.nodes);
+  const NodesByName index = IndexOf(meta.graph.nodes);
   CollectAssignments(
       meta.graph.nodes,
       [&](const std::string& input) -> std::string {
@@ -165,7 +165,7 @@ Source FromFrozenGraph(Graph graph) {
 // What a signature computes, where that is one call of a function on its inputs: the function's name and arguments, so
 // that two signatures can be compared.
 std::string CallOf(const Source& source, const SignatureInfo& signature) {
-  const NodeIndex index = IndexOf(source.graph.nodes);
+  const NodesByName index = IndexOf(source.graph.nodes);
   std::map<std::string, std::string> placeholders;
   for (const TensorInfo& input : signature.inputs) {
     placeholders[ParseReference(input.tensor).node] = "$" + Describe(input);
