@@ -362,6 +362,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
   auto state = std::make_shared<State>();
   state->weights = PackProduct(context.Input(1), outputs, depth);
   state->zeros.resize(kernels::simd::PaddedOutputs(outputs));
+  state->sums.reserve(outputs);
   for (const uint32_t sum : state->weights->sums) state->sums.push_back(static_cast<int32_t>(sum));
   state->scales = product.scales;
   state->bias = BiasOrZeros(context, outputs);

@@ -45,6 +45,7 @@ std::optional<Product> ProductOf(const OpEvent& event) {
 
 int64_t MacsOf(const OpEvent& event) {
   std::vector<Shape> inputs, outputs;
+  inputs.reserve(event.inputs.size()), outputs.reserve(event.outputs.size());
   for (const ops::TensorRef* input : event.inputs) inputs.push_back(input == nullptr ? Shape{0} : input->shape);
   for (const ops::TensorRef* output : event.outputs) outputs.push_back(output->shape);
   return CountMacs(*event.op, inputs, outputs);
