@@ -127,7 +127,13 @@ int Main(int argc, char** argv) {
     return code;
   } catch (const Error& error) {
     if (reader_is_gone) return static_cast<int>(error.code());
-    fmt::print(stderr, "assay: {}\n", CleanUtf8(error.what(), "?"));  // names in it come from files
+    // Names in it come from files. Its lines stay, behind the first one indented.
+    std::string_view rest = error.what();
+    for (std::string_view start = "assay: "; start != ""; start = rest.empty() ? "" : "  ") {
+      const size_t end = std::min(rest.find('\n'), rest.size());
+      fmt::print(stderr, "{}{}\n", start, CleanUtf8(rest.substr(0, end), "?"));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "assay: out of memory\n");

@@ -36,6 +36,7 @@ std::vector<std::string> OpsOf(const graph::Subgraph& graph, const std::string& 
 // A layer of the source and what the names of its tensors start with.
 struct Scope {
   std::string path, class_name, scope;
+  std::vector<std::string> outputs;
 };
 
 std::vector<Scope> ReadKeras(const ConvertRequest& request, Conversion& result) {
@@ -45,7 +46,9 @@ std::vector<Scope> ReadKeras(const ConvertRequest& request, Conversion& result) 
   keras::Lowered lowered = keras::Lower(source, request.source, {request.batch, request.input_shapes});
   result.model = std::move(lowered.model);
   std::vector<Scope> layers;
-  for (const keras::LoweredLayer& layer : lowered.layers) layers.push_back({layer.path, layer.class_name, layer.scope});
+  for (const keras::LoweredLayer& layer : lowered.layers) {
+    layers.push_back({layer.path, layer.class_name, layer.scope, layer.outputs});
+  }
   return layers;
 }
 
@@ -59,7 +62,7 @@ std::vector<Scope> ReadTensorFlow(const ConvertRequest& request, Conversion& res
   result.unit = "node";
   result.model = std::move(lowered.model);
   std::vector<Scope> nodes;
-  for (const savedmodel::LoweredNode& node : lowered.nodes) nodes.push_back({node.path, node.op, node.path});
+  for (const savedmodel::LoweredNode& node : lowered.nodes) nodes.push_back({node.path, node.op, node.path, {}});
   return nodes;
 }
 
@@ -75,7 +78,8 @@ Conversion Convert(const ConvertRequest& request) {
   result.passes = passes::Simplify(result.model, request.without_passes);
   InContext([&] { return request.source; }, [&] { graph::Verify(result.model); });
   for (const Scope& layer : layers) {
-    result.layers.push_back({layer.path, layer.class_name, OpsOf(result.model.subgraphs[0], layer.scope)});
+    result.layers.push_back(
+        {layer.path, layer.class_name, OpsOf(result.model.subgraphs[0], layer.scope), layer.outputs});
   }
   return result;
 }

@@ -24,7 +24,8 @@ struct ConvertRequest {
 
 struct SourceLayer {
   std::string path, class_name;
-  std::vector<std::string> ops;  // of the simplified graph that carry its name
+  std::vector<std::string> ops;      // of the simplified graph that carry its name
+  std::vector<std::string> outputs;  // names of the tensors that it returns, before the passes
 };
 
 struct Conversion {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -14,6 +15,9 @@
 #include "format/lowering/graph_builder.h"
 #include "format/tflite/reader.h"
 #include "format/tflite/writer.h"
+#include "graph/ops/concatenation.h"
+#include "graph/ops/reshape.h"
+#include "graph/ops/shape.h"
 #include "graph/verifier.h"
 #include "passes/half_weights.h"
 #include "runtime/run_model.h"
@@ -272,6 +276,104 @@ TEST(PassesTest, ConstantsShapesAndDuplicatesFold) {
   graph::Model model = g.Finish({y});
   passes::Simplify(model, {});
   EXPECT_EQ(model.subgraphs[0].operators.size(), 2U);  // one ADD, one MUL
+}
+
+// The graph before and after the passes give the same; what is left of an op.
+size_t LeftAfterPasses(const graph::Model& before, BuiltinOp code) {
+  graph::Model after = before;
+  passes::Simplify(after, {});
+  const Verification verification = VerifyPasses(before, Reread(after), 2, numerics::FindProfile("reference"), nullptr);
+  EXPECT_GE(verification.tensors, 1);
+  EXPECT_LE(verification.worst.relative, 1e-6) << verification.worst.tensor;
+  return CountOps(after, code);
+}
+
+// SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND, behind them a batch norm and an activation; block 2, kernel 3.
+graph::Model DilatedByHand(const std::vector<int32_t>& pads, const std::vector<int32_t>& crops, bool depthwise) {
+  GraphBuilder g("test");
+  const Id x = g.Input("x", DType::kFloat32, {-1, 9, 8, 2});
+  Random random(5, 1);
+  const auto values = [&](int64_t n) {
+    std::vector<float> list(static_cast<size_t>(n));
+    for (float& value : list) value = static_cast<float>(random.Normal());
+    return list;
+  };
+  const auto pairs = [&](const char* name, const std::vector<int32_t>& list) {
+    std::vector<uint8_t> bytes(list.size() * sizeof(int32_t));
+    std::memcpy(bytes.data(), list.data(), bytes.size());
+    return g.ConstantBytes(name, DType::kInt32, {2, 2}, graph::Constant::Own(std::move(bytes)));
+  };
+  const Id block = g.Ints("block", {2, 2});
+  Id y = g.Op(BuiltinOp::kSpaceToBatchNd, "to_batch", {x, block, pairs("pads", pads)});
+  y = depthwise ? g.DepthwiseConv2D("conv", y, g.Floats("w", {1, 3, 3, 4}, values(36)), graph::kNoTensor, {})
+                : g.Conv2D("conv", y, g.Floats("w", {4, 3, 3, 2}, values(72)), graph::kNoTensor, {});
+  y = g.Op(BuiltinOp::kBatchToSpaceNd, "to_space", {y, block, pairs("crops", crops)});
+  y = g.Mul("scaled", y, g.Floats("scale", {4}, values(4)));
+  y = g.Add("moved", y, g.Floats("offset", {1, 1, 4}, values(4)));
+  y = g.Op(BuiltinOp::kRelu, "relu", {y});
+  return g.Finish({y});
+}
+
+TEST(PassesTest, BatchNormGoesIntoADilatedConvolution) {
+  for (const bool depthwise : {false, true}) {
+    const BuiltinOp convolution = depthwise ? BuiltinOp::kDepthwiseConv2D : BuiltinOp::kConv2D;
+    // VALID: 9 and 8 are filled up to 10 and 8, what the fill adds is cropped. SAME: 2 in front and behind.
+    for (const auto& [pads, crops] : {std::pair<std::vector<int32_t>, std::vector<int32_t>>{{0, 1, 0, 0}, {0, 1, 0, 0}},
+                                      {{2, 3, 2, 2}, {0, 1, 0, 0}}}) {
+      const graph::Model model = DilatedByHand(pads, crops, depthwise);
+      EXPECT_EQ(LeftAfterPasses(model, convolution), 1U);
+      for (const BuiltinOp code : {BuiltinOp::kBatchToSpaceNd, BuiltinOp::kPad, BuiltinOp::kMul, BuiltinOp::kRelu}) {
+        EXPECT_EQ(LeftAfterPasses(model, code), 0U) << graph::BuiltinOpName(code);
+      }
+    }
+    // Other amounts stay a PAD.
+    EXPECT_EQ(LeftAfterPasses(DilatedByHand({1, 2, 2, 2}, {0, 1, 0, 0}, depthwise), BuiltinOp::kPad), 1U);
+  }
+}
+
+TEST(PassesTest, GeluIsRecognized) {
+  for (const double cubic : {0.044715, 0.05}) {
+    GraphBuilder g("test");
+    const Id in = g.Input("x", DType::kFloat32, {-1, 7});
+    const Id x = g.Mul("twice", in, g.Scalar("two", 2));  // a product itself
+    const Id cube = g.Op(BuiltinOp::kPow, "cube", {x, g.Scalar("three", 3)});
+    const Id sum = g.Add("sum", x, g.Mul("small", g.Scalar("cubic", static_cast<float>(cubic)), cube));
+    const Id tanh = g.Op(BuiltinOp::kTanh, "tanh", {g.Mul("root", g.Scalar("s", 0.7978845608F), sum)});
+    const Id y = g.Mul("y", g.Mul("half", g.Scalar("h", 0.5F), x), g.Add("gate", g.Scalar("one", 1), tanh));
+    EXPECT_EQ(LeftAfterPasses(g.Finish({y}), BuiltinOp::kGelu), cubic == 0.044715 ? 1U : 0U);
+  }
+}
+
+TEST(PassesTest, IdentitiesGo) {
+  GraphBuilder g("test");
+  const Id x = g.Input("x", DType::kFloat32, {-1, 1, 3});
+  const Id e = g.Op(BuiltinOp::kExp, "e", {x});
+  const Id a = g.Sub("a", e, g.Floats("zeros", {3}, std::vector<float>(3, 0.0F)));
+  const Id b = g.Mul("b", g.Floats("ones", {1, 3}, std::vector<float>(3, 1.0F)), a);
+  const Id c = g.Add("c", b, g.Floats("wide", {4, 3}, std::vector<float>(12, 0.0F)));  // makes it larger
+  const Id d = g.Sub("d", g.Floats("zeros_1", {3}, std::vector<float>(3, 0.0F)), c);   // turns the sign
+  const graph::Model model = g.Finish({d});
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kMul), 0U);
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kSub), 1U);
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kAdd), 1U);
+}
+
+// A size computed from the shape of x, whose batch is open: [batch, 3 * 4] by SHAPE, STRIDED_SLICE, MUL, PACK.
+TEST(PassesTest, ShapesFoldBehindAnOpenBatch) {
+  GraphBuilder g("test");
+  const Id x = g.Input("x", DType::kFloat32, {-1, 3, 4});
+  const Id e = g.Op(BuiltinOp::kExp, "e", {x});
+  const Id shape =
+      g.Op(BuiltinOp::kShape, "shape", {e},
+           graph::Attributes::From(graph::ShapeAttributes{static_cast<int32_t>(DType::kInt32)}), DType::kInt32);
+  const auto part = [&](const char* name, int32_t i) { return g.Select(name, shape, 0, i); };
+  const Id size = g.Op(BuiltinOp::kPack, "size", {part("n", 0), g.Mul("area", part("h", 1), part("w", -1))},
+                       graph::Attributes::From(graph::PackAttributes{2, 0}));
+  const Id y = g.Op(BuiltinOp::kReshape, "y", {e, size}, graph::Attributes::From(graph::ReshapeAttributes{}));
+  const graph::Model model = g.Finish({y});
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kShape), 0U);
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kPack), 0U);
+  EXPECT_EQ(LeftAfterPasses(model, BuiltinOp::kReshape), 1U);
 }
 
 TEST(PassesTest, PadBecomesSameOnlyWhereTheAmountsFit) {

@@ -173,7 +173,7 @@ struct Row {
   BinaryFn binary = nullptr;
 };
 
-constexpr Row kRows[] = {
+constexpr Row kDoubleRows[] = {
     {BuiltinOp::kConv2D, Conv2DInDouble},
     {BuiltinOp::kDepthwiseConv2D, DepthwiseConv2DInDouble},
     {BuiltinOp::kConv3D, Conv3DInDouble},
@@ -224,11 +224,16 @@ constexpr Row kRows[] = {
     {.code = BuiltinOp::kPow, .binary = [](double a, double b) { return std::pow(a, b); }},
     {.code = BuiltinOp::kSquaredDifference, .binary = [](double a, double b) { return (a - b) * (a - b); }},
     {.code = BuiltinOp::kPrelu, .binary = [](double a, double b) { return a < 0 ? a * b : a; }},
+    {.code = BuiltinOp::kEqual, .binary = [](double a, double b) { return a == b ? 1.0 : 0.0; }},
+    {.code = BuiltinOp::kNotEqual, .binary = [](double a, double b) { return a != b ? 1.0 : 0.0; }},
+    {.code = BuiltinOp::kLess, .binary = [](double a, double b) { return a < b ? 1.0 : 0.0; }},
+    {.code = BuiltinOp::kLessEqual, .binary = [](double a, double b) { return a <= b ? 1.0 : 0.0; }},
+    {.code = BuiltinOp::kGreaterEqual, .binary = [](double a, double b) { return a >= b ? 1.0 : 0.0; }},
     {.code = BuiltinOp::kGreater, .binary = [](double a, double b) { return a > b ? 1.0 : 0.0; }},
 };
 
 const Row* FindRow(BuiltinOp code) {
-  for (const Row& row : kRows) {
+  for (const Row& row : kDoubleRows) {
     if (row.code == code) return &row;
   }
   return nullptr;

@@ -102,7 +102,8 @@ class Evaluator {
     }
     if (op.code == BuiltinOp::kWhile) return Loop(op, inputs, values);
     if (op.code == BuiltinOp::kIf) return Branch(op, inputs, values);
-    if (any_real && op.code == BuiltinOp::kGreater) {
+    const DType result_type = graph.tensors[static_cast<size_t>(op.outputs[0])].dtype;
+    if (any_real && result_type == DType::kBool && IsComputedInDouble(op.code)) {
       DoubleValue result = ComputeInDouble(op, inputs);
       for (const double x : result.real) result.raw.push_back(x != 0 ? 1 : 0);
       result.real.clear();

@@ -28,7 +28,7 @@ bool Fold(Subgraph& graph, const Uses& uses, Operator& op) {
   const int32_t producer = uses.producer(op.inputs[0]);
   if (producer < 0) return false;
   const Operator& pad = graph.operators[static_cast<size_t>(producer)];
-  if (pad.code != BuiltinOp::kPad || uses.readers(op.inputs[0]) != 1) return false;
+  if (pad.code != BuiltinOp::kPad) return false;  // others that read it keep it
   const auto amounts = IntValues(graph, pad.inputs[1]);
   const graph::Tensor &input = TensorAt(graph, pad.inputs[0]), &filter = TensorAt(graph, op.inputs[1]);
   if (!amounts.has_value() || amounts->size() != 8 || input.shape.rank() != 4 || filter.shape.rank() != 4) return false;

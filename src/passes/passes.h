@@ -37,6 +37,8 @@ std::vector<PassResult> Simplify(graph::Model& model, const std::set<std::string
 
 // ---- the passes, one per file
 int FoldConstants(PassContext& context);
+int FoldShapes(PassContext& context);
+int DropIdentities(PassContext& context);
 int FoldBatchNorm(PassContext& context);
 int UndoSpaceToBatch(PassContext& context);
 int FoldPad(PassContext& context);

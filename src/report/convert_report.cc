@@ -121,7 +121,8 @@ std::string ConvertJson(const ConvertContext& context, const convert::Conversion
   for (const auto& [kind, count] : OpKinds(conversion.model)) json["op_kinds"][kind] = count;
   json["layers"] = ordered_json::array();
   for (const convert::SourceLayer& layer : conversion.layers) {
-    json["layers"].push_back({{"path", layer.path}, {"class", layer.class_name}, {"ops", layer.ops}});
+    json["layers"].push_back(
+        {{"path", layer.path}, {"class", layer.class_name}, {"ops", layer.ops}, {"outputs", layer.outputs}});
   }
   for (const passes::PassResult& pass : conversion.passes) json["passes"][std::string(pass.name)] = pass.count;
   if (context.half.has_value()) {

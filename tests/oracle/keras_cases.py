@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/keras/cases.npz: small models of every layer made by the real Keras, with inputs and what Keras answers.
 
-    keras_cases.py OUT.npz [--only TEXT]
+    keras_cases.py OUT.npz [--only TEXT[,TEXT]...]      (with --only, what OUT.npz has beside those stays)
 
 Keys: NAME.h5/file or NAME.keras/file (the model's bytes), .../x0, x1... and .../y0, y1... Both Keras 3 and Keras 2 (tf_keras)
 write models. Weights are random, moving statistics too. Needs TensorFlow, tf_keras and keras (see README.md).
@@ -252,6 +252,141 @@ def _(k):
     return k.Model(x, L.Multiply()([y, L.Rescaling(1 / 6)(L.ReLU(6.0)(L.Rescaling(1.0, offset=3.0)(y)))]))
 
 
+# ---- masks
+def words(k, mask_zero=True, steps=6, name='x'):
+    x = k.layers.Input((steps,), name=name, dtype='int32')
+    return x, k.layers.Embedding(7, 4, mask_zero=mask_zero, name=f'embed_{name}')(x)
+
+
+@case('mask_lstm', formats=('h5', 'keras'))
+def _(k):
+    x, y = words(k)
+    y = k.layers.LSTM(4, return_sequences=True)(k.layers.Dropout(0.1)(y))
+    return k.Model(x, [y, k.layers.GRU(3)(y), k.layers.SimpleRNN(2, go_backwards=True, return_sequences=True)(y)])
+
+
+@case('mask_bidirectional', formats=('h5', 'keras'))
+def _(k):
+    x, y = words(k)
+    y = k.layers.Bidirectional(k.layers.LSTM(3, return_sequences=True))(y)
+    return k.Model(x, [y, k.layers.GlobalAveragePooling1D()(y), k.layers.Bidirectional(k.layers.GRU(2))(y)])
+
+
+@case('mask_states')
+def _(k):
+    x, y = words(k)
+    h, c = k.layers.Input((4,), name='h'), k.layers.Input((4,), name='c')
+    sequence, h1, c1 = k.layers.LSTM(4, return_sequences=True, return_state=True)(y, initial_state=[h, c])
+    last = k.layers.GRU(4)(y, initial_state=[h])
+    return k.Model([x, h, c], [sequence, h1, c1, last])
+
+
+@case('bidirectional_states')
+def _(k):
+    x = k.layers.Input(LINE, name='x')
+    a, b = k.layers.Input((3,), name='a'), k.layers.Input((3,), name='b')
+    return k.Model([x, a, b], k.layers.Bidirectional(k.layers.GRU(3, return_state=True))(x, initial_state=[a, b]))
+
+
+@case('masking_layer')
+def _(k):
+    x = k.layers.Input((5, 3), name='x')
+    y = k.layers.Masking(1.0)(k.layers.ReLU(1.0)(x))
+    z = k.layers.RNN([k.layers.LSTMCell(3), k.layers.GRUCell(2)], return_sequences=True)(k.layers.Dense(3)(y))
+    return k.Model(x, [y, k.layers.TimeDistributed(k.layers.Dense(2))(z), k.layers.LSTM(2)(z)])
+
+
+@case('mask_attention')
+def _(k):
+    (q, a), (v, b) = words(k, name='q'), words(k, steps=4, name='v')
+    return k.Model([q, v], [k.layers.Attention()([a, b]), k.layers.AdditiveAttention()([a, b]), k.layers.Attention()([a, b, b], use_causal_mask=True)])
+
+
+@case('mask_multi_head', formats=('h5', 'keras'))
+def _(k):
+    (q, a), (v, b) = words(k, name='q'), words(k, steps=4, name='v')
+    y = k.layers.MultiHeadAttention(2, 3)(a, b)
+    return k.Model([q, v], [y, k.layers.LSTM(2)(y)])
+
+
+@case('mask_merges')
+def _(k):
+    (q, a), (v, b) = words(k, name='q'), words(k, name='v')
+    pool = k.layers.GlobalAveragePooling1D()
+    return k.Model([q, v], [pool(k.layers.Add()([a, b])), pool(k.layers.Concatenate()([a, b])), pool(k.layers.Concatenate(axis=1)([a, b])),
+                            pool(k.layers.BatchNormalization()(a))])
+
+
+@case('attention_causal')
+def _(k):
+    x = k.layers.Input((5, 4), name='x')
+    return k.Model(x, [k.layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True), k.layers.Attention()([x, x], use_causal_mask=True)])
+
+
+@case('attention_mask', versions=(3,), formats=('keras',))
+def _(k):
+    x, m = k.layers.Input((5, 4), name='x'), k.layers.Input((5, 5), name='m', dtype='int32')
+    return k.Model([x, m], k.layers.MultiHeadAttention(2, 3)(x, x, attention_mask=m))
+
+
+@case('attention_concat', formats=('h5',))
+def _(k):
+    q, v = k.layers.Input((5, 4), name='q'), k.layers.Input((7, 4), name='v')
+    return k.Model([q, v], k.layers.Attention(use_scale=True, score_mode='concat')([q, v]))
+
+
+# ---- convolutions that no one op computes
+one('conv_lstm1d', (3, 7, 2), lambda L: L.ConvLSTM1D(3, 3, return_sequences=True, strides=2))
+one('conv_lstm2d', (3, 6, 5, 2), lambda L: L.ConvLSTM2D(3, (3, 2), padding='same'))
+one('conv_lstm2d_sequences', (3, 6, 5, 2), lambda L: L.ConvLSTM2D(2, 2, return_sequences=True, go_backwards=True, use_bias=False))
+one('conv_lstm3d', (2, 4, 5, 4, 2), lambda L: L.ConvLSTM3D(2, 2, padding='same', return_sequences=True))
+one('conv3d_transpose', CUBE, lambda L: L.Conv3DTranspose(3, 3, strides=2, padding='same'))
+one('conv3d_transpose_valid', CUBE, lambda L: L.Conv3DTranspose(2, (2, 3, 1), strides=(3, 1, 2), use_bias=False))
+one('conv3d_transpose_large', CUBE, lambda L: L.Conv3DTranspose(2, (4, 2, 5), strides=(2, 3, 1), padding='same', activation='relu'))
+one('conv2d_transpose_dilated', ODD, lambda L: L.Conv2DTranspose(3, 3, dilation_rate=2, padding='same'))
+one('conv2d_transpose_dilated_valid', ODD, lambda L: L.Conv2DTranspose(3, (3, 2), dilation_rate=2, padding='valid'))
+for implementation in (1, 2, 3):
+    padding = 'valid' if implementation == 1 else 'same'
+    one(f'locally_connected1d_{implementation}', LINE, lambda L, i=implementation, p=padding: L.LocallyConnected1D(4, 3, strides=2, padding=p, implementation=i),
+        versions=(2,), formats=('h5',))
+    one(f'locally_connected2d_{implementation}', ODD, lambda L, i=implementation, p=padding: L.LocallyConnected2D(3, (3, 2), strides=(1, 2), padding=p, implementation=i),
+        versions=(2,), formats=('h5',))
+one('locally_connected_first', (2, 5, 6), lambda L: L.LocallyConnected2D(3, (3, 2), data_format='channels_first'), versions=(2,), formats=('h5',))
+one('spectral_norm', ODD, lambda L: L.SpectralNormalization(L.Conv2D(3, 3)))
+one('activation_gelu_approximate', ROW, lambda L: L.Activation('gelu'), versions=(2,), formats=('keras',))
+
+
+@case('functions_mask', versions=(3,), formats=('h5', 'keras'))
+def _(k):
+    x = k.layers.Input(LINE, name='x')
+    y = k.ops.where(k.ops.greater(x, 0.2), x * 2.0, k.ops.zeros_like(x))
+    keep = k.ops.logical_and(k.ops.any(k.ops.less(x, 0.5), axis=-1, keepdims=True), k.ops.logical_not(k.ops.equal(x, 1.0)))
+    return k.Model(x, [y, k.ops.cast(keep, 'float32') + k.ops.ones_like(x)])
+
+
+def cudnn(name, old, new, **options):
+    """CuDNN's layers run on GPUs alone; what they give is what Keras's own layer gives that loads their weights."""
+    def make(k):
+        from tf_keras.src.layers.rnn import cudnn_gru, cudnn_lstm
+        x = k.layers.Input(LINE, name='x')
+        model = k.Model(x, getattr(cudnn_lstm if old == 'CuDNNLSTM' else cudnn_gru, old)(4, name='rnn', **options)(x))
+        y = k.layers.Input(LINE, name='x')
+        twin = k.Model(y, getattr(k.layers, new)(4, name='rnn', **options)(y))
+
+        def predict(xs, **_):
+            with tempfile.TemporaryDirectory() as folder:
+                model.save_weights(f'{folder}/w.h5')
+                twin.load_weights(f'{folder}/w.h5')
+            return twin(xs).numpy()
+        model.predict = predict
+        return model
+    CASES.append((name, (2,), ('h5',), make))
+
+
+cudnn('cudnn_lstm', 'CuDNNLSTM', 'LSTM', return_sequences=True)
+cudnn('cudnn_gru', 'CuDNNGRU', 'GRU')
+
+
 def randomize(model, rng):
     """Every weight random, variances positive."""
     for weight in model.weights:
@@ -269,18 +404,21 @@ def main():
     p.add_argument('out'), p.add_argument('--only', default='')
     a = p.parse_args()
     arrays = {}
+    if a.only and os.path.exists(a.out):
+        kept = np.load(a.out)
+        arrays = {key: kept[key] for key in kept.files}
     for name, versions, formats, make in CASES:
-        if a.only not in name:
+        if not any(text in name for text in a.only.split(',')):
             continue
         for version in versions:
             k = {2: keras2, 3: keras3}[version]
             for form in formats:
-                if version == 2 and form == 'keras' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'separable2d'):
+                if version == 2 and form == 'keras' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'separable2d', 'mask_lstm', 'mask_bidirectional', 'activation_gelu_approximate'):
                     continue
-                if version == 3 and form == 'h5' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'lstm', 'functions_3'):
+                if version == 3 and form == 'h5' and len(formats) > 1 and name not in ('sequential', 'shared_and_nested', 'multi_head_attention', 'bidirectional', 'batch_norm', 'lstm', 'functions_3', 'mask_lstm', 'mask_bidirectional', 'mask_multi_head', 'functions_mask'):
                     continue
                 k.backend.clear_session()
-                rng = np.random.default_rng(len(arrays))
+                rng = np.random.default_rng(sum(map(ord, name)))
                 try:
                     model = make(k)
                 except (AttributeError, ValueError, TypeError) as error:

@@ -1,6 +1,8 @@
 // assay convert: a trained model of another framework into a .tflite file.
 #include "convert/convert.h"
 
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
@@ -8,6 +10,7 @@
 #include "cli/cli.h"
 #include "convert/load_model.h"
 #include "convert/verify.h"
+#include "format/keras/lower.h"
 #include "format/tflite/reader.h"
 #include "format/tflite/writer.h"
 #include "numerics/profile.h"
@@ -19,7 +22,7 @@ namespace {
 struct ConvertFlags {
   std::string source, destination, batch = "dynamic", expect, signature;
   std::vector<std::string> input_shapes, no_passes;
-  bool float16 = false, list_passes = false, layers = false, json = false;
+  bool float16 = false, list_passes = false, list_layers = false, layers = false, json = false;
   int verify = 1;
   double max_difference = 1e-5;
 };
@@ -59,6 +62,10 @@ int Convert(const ConvertFlags& flags) {
     Print(PassList());
     return 0;
   }
+  if (flags.list_layers) {
+    for (const auto& [name, ops] : keras::KnownLayers()) Print(fmt::format("{}\t{}\n", name, ops));
+    return 0;
+  }
   if (flags.source.empty() || flags.destination.empty()) throw UsageError("convert needs SOURCE and DESTINATION");
   convert::ConvertRequest request;
   request.source = flags.source;
@@ -82,6 +89,10 @@ int Convert(const ConvertFlags& flags) {
         "{}: neither HDF5 (.h5), a Keras archive (.keras), the folder of a SavedModel nor a frozen graph (.pb)",
         flags.source);
   }
+#ifdef __GLIBC__
+  // What is freed goes back at once: whole models come and go here.
+  ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
   report::ConvertContext context;
   context.source = flags.source;
   context.destination = flags.destination;
@@ -152,6 +163,7 @@ void AddConvert(CLI::App& app, Action& action) {
       ->capture_default_str();
   verb->add_option("--no-pass", flags->no_passes, "Leave out this simplification (repeatable)");
   verb->add_flag("--list-passes", flags->list_passes, "List the simplifications and what each may change");
+  verb->add_flag("--list-layers", flags->list_layers, "List the layers of Keras that are known and what they become");
   verb->add_flag("--layers", flags->layers, "List every layer with the ops that it became");
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, &action] { action = [flags] { return Convert(*flags); }; });

@@ -173,6 +173,13 @@ Argument LayerCall::Arg(size_t position, const char* name) const {
   return argument;
 }
 
+Id LayerCall::Mask(size_t input) const {
+  if (input == 0) {
+    if (const Argument given = Arg(kNoPosition, "mask"); given.tensor.has_value()) return *given.tensor;
+  }
+  return input < masks.size() ? masks[input] : graph::kNoTensor;
+}
+
 bool LayerCall::Has(const char* key) const {
   return config.is_object() && config.contains(key) && !config[key].is_null();
 }

@@ -33,6 +33,9 @@ class WeightBag {
   std::vector<bool> taken_;
 };
 
+// Of an argument that is only ever given by name.
+inline constexpr size_t kNoPosition = 99;
+
 // A value of the call's arguments: a tensor, or what the config says.
 struct Argument {
   std::optional<Id> tensor;
@@ -51,7 +54,9 @@ class LayerCall {
   int keras_major;  // 1, 2 or 3: some functions changed their meaning
   std::string class_name;
   std::vector<Id> inputs;
-  std::string within;  // of the weights: the wrapped layer's part
+  std::vector<Id> masks;         // of the inputs; kNoTensor where there is none
+  std::vector<Id> output_masks;  // what a layer's own function says of its outputs
+  std::string within;            // of the weights: the wrapped layer's part
 
   // Values of the call: arguments by position or name. Tensors are bound through `tensors`.
   const Node* node = nullptr;
@@ -60,6 +65,8 @@ class LayerCall {
   Id TensorOf(const Json& reference) const;
 
   Id input() const { return inputs.at(0); }
+  // The mask that the call is given, or that of an input; kNoTensor where there is none.
+  Id Mask(size_t input = 0) const;
   // ---- config; each throws InputError where the value has another type
   bool Has(const char* key) const;  // and not null
   int64_t Int(const char* key) const;
@@ -106,6 +113,7 @@ inline std::vector<Id> PassThrough(LayerCall& c) { return {c.input()}; }
 
 std::span<const LayerRow> ConvolutionLayers();
 std::span<const LayerRow> DenseLayers();
+std::span<const LayerRow> LocallyConnectedLayers();
 std::span<const LayerRow> PoolingLayers();
 std::span<const LayerRow> NormalizationLayers();
 std::span<const LayerRow> ActivationLayers();

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 
 namespace assay::keras {
 namespace {
@@ -64,7 +66,7 @@ class Lowering {
     ListUnsupported(network, "", unsupported);
     if (!unsupported.empty()) {
       std::string lines;
-      for (const std::string& line : unsupported) lines += "\n  " + line;
+      for (const std::string& line : unsupported) lines += "\n" + CleanUtf8(line, "?");
       throw InputError(
           "{} of its layers cannot be converted:{}\nReplace them by layers of Keras (docs/convert.md lists what is "
           "supported) and save the model again, or export it as a SavedModel.",
@@ -78,7 +80,7 @@ class Lowering {
       in.push_back({layer.name, inputs.back()});
     }
     CheckShapeNames(network);
-    const std::vector<Id> outputs = LowerNetwork(network, network.name, "", inputs);
+    const std::vector<Id> outputs = ValuesOf(LowerNetwork(network, network.name, "", WithoutMasks(inputs)));
     std::set<std::string> used;
     for (size_t i = 0; i < outputs.size(); ++i) {
       std::string name = i < network.output_names.size() ? network.output_names[i] : network.outputs[i].layer;
@@ -170,12 +172,28 @@ class Lowering {
         });
   }
 
+  struct Value {
+    Id tensor = graph::kNoTensor, mask = graph::kNoTensor;
+  };
+  static std::vector<Value> WithoutMasks(const std::vector<Id>& tensors) {
+    std::vector<Value> values;
+    values.reserve(tensors.size());
+    for (const Id tensor : tensors) values.push_back({tensor, graph::kNoTensor});
+    return values;
+  }
+  static std::vector<Id> ValuesOf(const std::vector<Value>& values) {
+    std::vector<Id> tensors;
+    tensors.reserve(values.size());
+    for (const Value& value : values) tensors.push_back(value.tensor);
+    return tensors;
+  }
+
   // The tensors of a layer's calls, in an order in which each call's inputs come first.
-  std::vector<Id> LowerNetwork(const Network& network, const std::string& scope, const std::string& path,
-                               const std::vector<Id>& inputs) {
+  std::vector<Value> LowerNetwork(const Network& network, const std::string& scope, const std::string& path,
+                                  const std::vector<Value>& inputs) {
     std::map<std::string, const Layer*> by_name;
     for (const Layer& layer : network.layers) by_name[layer.name] = &layer;
-    std::map<Key, std::vector<Id>> done;
+    std::map<Key, std::vector<Value>> done;
     if (inputs.size() != network.inputs.size()) {
       throw InputError("model '{}' is called with {} inputs and has {}", network.name, inputs.size(),
                        network.inputs.size());
@@ -207,7 +225,7 @@ class Lowering {
         if (!on_stack.insert(key).second) throw InputError("the calls of layer '{}' go in a circle", layer.name);
         continue;
       }
-      std::vector<std::pair<TensorRef, Id>> tensors;
+      std::vector<std::pair<TensorRef, Value>> tensors;
       for (const TensorRef& ref : node.inputs) tensors.emplace_back(ref, Output(done, ref));
       const std::string here = path.empty() ? layer.name : path + "/" + layer.name;
       done[key] = InContext([&] { return fmt::format("layer '{}' ({})", here, layer.class_name); },
@@ -215,38 +233,47 @@ class Lowering {
       on_stack.erase(key);
       open.pop_back();
     }
-    std::vector<Id> outputs;
+    std::vector<Value> outputs;
     outputs.reserve(network.outputs.size());
     for (const TensorRef& ref : network.outputs) outputs.push_back(Output(done, ref));
     return outputs;
   }
 
-  static Id Output(const std::map<Key, std::vector<Id>>& done, const TensorRef& ref) {
-    const std::vector<Id>& outputs = done.at({ref.layer, ref.node});
+  static Value Output(const std::map<Key, std::vector<Value>>& done, const TensorRef& ref) {
+    const std::vector<Value>& outputs = done.at({ref.layer, ref.node});
     if (static_cast<size_t>(ref.tensor) >= outputs.size()) {
       throw InputError("the config uses output {} of layer '{}', which has {}", ref.tensor, ref.layer, outputs.size());
     }
     return outputs[static_cast<size_t>(ref.tensor)];
   }
 
-  std::vector<Id> LowerCall(const Layer& layer, const Node& node, const std::vector<std::pair<TensorRef, Id>>& tensors,
-                            const std::string& scope, const std::string& path) {
-    std::vector<Id> inputs;
-    inputs.reserve(tensors.size());
-    for (const auto& [ref, id] : tensors) inputs.push_back(id);
+  std::vector<Value> LowerCall(const Layer& layer, const Node& node,
+                               const std::vector<std::pair<TensorRef, Value>>& values, const std::string& scope,
+                               const std::string& path) {
+    std::vector<Value> inputs;
+    std::vector<std::pair<TensorRef, Id>> tensors;
+    inputs.reserve(values.size());
+    tensors.reserve(values.size());
+    for (const auto& [ref, value] : values) {
+      inputs.push_back(value);
+      tensors.emplace_back(ref, value.tensor);
+    }
     if (layer.nested != nullptr) return LowerNetwork(*layer.nested, scope, path, inputs);
     if (layer.class_name == "InputLayer") throw InputError("it is no input of the model and nothing computes it");
     graph_.SetScope(scope);
     WeightBag weights(layer);
     LayerCall call(graph_, layer, layer.config, weights, keras_major_);
     call.class_name = layer.class_name;
-    call.inputs = inputs;
+    call.inputs = ValuesOf(inputs);
+    for (const Value& input : inputs) call.masks.push_back(input.mask);
     call.node = &node;
     call.tensors = &tensors;
     std::vector<Id> outputs;
+    Id mask = graph::kNoTensor;
     try {
       if (inputs.empty() && OperationKey(layer).empty()) throw InputError("it is called without a tensor");
       outputs = FindLayer(layer)->lower(call);
+      if (call.output_masks.empty()) mask = MaskByClass(call);
     } catch (const Json::exception& error) {
       throw InputError("its config has an unexpected form: {}", error.what());
     } catch (const std::out_of_range&) {
@@ -258,7 +285,12 @@ class Lowering {
     record.class_name = layer.class_name;
     record.scope = scope;
     for (const Id id : outputs) record.outputs.push_back(graph_.info(id).name);
-    return outputs;
+    std::vector<Value> results = WithoutMasks(outputs);
+    if (!results.empty()) results[0].mask = mask;
+    for (size_t i = 0; i < std::min(results.size(), call.output_masks.size()); ++i) {
+      results[i].mask = call.output_masks[i];
+    }
+    return results;
   }
 
   const Source& source_;
@@ -268,17 +300,31 @@ class Lowering {
   std::vector<LoweredLayer> layers_;
 };
 
+std::vector<std::span<const LayerRow>> Tables() {
+  return {ConvolutionLayers(), DenseLayers(),   LocallyConnectedLayers(), PoolingLayers(),       NormalizationLayers(),
+          ActivationLayers(),  MergeLayers(),   ReshapeLayers(),          PreprocessingLayers(), RecurrentLayers(),
+          AttentionLayers(),   WrapperLayers(), OperationLayers()};
+}
+
 }  // namespace
 
 const LayerRow* FindLayer(std::string_view class_name) {
-  for (const auto& table : {ConvolutionLayers(), DenseLayers(), PoolingLayers(), NormalizationLayers(),
-                            ActivationLayers(), MergeLayers(), ReshapeLayers(), PreprocessingLayers(),
-                            RecurrentLayers(), AttentionLayers(), WrapperLayers(), OperationLayers()}) {
+  for (const auto& table : Tables()) {
     for (const LayerRow& row : table) {
       if (row.class_name == class_name) return &row;
     }
   }
   return nullptr;
+}
+
+std::vector<std::pair<std::string_view, std::string_view>> KnownLayers() {
+  std::vector<std::pair<std::string_view, std::string_view>> layers;
+  for (const auto& table : Tables()) {
+    for (const LayerRow& row : table) {
+      if (row.class_name.rfind("op:", 0) != 0) layers.emplace_back(row.class_name, row.ops);
+    }
+  }
+  return layers;
 }
 
 const LayerRow* FindLayer(const Layer& layer) {

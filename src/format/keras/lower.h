@@ -27,6 +27,9 @@ struct Lowered {
   std::vector<LoweredLayer> layers;
 };
 
+// The classes of layers that are known, without the functions on tensors: name and what it becomes.
+std::vector<std::pair<std::string_view, std::string_view>> KnownLayers();
+
 // Throws InputError: one message that lists every layer that is not supported, or the place of what is wrong.
 Lowered Lower(const Source& source, const std::string& path, const LowerOptions& options);
 

@@ -211,6 +211,7 @@ Id GraphBuilder::FillLike(std::string_view name, Id x, const std::vector<int32_t
     std::vector<int32_t> whole = {shape(x)[0]};
     whole.insert(whole.end(), dims.begin(), dims.end());
     const Shape full(whole);
+    if (!full.IsValid(int64_t{1} << 28)) throw InputError("{}: a constant of the shape {}", name, full.ToString());
     return Floats(base, full, std::vector<float>(static_cast<size_t>(full.NumElements()), value));
   }
   const Id shape_of = Op(BuiltinOp::kShape, base + "/Shape", {x},

@@ -141,6 +141,8 @@ class Writer {
     }
     if (tables > kMostTableBytes) throw InputError("its tables alone take {} bytes; 2 GiB is the most", tables);
     if (tables + constants > kMostTableBytes) behind_ = true;
+    // Room for all of it at once: a buffer that grows holds everything twice.
+    builder_ = flatbuffers::FlatBufferBuilder(static_cast<size_t>(behind_ ? tables : tables + constants));
     for (const graph::Subgraph& subgraph : model_.subgraphs) {
       for (const graph::Tensor& tensor : subgraph.tensors) {
         if (tensor.data) Store(*tensor.data, behind_);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 #include "graph/ops/activations.h"
 
 namespace assay::keras {
@@ -158,7 +159,12 @@ std::vector<Id> Softmax(LayerCall& c) {
     if (axes.size() != 1) c.Unsupported("softmax over several axes");
     axis = axes[0];
   }
-  return {c.g.Softmax("Softmax", c.input(), static_cast<int>(axis))};
+  Id x = c.input();
+  if (const Id mask = c.Mask(); mask != graph::kNoTensor) {
+    if (c.g.rank(mask) != c.g.rank(x)) c.Unsupported("a softmax with a mask of fewer dimensions");
+    x = Where(c.g, "masked", mask, x, c.g.Scalar("masked/value", -1e9F));
+  }
+  return {c.g.Softmax("Softmax", x, static_cast<int>(axis))};
 }
 
 constexpr LayerRow kActivationRows[] = {

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 
 namespace assay::keras {
 namespace {
@@ -10,15 +11,70 @@ namespace {
 using graph::BuiltinOp;
 using graph::kNoTensor;
 
-void RefuseMasks(const LayerCall& c) {
-  for (const char* name : {"attention_mask", "query_mask", "value_mask", "key_mask", "mask"}) {
-    const Argument argument = c.Arg(99, name);
-    if (argument.tensor.has_value() || (argument.json != nullptr && argument.json->is_array())) c.Unsupported("a mask");
+// Whether an option is set, in the call or in the config.
+bool AttentionFlag(const LayerCall& c, const char* name) {
+  const Argument argument = c.Arg(kNoPosition, name);
+  return argument.json != nullptr && argument.json->is_boolean() ? argument.json->get<bool>() : c.Bool(name, false);
+}
+
+Id Both(LayerCall& c, const char* name, Id a, Id b) {
+  if (a == kNoTensor) return b;
+  return b == kNoTensor ? a : LogicalAnd(c.g, name, a, b);
+}
+
+// [N, T] as [N, 1, T], or as [N, T, 1].
+Id AsRow(LayerCall& c, const char* name, Id mask) {
+  if (mask == kNoTensor) return mask;
+  const std::vector<int32_t> d = c.g.Dims(mask);
+  return c.g.Reshape(name, mask, {d[0], 1, d[1]});
+}
+Id AsColumn(LayerCall& c, const char* name, Id mask) {
+  if (mask == kNoTensor) return mask;
+  const std::vector<int32_t> d = c.g.Dims(mask);
+  return c.g.Reshape(name, mask, {d[0], d[1], 1});
+}
+
+// [1, T, S]: position t attends to those up to itself.
+Id CausalMask(LayerCall& c, int32_t queries, int32_t keys) {
+  if (int64_t{queries} * keys > (int64_t{1} << 26)) c.Unsupported("a causal mask of this size");
+  std::vector<uint8_t> values(static_cast<size_t>(queries) * static_cast<size_t>(keys));
+  for (int32_t q = 0; q < queries; ++q) {
+    for (int32_t k = 0; k < keys; ++k)
+      values[static_cast<size_t>(q) * static_cast<size_t>(keys) + static_cast<size_t>(k)] = k <= q ? 1 : 0;
   }
-  if (const Argument causal = c.Arg(99, "use_causal_mask");
-      causal.json != nullptr && causal.json->is_boolean() && causal.json->get<bool>()) {
-    c.Unsupported("'use_causal_mask'");
+  return c.g.ConstantBytes("causal_mask", DType::kBool, {1, queries, keys}, graph::Constant::Own(std::move(values)));
+}
+
+// Scores where the mask [N or 1, T or 1, S] holds, what no softmax sees
+// elsewhere; scores are [N, T, S] or by heads.
+Id Masked(LayerCall& c, Id scores, Id mask) {
+  if (mask == kNoTensor) return scores;
+  if (c.g.rank(scores) == 4 && c.g.rank(mask) == 3) {
+    const std::vector<int32_t> d = c.g.Dims(mask);
+    mask = c.g.Reshape("mask/heads", mask, {d[0], 1, d[1], d[2]});
   }
+  if (c.g.rank(mask) != c.g.rank(scores))
+    c.Unsupported("an attention mask of " + std::to_string(c.g.rank(mask)) + " dimensions");
+  return Where(c.g, "masked", mask, scores, c.g.Scalar("masked/value", -1e9F));
+}
+
+// A mask that the call names, as booleans; kNoTensor where it names none.
+Id NamedMask(LayerCall& c, const char* name) {
+  const Argument argument = c.Arg(kNoPosition, name);
+  if (argument.tensor.has_value()) {
+    return c.g.info(*argument.tensor).dtype == DType::kBool ? *argument.tensor
+                                                            : NotEqual(c.g, name, *argument.tensor, 0);
+  }
+  if (argument.json != nullptr && !argument.json->is_null()) c.Unsupported(std::string("a constant '") + name + "'");
+  return kNoTensor;
+}
+
+// The mask that came with a tensor of the call.
+Id MaskOf(const LayerCall& c, Id tensor) {
+  for (size_t i = 0; i < c.inputs.size() && i < c.masks.size(); ++i) {
+    if (c.inputs[i] == tensor && c.masks[i] != kNoTensor) return c.masks[i];
+  }
+  return kNoTensor;
 }
 
 // x [N, T, D] by a kernel [D, H, K]: [N, H, T, K].
@@ -37,7 +93,6 @@ Id Project(LayerCall& c, const char* name, Id x, int32_t heads, int32_t size, bo
 }
 
 std::vector<Id> MultiHeadAttention(LayerCall& c) {
-  RefuseMasks(c);
   const auto heads = static_cast<int32_t>(c.Int("num_heads")), key_dim = static_cast<int32_t>(c.Int("key_dim"));
   const auto value_dim = static_cast<int32_t>(c.Int("value_dim", key_dim));
   if (heads < 1 || key_dim < 1 || value_dim < 1) throw InputError("{} heads of {} and {}", heads, key_dim, value_dim);
@@ -54,7 +109,18 @@ std::vector<Id> MultiHeadAttention(LayerCall& c) {
   const Id k = Project(c, "key", key, heads, key_dim, use_bias);
   const Id v = Project(c, "value", value, heads, value_dim, use_bias);
   q = c.g.Mul("Mul", q, c.g.Scalar("scale", static_cast<float>(1 / std::sqrt(static_cast<double>(key_dim)))));
-  const Id scores = c.g.Softmax("softmax/Softmax", c.g.BatchMatMul("scores", q, k, false, true));
+  const auto own = [&](const char* name, Id tensor) {
+    const Id named = NamedMask(c, name);
+    return named != kNoTensor ? named : MaskOf(c, tensor);
+  };
+  Id mask = AsColumn(c, "query_mask", own("query_mask", query));
+  mask = Both(c, "mask_1", mask, AsRow(c, "value_mask", own("value_mask", value)));
+  if (key != value) mask = Both(c, "mask_2", mask, AsRow(c, "key_mask", own("key_mask", key)));
+  if (AttentionFlag(c, "use_causal_mask")) {
+    mask = Both(c, "mask_3", mask, CausalMask(c, c.g.shape(query)[1], c.g.shape(value)[1]));
+  }
+  mask = Both(c, "mask_4", NamedMask(c, "attention_mask"), mask);
+  const Id scores = c.g.Softmax("softmax/Softmax", Masked(c, c.g.BatchMatMul("scores", q, k, false, true), mask));
   Id y = c.g.Transpose("merge_heads", c.g.BatchMatMul("weighted", scores, v), {0, 2, 1, 3});
   const std::vector<int32_t> d = c.g.Dims(y);
   y = c.g.Reshape("attention_output/merge", y, {d[0], d[1], heads * value_dim});
@@ -74,47 +140,81 @@ std::vector<Id> MultiHeadAttention(LayerCall& c) {
   return {c.g.FullyConnected("attention_output/einsum", y, weights, bias)};
 }
 
-// softmax(scores) * value; inputs are [query, value] or [query, value, key].
+// softmax(scores) * value; inputs are [query, value] or [query, value, key],
+// masks the same.
 std::vector<Id> Weighted(LayerCall& c, Id scores) {
-  const Id weights = c.g.Softmax("Softmax", scores);
-  return {c.g.BatchMatMul("MatMul", weights, c.inputs[1])};
+  std::vector<Id> masks = c.masks;
+  if (const Argument given = c.Arg(kNoPosition, "mask"); given.json != nullptr && given.json->is_array()) {
+    masks.assign(c.inputs.size(), kNoTensor);
+    for (size_t i = 0; i < given.json->size() && i < masks.size(); ++i) {
+      if ((*given.json)[i].is_object()) masks[i] = c.TensorOf((*given.json)[i]);
+    }
+  }
+  masks.resize(3, kNoTensor);
+  Id mask = AsRow(c, "value_mask", masks[1]);
+  if (AttentionFlag(c, "use_causal_mask") || c.Bool("causal", false)) {
+    mask = Both(c, "scores_mask", mask, CausalMask(c, c.g.shape(scores)[1], c.g.shape(scores)[2]));
+  }
+  const Id weights = c.g.Softmax("Softmax", Masked(c, scores, mask));
+  Id y = c.g.BatchMatMul("MatMul", weights, c.inputs[1]);
+  if (masks[0] != kNoTensor) {
+    y = c.g.Mul("query_masked", y, c.g.Cast("Cast", AsColumn(c, "query_mask", masks[0]), DType::kFloat32));
+  }
+  c.output_masks = {masks[0]};
+  return {y};
 }
 
-void CheckAttention(const LayerCall& c) {
-  RefuseMasks(c);
+void CheckAttention(LayerCall& c) {
+  // Masks that the call gives stand behind the inputs.
+  if (c.node != nullptr && !c.node->args.empty() && c.node->args[0].is_array()) {
+    c.inputs.resize(std::min(c.inputs.size(), c.node->args[0].size()));
+  }
   if (c.inputs.size() < 2 || c.inputs.size() > 3) throw InputError("it has {} inputs", c.inputs.size());
-  if (c.Bool("causal", false)) c.Unsupported("'causal'");
   for (const Id x : c.inputs) {
     if (c.g.rank(x) != 3) c.Unsupported("an input of " + std::to_string(c.g.rank(x)) + " dimensions");
   }
+}
+
+// query + key, for every pair of positions: [N, T, S, depth].
+Id PairSums(LayerCall& c, Id query, Id key) {
+  const std::vector<int32_t> q = c.g.Dims(query), k = c.g.Dims(key);
+  return c.g.Add("add", c.g.Reshape("query", query, {q[0], q[1], 1, q[2]}),
+                 c.g.Reshape("key", key, {k[0], 1, k[1], k[2]}));
 }
 
 std::vector<Id> Attention(LayerCall& c) {
   CheckAttention(c);
   const Id key = c.inputs.size() > 2 ? c.inputs[2] : c.inputs[1];
   const std::string mode = c.Text("score_mode", "dot");
-  if (mode != "dot") c.Unsupported("score_mode '" + mode + "'");
-  Id scores = c.g.BatchMatMul("scores", c.inputs[0], key, false, true);
-  if (c.Bool("use_scale", false)) scores = c.g.Mul("mul", scores, c.Constant("scale", {}, "scale"));
-  return Weighted(c, scores);
+  const bool use_scale = c.Bool("use_scale", false);
+  if (mode == "dot") {
+    Id scores = c.g.BatchMatMul("scores", c.inputs[0], key, false, true);
+    if (use_scale) scores = c.g.Mul("mul", scores, c.Constant("scale", {}, "scale"));
+    return Weighted(c, scores);
+  }
+  if (mode != "concat") c.Unsupported("score_mode '" + mode + "'");
+  Id sum = PairSums(c, c.inputs[0], key);
+  if (use_scale) sum = c.g.Mul("mul", sum, c.Constant("scale", {}, "scale"));
+  const Id all = c.g.Reduce(BuiltinOp::kSum, "Sum", c.g.Op(BuiltinOp::kTanh, "Tanh", {sum}), {3}, false);
+  return Weighted(c, c.g.Mul("mul_1", all, c.Constant("concat_score_weight", {}, "concat_score_weight")));
 }
 
 // sum(scale * tanh(query + key)) over the depth, for every pair of positions
 std::vector<Id> AdditiveAttention(LayerCall& c) {
   CheckAttention(c);
   const Id query = c.inputs[0], key = c.inputs.size() > 2 ? c.inputs[2] : c.inputs[1];
-  const std::vector<int32_t> q = c.g.Dims(query), k = c.g.Dims(key);
-  const Id sum = c.g.Add("add", c.g.Reshape("query", query, {q[0], q[1], 1, q[2]}),
-                         c.g.Reshape("key", key, {k[0], 1, k[1], k[2]}));
+  const Id sum = PairSums(c, query, key);
   Id x = c.g.Op(BuiltinOp::kTanh, "Tanh", {sum});
-  if (c.Bool("use_scale", true)) x = c.g.Mul("mul", x, c.Constant("scale", {q[2]}, "scale"));
+  if (c.Bool("use_scale", true)) x = c.g.Mul("mul", x, c.Constant("scale", {c.g.shape(query)[2]}, "scale"));
   return Weighted(c, c.g.Reduce(BuiltinOp::kSum, "Sum", x, {3}, false));
 }
 
 constexpr LayerRow kAttentionRows[] = {
-    {"MultiHeadAttention", MultiHeadAttention, "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX"},
-    {"Attention", Attention, "BATCH_MATMUL, SOFTMAX"},
-    {"AdditiveAttention", AdditiveAttention, "ADD, TANH, SUM, SOFTMAX, BATCH_MATMUL"},
+    {"MultiHeadAttention", MultiHeadAttention,
+     "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX; masks "
+     "SELECT_V2"},
+    {"Attention", Attention, "BATCH_MATMUL, SOFTMAX; masks SELECT_V2"},
+    {"AdditiveAttention", AdditiveAttention, "ADD, TANH, SUM, SOFTMAX, BATCH_MATMUL; masks SELECT_V2"},
 };
 
 }  // namespace

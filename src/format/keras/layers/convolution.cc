@@ -1,4 +1,6 @@
 // Convolutions: plain, depthwise, separable, transposed; of 1, 2 and 3 dimensions.
+#include <algorithm>
+
 #include "base/error.h"
 #include "format/keras/layer_call.h"
 #include "graph/ops/conv_3d.h"
@@ -206,6 +208,43 @@ int32_t TransposedLength(int32_t input, int32_t kernel, int32_t stride, int32_t 
   return static_cast<int32_t>(length);
 }
 
+std::vector<std::optional<int32_t>> OutputPadding(const LayerCall& c, size_t rank) {
+  std::vector<std::optional<int32_t>> output_padding(rank);
+  if (!c.Has("output_padding")) return output_padding;
+  const std::vector<int32_t> list = c.IntList("output_padding");
+  for (size_t i = 0; i < rank; ++i) output_padding[i] = list.size() == 1 ? list[0] : list.at(i);
+  return output_padding;
+}
+
+// A kernel [rows..., inner] with zeros between its taps, as no op dilates the kernel of a transposed convolution;
+// `size` becomes the larger one.
+std::vector<float> Dilate(const std::vector<float>& values, std::vector<int32_t>& size,
+                          const std::vector<int32_t>& dilation, int64_t inner) {
+  std::vector<int32_t> larger;
+  int64_t taps = 1, cells = 1;
+  for (size_t i = 0; i < size.size(); ++i) {
+    const int64_t span = (int64_t{size[i]} - 1) * dilation[i] + 1;
+    taps *= size[i], cells *= span;
+    if (span > (1 << 24) || cells * inner > (int64_t{1} << 26)) {
+      throw InputError("its kernel would have a length of {} when dilated", span);
+    }
+    larger.push_back(static_cast<int32_t>(span));
+  }
+  if (larger == size) return values;
+  std::vector<float> out(static_cast<size_t>(cells * inner), 0.0F);
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    int64_t rest = tap, to = 0, stride = 1;
+    for (size_t i = size.size(); i-- > 0;) {
+      to += rest % size[i] * dilation[i] * stride;
+      stride *= larger[i];
+      rest /= size[i];
+    }
+    std::copy_n(values.begin() + tap * inner, inner, out.begin() + to * inner);
+  }
+  size = larger;
+  return out;
+}
+
 template <int kRank>
 std::vector<Id> Transposed(LayerCall& c) {
   return Convolve<kRank>(c, [&](Id x) {
@@ -213,28 +252,103 @@ std::vector<Id> Transposed(LayerCall& c) {
     constexpr bool one = kRank == 1;
     const auto filters = static_cast<int32_t>(c.Int("filters"));
     const int32_t channels = c.g.shape(x).FromEnd(1);
-    for (const int32_t d : geometry.dilation) {
-      if (d != 1) c.Unsupported("a transposed convolution with dilation");
-    }
-    std::vector<std::optional<int32_t>> output_padding(kRank);
-    if (c.Has("output_padding")) {
-      const std::vector<int32_t> list = c.IntList("output_padding");
-      for (size_t i = 0; i < kRank; ++i) output_padding[i] = list.size() == 1 ? list[0] : list.at(i);
-    }
-    const int32_t kh = one ? 1 : geometry.kernel[0], kw = geometry.kernel.back();
+    const std::vector<std::optional<int32_t>> output_padding = OutputPadding(c, kRank);
     if (one) x = Widen(c, x, geometry);
     const auto length = [&](int axis, size_t i) {
       return TransposedLength(c.g.shape(x)[axis], geometry.kernel[i], geometry.strides[i], geometry.dilation[i],
                               geometry.padding, output_padding[i]);
     };
     const int32_t height = one ? 1 : length(1, 0), width = length(2, one ? 0 : 1);
-    const std::vector<float> values = c.Floats("kernel", KernelShape(geometry, filters, channels));  // HWOI
+    std::vector<float> values = c.Floats("kernel", KernelShape(geometry, filters, channels));  // HWOI
+    std::vector<int32_t> size = geometry.kernel, dilation = geometry.dilation;
+    if (one) size.insert(size.begin(), 1), dilation.insert(dilation.begin(), 1);
+    values = Dilate(values, size, dilation, int64_t{filters} * channels);
+    const int32_t kh = size[0], kw = size[1];
+    Window window = WindowOf(geometry);
+    window.dilation_h = window.dilation_w = 1;
     const Id filter = c.g.Floats("conv2d_transpose/ReadVariableOp", {filters, kh, kw, channels},
                                  PermuteValues(values, {kh, kw, filters, channels}, {2, 0, 1, 3}));
     const bool has_bias = c.Bool("use_bias", true);
-    x = c.g.TransposeConv(has_bias ? "BiasAdd" : "conv2d_transpose", x, filter, BiasOrNone(c, filters),
-                          WindowOf(geometry), height, width);
+    x = c.g.TransposeConv(has_bias ? "BiasAdd" : "conv2d_transpose", x, filter, BiasOrNone(c, filters), window, height,
+                          width);
     return one ? Narrow(c, x) : x;
+  });
+}
+
+// Zeros between the values along the three dimensions of x [N, D, H, W, C], `stride` - 1 of them behind each.
+Id SpreadOut(LayerCall& c, Id x, const std::vector<int32_t>& stride) {
+  for (int axis = 3; axis >= 1; --axis) {
+    const int32_t s = stride[static_cast<size_t>(axis) - 1];
+    if (s == 1) continue;
+    std::vector<int32_t> d = c.g.Dims(x);
+    int64_t before = 1, inner = 1;
+    for (int i = 1; i <= axis; ++i) before *= d[static_cast<size_t>(i)];
+    for (int i = axis + 1; i < 5; ++i) inner *= d[static_cast<size_t>(i)];
+    const Id rows = c.g.Reshape("spread/rows", x, {d[0], static_cast<int32_t>(before), 1, static_cast<int32_t>(inner)});
+    const Id padded = c.g.Pad("spread/pad", rows, {{0, 0}, {0, 0}, {0, s - 1}, {0, 0}});
+    d[static_cast<size_t>(axis)] *= s;
+    x = c.g.Reshape("spread/whole", padded, d);
+  }
+  return x;
+}
+
+// As a convolution of the input with zeros between its values, by the kernel turned round:
+// out[o] = sum over k of spread[o + before - k] * w[k], where `before` is what the forward convolution pads.
+std::vector<Id> Conv3DTranspose(LayerCall& c) {
+  return Convolve<3>(c, [&](Id x) {
+    const Geometry geometry = Read(c, 3);
+    const auto filters = static_cast<int32_t>(c.Int("filters"));
+    const int32_t channels = c.g.shape(x).FromEnd(1);
+    if (c.Int("groups", 1) != 1) c.Unsupported("a 3D convolution in groups");
+    const auto output_padding = OutputPadding(c, 3);
+    const Shape in = c.g.shape(x);
+    std::vector<float> values = c.Floats("kernel", KernelShape(geometry, filters, channels));  // DHWOI
+    std::vector<int32_t> size = geometry.kernel;
+    values = Dilate(values, size, geometry.dilation, int64_t{filters} * channels);
+    const Shape dhwoi = {size[0], size[1], size[2], filters, channels};
+    values = PermuteValues(values, dhwoi, {0, 1, 2, 4, 3});
+    const int64_t inner = int64_t{filters} * channels;
+    const int64_t taps = int64_t{size[0]} * size[1] * size[2];
+    for (int64_t tap = 0; tap < taps / 2; ++tap) {
+      std::swap_ranges(values.begin() + tap * inner, values.begin() + (tap + 1) * inner,
+                       values.begin() + (taps - 1 - tap) * inner);
+    }
+    x = SpreadOut(c, x, geometry.strides);
+    std::vector<std::pair<int32_t, int32_t>> pad(5, {0, 0});
+    std::vector<int32_t> begin(5, 0), length(5, -1);
+    bool crops = false;
+    for (size_t i = 0; i < 3; ++i) {
+      const int axis = static_cast<int>(i) + 1;
+      const int64_t stride = geometry.strides[i], k = size[i];
+      const int64_t out = TransposedLength(in[axis], geometry.kernel[i], geometry.strides[i], geometry.dilation[i],
+                                           geometry.padding, output_padding[i]);
+      // What the forward convolution from `out` to the input pads in front.
+      int64_t before = 0;
+      if (geometry.padding == Padding::kSame) {
+        const int64_t forward = (out + stride - 1) / stride;
+        before = std::max<int64_t>((forward - 1) * stride + k - out, 0) / 2;
+      }
+      const int64_t front = k - 1 - before, back = out + k - 1 - front - in[axis] * stride;
+      pad[i + 1] = {static_cast<int32_t>(std::max<int64_t>(front, 0)),
+                    static_cast<int32_t>(std::max<int64_t>(back, 0))};
+      begin[i + 1] = static_cast<int32_t>(std::max<int64_t>(-front, 0));
+      length[i + 1] = static_cast<int32_t>(out + k - 1);
+      crops |= front < 0 || back < 0;
+    }
+    x = c.g.Pad("pad", x, pad);
+    if (crops) x = c.g.Op(BuiltinOp::kSlice, "crop", {x, c.g.Ints("crop/begin", begin), c.g.Ints("crop/size", length)});
+    const Id filter =
+        c.g.Floats("conv3d_transpose/ReadVariableOp", {size[0], size[1], size[2], channels, filters}, values);
+    std::vector<Id> inputs = {x, filter};
+    if (c.Bool("use_bias", true)) inputs.push_back(BiasOrNone(c, filters));
+    return c.g.Op(BuiltinOp::kConv3D, "conv3d_transpose", inputs,
+                  Attributes::From(graph::Conv3DAttributes{.padding = Padding::kValid,
+                                                           .stride_d = 1,
+                                                           .stride_w = 1,
+                                                           .stride_h = 1,
+                                                           .dilation_d_factor = 1,
+                                                           .dilation_w_factor = 1,
+                                                           .dilation_h_factor = 1}));
   });
 }
 
@@ -248,6 +362,7 @@ constexpr LayerRow kConvolutionRows[] = {
     {"SeparableConv2D", Separable<2>, "DEPTHWISE_CONV_2D, CONV_2D"},
     {"Conv1DTranspose", Transposed<1>, "RESHAPE, TRANSPOSE_CONV, RESHAPE"},
     {"Conv2DTranspose", Transposed<2>, "TRANSPOSE_CONV"},
+    {"Conv3DTranspose", Conv3DTranspose, "RESHAPE, PAD, CONV_3D"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Dense, EinsumDense, Embedding.
 #include "base/error.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 
 namespace assay::keras {
 namespace {
@@ -19,9 +20,9 @@ std::vector<Id> Dense(LayerCall& c) {
 // Indices may come as floats, the type that Keras gives inputs by default.
 std::vector<Id> Embedding(LayerCall& c) {
   const auto rows = static_cast<int32_t>(c.Int("input_dim")), depth = static_cast<int32_t>(c.Int("output_dim"));
-  if (c.Bool("mask_zero", false)) c.Unsupported("'mask_zero'");
   const Id table = c.Constant("embeddings", {rows, depth}, "embedding_lookup/ReadVariableOp");
   const Id indices = c.g.Cast("Cast", c.input(), DType::kInt32);
+  if (c.Bool("mask_zero", false)) c.output_masks = {NotEqual(c.g, "NotEqual", indices, 0)};
   return {c.g.Gather("embedding_lookup", table, indices, 0)};
 }
 

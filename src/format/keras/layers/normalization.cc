@@ -181,6 +181,12 @@ std::vector<Id> Normalization(LayerCall& c) {
   return {c.g.Mul("truediv", centred, c.g.Floats("inverse_deviation", as, factor))};
 }
 
+// Of keras.applications.ConvNeXt: x * gamma.
+std::vector<Id> LayerScale(LayerCall& c) {
+  const Shape shape = {c.g.shape(c.input()).FromEnd(1)};
+  return {c.g.Mul("mul", c.input(), c.Constant("gamma", shape, "gamma"))};
+}
+
 constexpr LayerRow kNormalizationRows[] = {
     {"BatchNormalization", BatchNormalization, "MUL, ADD; folded into the layer before where that is linear"},
     {"LayerNormalization", LayerNormalization, "MEAN, SUB, SQUARE, RSQRT, MUL, ADD"},
@@ -188,6 +194,7 @@ constexpr LayerRow kNormalizationRows[] = {
     {"GroupNormalization", GroupNormalization, "RESHAPE, MEAN, SUB, SQUARE, RSQRT, MUL, ADD"},
     {"UnitNormalization", UnitNormalization, "SQUARE, SUM, MAXIMUM, RSQRT, MUL"},
     {"Normalization", Normalization, "SUB, MUL"},
+    {"LayerScale", LayerScale, "MUL"},
 };
 
 }  // namespace

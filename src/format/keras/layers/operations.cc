@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 #include "graph/ops/arithmetic.h"
 #include "graph/ops/concatenation.h"
 #include "graph/ops/shape.h"
@@ -99,6 +100,42 @@ std::vector<Id> Binary(LayerCall& c) {
   Attributes attributes;
   if (kHasActivation) attributes = Attributes::From(graph::MulAttributes{});
   return {c.g.Op(kCode, "op", {a, b}, std::move(attributes))};
+}
+
+// Comparisons, and logic of their results.
+template <BuiltinOp kCode>
+std::vector<Id> Compare(LayerCall& c) {
+  const bool first_is_const = !c.Arg(0, "x1").tensor.has_value() && !c.Arg(0, "x").tensor.has_value();
+  const char* second = c.Arg(1, "y").json != nullptr ? "y" : "x2";
+  const DType dtype = IsFloat(c, c.inputs.at(0)) ? DType::kFloat32 : DType::kInt32;
+  const char* first = c.Arg(0, "x").json != nullptr ? "x" : "x1";
+  const Id a = first_is_const ? TensorArg(c, 0, first, dtype) : *c.Arg(0, first).tensor;
+  return {c.g.Op(kCode, "op", {a, TensorArg(c, 1, second, dtype)}, {}, DType::kBool)};
+}
+
+// Zeros or ones of the input's shape.
+template <int kValue>
+std::vector<Id> FilledLike(LayerCall& c) {
+  const std::vector<int32_t> d = c.g.Dims(c.input());
+  for (size_t i = 1; i < d.size(); ++i) {
+    if (d[i] < 0) c.Unsupported("a shape that is left open behind the batch");
+  }
+  const Id filled = c.g.FillLike("fill", c.input(), {d.begin() + 1, d.end()}, kValue);
+  DType dtype = c.g.info(c.input()).dtype;
+  if (c.config.is_object() && c.config.contains("dtype") && c.config["dtype"].is_string()) {
+    dtype = DTypeFromName(c.config["dtype"].get<std::string>()).value_or(dtype);
+  }
+  if (dtype == DType::kBool) return {NotEqual(c.g, "op", filled, 0)};
+  return {c.g.Cast("op", filled, dtype)};
+}
+
+// Where the condition holds the second argument, elsewhere the third.
+std::vector<Id> SelectOperation(LayerCall& c) {
+  const Argument condition = c.Arg(0, "condition");
+  if (!condition.tensor.has_value()) c.Unsupported("a constant condition");
+  const bool old_names = c.Arg(1, "x").json != nullptr;
+  const Id a = TensorArg(c, 1, old_names ? "x" : "x1"), b = TensorArg(c, 2, old_names ? "y" : "x2");
+  return {Where(c.g, "op", *condition.tensor, a, b)};
 }
 
 template <BuiltinOp kCode>
@@ -283,6 +320,20 @@ constexpr LayerRow kOperationRows[] = {
     {"op:max", Reduce<BuiltinOp::kReduceMax>, "REDUCE_MAX"},
     {"op:min", Reduce<BuiltinOp::kReduceMin>, "REDUCE_MIN"},
     {"op:prod", Reduce<BuiltinOp::kReduceProd>, "REDUCE_PROD"},
+    {"op:any", Reduce<BuiltinOp::kReduceAny>, "REDUCE_ANY"},
+    {"op:all", Reduce<BuiltinOp::kReduceAll>, "REDUCE_ALL"},
+    {"op:equal", Compare<BuiltinOp::kEqual>, "EQUAL"},
+    {"op:not_equal", Compare<BuiltinOp::kNotEqual>, "NOT_EQUAL"},
+    {"op:greater", Compare<BuiltinOp::kGreater>, "GREATER"},
+    {"op:greater_equal", Compare<BuiltinOp::kGreaterEqual>, "GREATER_EQUAL"},
+    {"op:less", Compare<BuiltinOp::kLess>, "LESS"},
+    {"op:less_equal", Compare<BuiltinOp::kLessEqual>, "LESS_EQUAL"},
+    {"op:logical_and", Compare<BuiltinOp::kLogicalAnd>, "LOGICAL_AND"},
+    {"op:logical_or", Compare<BuiltinOp::kLogicalOr>, "LOGICAL_OR"},
+    {"op:logical_not", Unary<BuiltinOp::kLogicalNot>, "LOGICAL_NOT"},
+    {"op:zeros_like", FilledLike<0>, "FILL"},
+    {"op:ones_like", FilledLike<1>, "FILL"},
+    {"op:where", SelectOperation, "SELECT_V2"},
     {"op:relu", ActivationOperation<0>, "RELU"},
     {"op:relu6", ActivationOperation<1>, "RELU6"},
     {"op:sigmoid", ActivationOperation<2>, "LOGISTIC"},
@@ -326,8 +377,8 @@ std::string OperationKey(const Layer& layer) {
   } else if (layer.module.find(".ops.") != std::string::npos || layer.module == "keras.ops") {
     name = SnakeCase(layer.class_name);
   } else if (layer.module.empty() && layer.nested == nullptr && layer.config.is_object() && !layer.config.empty() &&
-             !layer.config.contains("trainable") && !layer.config.contains("dtype") &&
-             layer.class_name != "InputLayer") {
+             !layer.config.contains("trainable") && layer.class_name != "InputLayer" &&
+             (!layer.config.contains("dtype") || FindLayer(layer.class_name) == nullptr)) {
     // An .h5 of Keras 3 leaves the module out; what is a layer says whether it is trainable.
     name = SnakeCase(layer.class_name);
   } else {
@@ -338,7 +389,7 @@ std::string OperationKey(const Layer& layer) {
       {"reduce_mean", "mean"}, {"reduce_sum", "sum"}, {"reduce_max", "max"}, {"reduce_min", "min"},
       {"reduce_prod", "prod"}, {"neg", "negative"},   {"power", "pow"},      {"concat", "concatenate"},
       {"get_item", "getitem"}, {"absolute", "abs"},   {"swish", "silu"},     {"relu6", "relu6"},
-      {"div", "divide"},
+      {"div", "divide"},       {"reduce_any", "any"}, {"reduce_all", "all"}, {"where_v2", "where"},
   };
   for (const auto& [from, to] : kSame) {
     if (name == from) return std::string("op:") + to;

@@ -52,6 +52,20 @@ std::vector<Id> Global(LayerCall& c) {
   return {c.g.Reduce(kCode, kCode == BuiltinOp::kMean ? "Mean" : "Max", c.input(), axes, c.Bool("keepdims", false))};
 }
 
+// The mean of the steps that count: sum(x * mask) / sum(mask).
+std::vector<Id> GlobalAverage1D(LayerCall& c) {
+  const Id mask = c.Mask();
+  if (mask == graph::kNoTensor) return Global<1, BuiltinOp::kMean>(c);
+  const Id x = c.input();
+  const int steps_axis = c.ChannelsFirst() ? 2 : 1;
+  std::vector<int32_t> dims = c.g.Dims(mask);
+  dims.insert(dims.begin() + (c.ChannelsFirst() ? 1 : 2), 1);
+  const Id weights = c.g.Reshape("mask", c.g.Cast("Cast", mask, DType::kFloat32), dims);
+  const bool keep = c.Bool("keepdims", false);
+  const Id sum = c.g.Reduce(BuiltinOp::kSum, "Sum", c.g.Mul("mul", x, weights), {steps_axis}, keep);
+  return {c.g.Div("truediv", sum, c.g.Reduce(BuiltinOp::kSum, "Sum_1", weights, {steps_axis}, keep))};
+}
+
 constexpr LayerRow kPoolingRows[] = {
     {"MaxPooling1D", Pool<1, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D, RESHAPE"},
     {"MaxPooling2D", Pool<2, BuiltinOp::kMaxPool2D>, "MAX_POOL_2D"},
@@ -59,7 +73,7 @@ constexpr LayerRow kPoolingRows[] = {
     {"AveragePooling1D", Pool<1, BuiltinOp::kAveragePool2D>, "RESHAPE, AVERAGE_POOL_2D, RESHAPE"},
     {"AveragePooling2D", Pool<2, BuiltinOp::kAveragePool2D>, "AVERAGE_POOL_2D"},
     {"AveragePooling3D", Pool<3, BuiltinOp::kAveragePool2D>, "RESHAPE, AVERAGE_POOL_2D twice"},
-    {"GlobalAveragePooling1D", Global<1, BuiltinOp::kMean>, "MEAN"},
+    {"GlobalAveragePooling1D", GlobalAverage1D, "MEAN; with a mask MUL, SUM, DIV"},
     {"GlobalAveragePooling2D", Global<2, BuiltinOp::kMean>, "MEAN"},
     {"GlobalAveragePooling3D", Global<3, BuiltinOp::kMean>, "MEAN"},
     {"GlobalMaxPooling1D", Global<1, BuiltinOp::kReduceMax>, "REDUCE_MAX"},

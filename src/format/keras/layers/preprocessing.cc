@@ -87,6 +87,12 @@ constexpr LayerRow kPreprocessingRows[] = {
     {"RandomPerspective", PassThrough, "nothing"},
     {"RandomPosterization", PassThrough, "nothing"},
     {"RandomSharpness", PassThrough, "nothing"},
+    {"RandomHeight", PassThrough, "nothing"},
+    {"RandomWidth", PassThrough, "nothing"},
+    {"RandAugment", PassThrough, "nothing"},
+    {"AugMix", PassThrough, "nothing"},
+    {"MixUp", PassThrough, "nothing"},
+    {"CutMix", PassThrough, "nothing"},
     {"RandomShear", PassThrough, "nothing"},
     {"RandomElasticTransform", PassThrough, "nothing"},
 };

@@ -1,247 +1,64 @@
-// LSTM, GRU, SimpleRNN, RNN of cells, and Bidirectional. The inputs' half of every gate is one FULLY_CONNECTED over all
-// steps; a WHILE goes through the steps with the state. So nothing is kept from one inference to the next, and any
-// number of samples may run at once.
+// LSTM, GRU, SimpleRNN, RNN of cells, ConvLSTM, and Bidirectional.
 #include "base/error.h"
-#include "format/keras/layer_call.h"
-#include "graph/ops/concatenation.h"
-#include "graph/ops/control_flow.h"
-#include "graph/ops/shape.h"
+#include "format/keras/layers/recurrent_cells.h"
 
 namespace assay::keras {
 namespace {
 
-using graph::Attributes;
-using graph::BuiltinOp;
 using graph::kNoTensor;
 
-enum class Kind { kLstm, kGru, kSimple };
-
-struct Cell {
-  Kind kind = Kind::kLstm;
-  int32_t units = 0;
-  bool has_bias = true, reset_after = true;
-  Json activation, recurrent_activation;
-  // As constants' values: [gates * units, depth], [gates * units, units], biases of the inputs and the states.
-  int32_t depth = 0;
-  std::vector<float> kernel, recurrent, bias, recurrent_bias;
-
-  int32_t gates() const { return kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1; }
-  int states() const { return kind == Kind::kLstm ? 2 : 1; }
-};
-
-Kind KindOf(const LayerCall& c, const std::string& class_name) {
-  if (class_name == "LSTM" || class_name == "LSTMCell") return Kind::kLstm;
-  if (class_name == "GRU" || class_name == "GRUCell") return Kind::kGru;
-  if (class_name == "SimpleRNN" || class_name == "SimpleRNNCell") return Kind::kSimple;
-  c.Unsupported("a cell of class " + class_name);
-}
-
-// `c` has the cell's config and `within` its part of the weights.
-Cell ReadCell(LayerCall& c, const std::string& class_name, int32_t depth) {
-  Cell cell;
-  cell.kind = KindOf(c, class_name);
-  if (c.Bool("cudnn", false)) c.Unsupported("the layout of CuDNN's weights");
-  cell.units = static_cast<int32_t>(c.Int("units"));
-  if (cell.units < 1 || cell.units > (1 << 20)) throw InputError("'units' is {}", cell.units);
-  cell.depth = depth;
-  cell.has_bias = c.Bool("use_bias", true);
-  cell.reset_after = cell.kind == Kind::kGru && c.Bool("reset_after", c.keras_major >= 3);
-  cell.activation = c.config.value("activation", Json("tanh"));
-  cell.recurrent_activation =
-      c.config.value("recurrent_activation", Json(c.keras_major == 1 ? "hard_sigmoid" : "sigmoid"));
-  const int32_t width = cell.gates() * cell.units;
-  cell.kernel = PermuteValues(c.Floats("kernel", {depth, width}), {depth, width}, {1, 0});
-  cell.recurrent = PermuteValues(c.Floats("recurrent_kernel", {cell.units, width}), {cell.units, width}, {1, 0});
-  if (cell.has_bias && cell.reset_after) {
-    const std::vector<float> both = c.Floats("bias", {2, width});
-    cell.bias.assign(both.begin(), both.begin() + width);
-    cell.recurrent_bias.assign(both.begin() + width, both.end());
-  } else if (cell.has_bias) {
-    cell.bias = c.Floats("bias", {width});
-  }
-  return cell;
-}
-
-Id Gate(LayerCall& c, const char* name, Id all, int32_t units, int32_t index) {
-  return c.g.Slice(name, all, 1, index * units, units);
-}
-
-Id Weights(LayerCall& c, const char* name, const std::vector<float>& values, int32_t rows, int32_t columns) {
-  return c.g.Floats(name, {rows, columns}, values);
-}
-
-// One step: the gates' input half and the states, to the new states; the first of them is the output.
-std::vector<Id> CellStep(LayerCall& c, const Cell& cell, Id x, const std::vector<Id>& states) {
-  GraphBuilder& g = c.g;
-  const int32_t u = cell.units, width = cell.gates() * u;
-  const Id h = states[0];
-  const auto bias = [&](const char* name, const std::vector<float>& values) {
-    return values.empty() ? kNoTensor : g.Floats(name, {static_cast<int32_t>(values.size())}, values);
-  };
-  if (cell.kind == Kind::kSimple) {
-    const Id sum = g.Add(
-        "add", x, g.FullyConnected("recurrent", h, Weights(c, "recurrent_kernel", cell.recurrent, u, u), kNoTensor));
-    return {c.Activate(sum, cell.activation)};
-  }
-  if (cell.kind == Kind::kLstm) {
-    const Id recurrent =
-        g.FullyConnected("recurrent", h, Weights(c, "recurrent_kernel", cell.recurrent, width, u), kNoTensor);
-    const Id all = g.Add("gates", x, recurrent);
-    const Id i = c.Activate(Gate(c, "input_gate", all, u, 0), cell.recurrent_activation);
-    const Id f = c.Activate(Gate(c, "forget_gate", all, u, 1), cell.recurrent_activation);
-    const Id candidate = c.Activate(Gate(c, "candidate", all, u, 2), cell.activation);
-    const Id o = c.Activate(Gate(c, "output_gate", all, u, 3), cell.recurrent_activation);
-    const Id carry = g.Add("carry", g.Mul("kept", f, states[1]), g.Mul("added", i, candidate));
-    return {g.Mul("hidden", o, c.Activate(carry, cell.activation)), carry};
-  }
-  // GRU: z, r, candidate.
-  Id z, r, candidate;
-  if (cell.reset_after) {
-    const Id inner = g.FullyConnected("recurrent", h, Weights(c, "recurrent_kernel", cell.recurrent, width, u),
-                                      bias("recurrent_bias", cell.recurrent_bias));
-    z = c.Activate(g.Add("update", Gate(c, "x_z", x, u, 0), Gate(c, "h_z", inner, u, 0)), cell.recurrent_activation);
-    r = c.Activate(g.Add("reset", Gate(c, "x_r", x, u, 1), Gate(c, "h_r", inner, u, 1)), cell.recurrent_activation);
-    const Id reset = g.Mul("reset_state", r, Gate(c, "h_h", inner, u, 2));
-    candidate = c.Activate(g.Add("candidate", Gate(c, "x_h", x, u, 2), reset), cell.activation);
-  } else {
-    const auto rows = [&](int first, int count) {
-      const auto begin = cell.recurrent.begin() + int64_t{first} * u * u;
-      return std::vector<float>(begin, begin + int64_t{count} * u * u);
-    };
-    const Id zr = g.FullyConnected("recurrent", h, Weights(c, "recurrent_kernel", rows(0, 2), 2 * u, u), kNoTensor);
-    z = c.Activate(g.Add("update", Gate(c, "x_z", x, u, 0), Gate(c, "h_z", zr, u, 0)), cell.recurrent_activation);
-    r = c.Activate(g.Add("reset", Gate(c, "x_r", x, u, 1), Gate(c, "h_r", zr, u, 1)), cell.recurrent_activation);
-    const Id reset = g.FullyConnected("recurrent_candidate", g.Mul("reset_state", r, h),
-                                      Weights(c, "recurrent_kernel_h", rows(2, 1), u, u), kNoTensor);
-    candidate = c.Activate(g.Add("candidate", Gate(c, "x_h", x, u, 2), reset), cell.activation);
-  }
-  // z * h + (1 - z) * candidate
-  const Id rest = g.Sub("rest", g.Scalar("one", 1), z);
-  return {g.Add("hidden", g.Mul("kept", z, h), g.Mul("added", rest, candidate))};
-}
-
-struct Loop {
-  bool backwards = false, sequences = false;
-};
-
-struct LoopResult {
-  Id output = kNoTensor;  // the last step's, or all steps' [N, T, units]
-  std::vector<Id> states;
-};
-
-// Runs the cells over the steps of x [N, T, D]; `initial` are the states to begin with, or none.
-LoopResult RunLoop(LayerCall& c, const std::vector<Cell>& cells, Id x, const std::vector<Id>& initial,
-                   const Loop& loop) {
-  GraphBuilder& g = c.g;
-  if (g.rank(x) != 3) throw InputError("its input has {} dimensions, expected 3", g.rank(x));
-  const int32_t steps = g.shape(x)[1];
-  const std::string scope = g.scope();
-  if (loop.backwards) x = g.Reverse("reverse", x, 1);
-  // The first cell's input half, for all steps at once.
-  const Cell& first = cells[0];
-  const int32_t width = first.gates() * first.units;
-  const Id bias = first.bias.empty() ? kNoTensor : g.Floats("bias", {width}, first.bias);
-  const Id projected =
-      g.FullyConnected("kernel/MatMul", x, Weights(c, "kernel", first.kernel, width, first.depth), bias);
-  std::vector<Id> states = initial;
-  if (states.empty()) {
-    for (const Cell& cell : cells) {
-      for (int s = 0; s < cell.states(); ++s) states.push_back(g.FillLike("zeros", x, {cell.units}, 0));
-    }
-  }
-  const Cell& last = cells.back();
-  std::vector<Id> variables = {g.IntScalar("time", 0), projected};
-  if (loop.sequences) variables.push_back(g.FillLike("outputs", x, {steps, last.units}, 0));
-  const size_t states_at = variables.size();
-  variables.insert(variables.end(), states.begin(), states.end());
-  const auto inputs_like = [&] {
-    // Names and shapes of the loop's variables as inputs of a subgraph.
-    std::vector<std::tuple<std::string, DType, std::vector<int32_t>>> list;
-    list.reserve(variables.size());
-    for (const Id v : variables) list.emplace_back(g.info(v).name, g.info(v).dtype, g.Dims(v));
-    return list;
-  }();
-  const auto bind = [&] {
-    std::vector<Id> ids;
-    ids.reserve(inputs_like.size());
-    for (const auto& [name, dtype, dims] : inputs_like) ids.push_back(g.Input(name, dtype, dims));
-    return ids;
-  };
-  const int cond = g.BeginSubgraph(scope + "/while_cond");
-  {
-    const std::vector<Id> in = bind();
-    const Id go = g.Op(BuiltinOp::kLess, "while/Less", {in[0], g.IntScalar("while/steps", steps)}, {}, DType::kBool);
-    g.EndSubgraph({go});
-  }
-  const int body = g.BeginSubgraph(scope + "/while_body");
-  {
-    const std::vector<Id> in = bind();
-    std::vector<Id> out = {g.Add("while/next", in[0], g.IntScalar("while/one", 1)), in[1]};
-    Id step = g.Gather("while/step", in[1], in[0], 1);
-    std::vector<Id> new_states;
-    size_t at = states_at;
-    for (size_t k = 0; k < cells.size(); ++k) {
-      const Cell& cell = cells[k];
-      if (k > 0) {
-        const int32_t w = cell.gates() * cell.units;
-        const Id b = cell.bias.empty() ? kNoTensor : g.Floats("while/bias", {w}, cell.bias);
-        step = g.FullyConnected("while/kernel", step, Weights(c, "while/kernel", cell.kernel, w, cell.depth), b);
-      }
-      const std::vector<Id> old(in.begin() + static_cast<std::ptrdiff_t>(at),
-                                in.begin() + static_cast<std::ptrdiff_t>(at) + cell.states());
-      g.SetScope(scope + "/while");
-      const std::vector<Id> next = CellStep(c, cell, step, old);
-      g.SetScope(scope);
-      new_states.insert(new_states.end(), next.begin(), next.end());
-      at += static_cast<size_t>(cell.states());
-      step = next[0];
-    }
-    if (loop.sequences) {
-      const std::vector<int32_t> d = g.Dims(step);
-      const Id row = g.Reshape("while/row", step, {d[0], 1, last.units});
-      const Id zero = g.Ints("while/zero", {0});
-      const Id time = g.Reshape("while/time", in[0], {1});
-      const Id start = g.Concat("while/start", {zero, time, zero}, 0);
-      out.push_back(g.Op(BuiltinOp::kDynamicUpdateSlice, "while/outputs", {in[2], row, start}));
-    }
-    out.insert(out.end(), new_states.begin(), new_states.end());
-    g.EndSubgraph(out);
-  }
-  const std::vector<Id> results =
-      g.OpsLike(BuiltinOp::kWhile, "while", variables, Attributes::From(graph::WhileAttributes{cond, body}), variables);
-  LoopResult result;
-  result.states.assign(results.begin() + static_cast<std::ptrdiff_t>(states_at), results.end());
-  size_t last_state = result.states.size() - static_cast<size_t>(last.states());
-  result.output = loop.sequences ? results[2] : result.states[last_state];
-  return result;
-}
-
-void CheckMask(const LayerCall& c) {
-  if (const Argument mask = c.Arg(99, "mask"); mask.tensor.has_value()) c.Unsupported("a mask");
-}
-
+// The tensors behind the first that are no mask.
 std::vector<Id> InitialStates(LayerCall& c) {
-  if (c.inputs.size() > 1) return {c.inputs.begin() + 1, c.inputs.end()};
-  return {};
+  const Argument mask = c.Arg(kNoPosition, "mask");
+  std::vector<Id> states;
+  for (size_t i = 1; i < c.inputs.size(); ++i) {
+    if (!mask.tensor.has_value() || c.inputs[i] != *mask.tensor) states.push_back(c.inputs[i]);
+  }
+  return states;
 }
 
-std::vector<Id> Results(const LayerCall& c, const LoopResult& result) {
+// Keras 3 hands a mask on by itself only where the sequence is the one tensor of the call.
+Id LoopMask(LayerCall& c) {
+  const bool is_named = c.Arg(kNoPosition, "mask").tensor.has_value();
+  return c.keras_major >= 3 && !is_named && !InitialStates(c).empty() ? kNoTensor : c.Mask();
+}
+
+Loop LoopOf(LayerCall& c) {
+  Loop loop;
+  loop.backwards = c.Bool("go_backwards", false);
+  loop.sequences = c.Bool("return_sequences", false);
+  loop.mask = LoopMask(c);
+  loop.zero_if_masked = c.Bool("zero_output_for_mask", false);
+  if (loop.mask == kNoTensor) return loop;
+  if (loop.zero_if_masked && !loop.sequences) c.Unsupported("'zero_output_for_mask' without 'return_sequences'");
+  if (c.g.rank(loop.mask) != 2) c.Unsupported("a mask of " + std::to_string(c.g.rank(loop.mask)) + " dimensions");
+  return loop;
+}
+
+void RefuseStates(const LayerCall& c) {
+  if (c.Bool("stateful", false)) {
+    c.Unsupported(
+        "'stateful' (states that last from one call to the next; build the model without it and hand the states in "
+        "and out, with initial_state and return_state)");
+  }
+  if (c.Bool("time_major", false)) c.Unsupported("'time_major'");
+}
+
+std::vector<Id> Results(LayerCall& c, const LoopResult& result) {
   std::vector<Id> out = {result.output};
+  c.output_masks = {c.Bool("return_sequences", false) ? c.Mask() : kNoTensor};
   if (c.Bool("return_state", false)) out.insert(out.end(), result.states.begin(), result.states.end());
   return out;
 }
 
 std::vector<Id> Recurrent(LayerCall& c) {
-  CheckMask(c);
-  if (c.Bool("stateful", false)) c.Unsupported("'stateful'");
-  if (c.Bool("time_major", false)) c.Unsupported("'time_major'");
+  RefuseStates(c);
   const Cell cell = ReadCell(c, c.class_name, c.g.shape(c.input()).FromEnd(1));
   const std::vector<Id> initial = InitialStates(c);
   if (!initial.empty() && initial.size() != static_cast<size_t>(cell.states())) {
     throw InputError("it is given {} states and has {}", initial.size(), cell.states());
   }
-  return Results(
-      c, RunLoop(c, {cell}, c.input(), initial, {c.Bool("go_backwards", false), c.Bool("return_sequences", false)}));
+  return Results(c, RunLoop(c, {cell}, c.input(), initial, LoopOf(c)));
 }
 
 // A layer's config inside of another's.
@@ -259,8 +76,7 @@ Inner InnerOf(const Json& value) {
 }
 
 std::vector<Id> RnnOfCells(LayerCall& c) {
-  CheckMask(c);
-  if (c.Bool("stateful", false)) c.Unsupported("'stateful'");
+  RefuseStates(c);
   const Inner outer = InnerOf(c.config.at("cell"));
   std::vector<Inner> list;
   if (outer.class_name == "StackedRNNCells") {
@@ -279,13 +95,12 @@ std::vector<Id> RnnOfCells(LayerCall& c) {
     cells.push_back(ReadCell(call, inner.class_name, depth));
     depth = cells.back().units;
   }
-  return Results(c,
-                 RunLoop(c, cells, c.input(), {}, {c.Bool("go_backwards", false), c.Bool("return_sequences", false)}));
+  return Results(c, RunLoop(c, cells, c.input(), {}, LoopOf(c)));
 }
 
 std::vector<Id> Bidirectional(LayerCall& c) {
-  CheckMask(c);
-  if (c.inputs.size() > 1) c.Unsupported("initial states of a bidirectional layer");
+  const Id mask = LoopMask(c);
+  const std::vector<Id> initial = InitialStates(c);
   const Inner forward = InnerOf(c.config.at("layer"));
   const bool own_backward = c.Has("backward_layer");
   const Inner backward = own_backward ? InnerOf(c.config["backward_layer"]) : forward;
@@ -298,17 +113,26 @@ std::vector<Id> Bidirectional(LayerCall& c) {
     call.class_name = inner.class_name;
     call.inputs = {c.input()};
     call.within = side == 0 ? "forward" : "backward";
+    RefuseStates(call);
     sequences = call.Bool("return_sequences", false);
     const bool backwards = call.Bool("go_backwards", false) != (side == 1 && !own_backward);
     c.g.SetScope(scope + (side == 0 ? "/forward" : "/backward"));
     const Cell cell = ReadCell(call, inner.class_name, c.g.shape(c.input()).FromEnd(1));
-    const LoopResult result = RunLoop(call, {cell}, c.input(), {}, {backwards, sequences});
+    // The first half of the states is the forward layer's.
+    if (!initial.empty() && initial.size() != static_cast<size_t>(2 * cell.states())) {
+      throw InputError("it is given {} states and has {}", initial.size(), 2 * cell.states());
+    }
+    std::vector<Id> own;
+    for (size_t k = 0; k < initial.size() / 2; ++k)
+      own.push_back(initial[initial.size() / 2 * static_cast<size_t>(side) + k]);
+    const LoopResult result = RunLoop(call, {cell}, c.input(), own, {backwards, sequences, mask, sequences});
     Id output = result.output;
     if (side == 1 && sequences) output = c.g.Reverse("reverse_back", output, 1);
     outputs[side] = {output};
     if (call.Bool("return_state", false)) states.insert(states.end(), result.states.begin(), result.states.end());
   }
   c.g.SetScope(scope);
+  const Id out_mask = sequences ? c.Mask() : kNoTensor;
   const Id a = outputs[0][0], b = outputs[1][0];
   std::vector<Id> result;
   const std::string mode =
@@ -326,8 +150,85 @@ std::vector<Id> Bidirectional(LayerCall& c) {
   } else {
     c.Unsupported("merge_mode '" + mode + "'");
   }
+  c.output_masks.assign(result.size(), out_mask);
   result.insert(result.end(), states.begin(), states.end());
   return result;
+}
+
+// x [N, T, rows..., C]; a sequence of one dimension is one of pictures of one row.
+template <int kRank>
+std::vector<Id> ConvLstm(LayerCall& c) {
+  RefuseStates(c);
+  if (c.Mask() != kNoTensor) c.Unsupported("a mask");
+  if (!InitialStates(c).empty()) c.Unsupported("initial states of a ConvLSTM");
+  Id x = c.input();
+  if (c.g.rank(x) != kRank + 3) throw InputError("its input has {} dimensions", c.g.rank(x));
+  const auto move_axis = [&](const char* name, Id value, int from, int to) {
+    std::vector<int32_t> order;
+    for (int i = 0; i < c.g.rank(value); ++i) order.push_back(i);
+    order.erase(order.begin() + from);
+    order.insert(order.begin() + to, from);
+    return c.g.Transpose(name, value, order);
+  };
+  if (c.ChannelsFirst()) x = move_axis("transpose", x, 2, kRank + 2);
+  Cell cell;
+  cell.kind = CellKind::kConvLstm;
+  cell.units = static_cast<int32_t>(c.Int("filters"));
+  if (cell.units < 1 || cell.units > (1 << 20)) throw InputError("'filters' is {}", cell.units);
+  cell.depth = c.g.shape(x).FromEnd(1);
+  cell.has_bias = c.Bool("use_bias", true);
+  cell.activation = c.config.value("activation", Json("tanh"));
+  cell.recurrent_activation = c.config.value("recurrent_activation", Json("hard_sigmoid"));
+  std::vector<int32_t> kernel = c.Sizes("kernel_size", kRank), strides = c.Sizes("strides", kRank, 1),
+                       dilation = c.Sizes("dilation_rate", kRank, 1);
+  const std::string padding = c.Text("padding", "valid");
+  if (padding != "valid" && padding != "same") c.Unsupported("padding '" + padding + "'");
+  const int32_t width = 4 * cell.units;
+  const auto read = [&](const char* name, int32_t in) {
+    std::vector<int32_t> dims = kernel;
+    dims.push_back(in), dims.push_back(width);
+    const std::vector<float> values = c.Floats(name, Shape(dims));
+    if (kRank == 3) return values;
+    const Shape hwio = {kRank == 1 ? 1 : kernel[0], kernel[kRank - 1], in, width};
+    return PermuteValues(values, hwio, {3, 0, 1, 2});
+  };
+  cell.kernel = read("kernel", cell.depth);
+  cell.recurrent = read("recurrent_kernel", cell.units);
+  if (cell.has_bias) cell.bias = c.Floats("bias", {width});
+  if (kRank == 1) {
+    const std::vector<int32_t> d = c.g.Dims(x);
+    x = c.g.Reshape("ExpandDims", x, {d[0], d[1], 1, d[2], d[3]});
+    for (auto* list : {&kernel, &strides, &dilation}) list->insert(list->begin(), 1);
+  }
+  cell.kernel_size = kernel;
+  const size_t n = kernel.size();
+  cell.window = {.stride_h = strides[n - 2],
+                 .stride_w = strides[n - 1],
+                 .dilation_h = dilation[n - 2],
+                 .dilation_w = dilation[n - 1],
+                 .padding = padding == "same" ? graph::Padding::kSame : graph::Padding::kValid};
+  cell.stride_d = strides[0], cell.dilation_d = dilation[0];
+  for (size_t i = 0; i < n; ++i) {
+    const int64_t in = c.g.shape(x)[static_cast<int>(i) + 2];
+    const int64_t span = (int64_t{kernel[i]} - 1) * dilation[i] + 1;
+    const int64_t out = padding == "same" ? (in + strides[i] - 1) / strides[i] : (in - span + strides[i]) / strides[i];
+    if (out < 1) throw InputError("its input is smaller than its kernel");
+    cell.state_dims.push_back(static_cast<int32_t>(out));
+  }
+  cell.state_dims.push_back(cell.units);
+  LoopResult result = RunLoop(c, {cell}, x, {}, LoopOf(c));
+  const auto restore = [&](Id value) {
+    if (kRank == 1) {
+      std::vector<int32_t> d = c.g.Dims(value);
+      d.erase(d.end() - 3);
+      value = c.g.Reshape("Squeeze", value, d);
+    }
+    const int last = c.g.rank(value) - 1;
+    return c.ChannelsFirst() ? move_axis("transpose_back", value, last, last - kRank) : value;
+  };
+  result.output = restore(result.output);
+  for (Id& state : result.states) state = restore(state);
+  return Results(c, result);
 }
 
 constexpr LayerRow kRecurrentRows[] = {
@@ -335,6 +236,9 @@ constexpr LayerRow kRecurrentRows[] = {
     {"GRU", Recurrent, "FULLY_CONNECTED, WHILE"},
     {"SimpleRNN", Recurrent, "FULLY_CONNECTED, WHILE"},
     {"RNN", RnnOfCells, "FULLY_CONNECTED, WHILE"},
+    {"ConvLSTM1D", ConvLstm<1>, "CONV_2D, WHILE"},
+    {"ConvLSTM2D", ConvLstm<2>, "CONV_2D, WHILE"},
+    {"ConvLSTM3D", ConvLstm<3>, "CONV_3D, WHILE"},
     {"Bidirectional", Bidirectional, "FULLY_CONNECTED and WHILE twice, REVERSE_V2, CONCATENATION"},
 };
 

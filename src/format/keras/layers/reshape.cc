@@ -2,6 +2,7 @@
 // used.
 #include "base/error.h"
 #include "format/keras/layer_call.h"
+#include "format/keras/masks.h"
 
 namespace assay::keras {
 namespace {
@@ -87,6 +88,16 @@ std::vector<std::pair<int32_t, int32_t>> Amounts(const LayerCall& c, const char*
   return amounts;
 }
 
+// Steps whose values are all `mask_value` become zeros and are masked.
+std::vector<Id> Masking(LayerCall& c) {
+  const Id x = c.input();
+  const int32_t last = c.g.rank(x) - 1;
+  const Id differs = NotEqual(c.g, "NotEqual", x, c.Real("mask_value", 0));
+  c.output_masks = {c.g.Reduce(BuiltinOp::kReduceAny, "Any", differs, {last}, false)};
+  const Id kept = c.g.Cast("Cast", c.g.Reduce(BuiltinOp::kReduceAny, "Any_1", differs, {last}, true), DType::kFloat32);
+  return {c.g.Mul("mul", x, kept)};
+}
+
 // The first spatial axis.
 int First(const LayerCall& c) { return c.ChannelsFirst() ? 2 : 1; }
 
@@ -169,6 +180,7 @@ constexpr LayerRow kReshapeRows[] = {
     {"UpSampling1D", UpSampling1D, "RESHAPE, RESIZE_NEAREST_NEIGHBOR, RESHAPE"},
     {"UpSampling2D", UpSampling2D, "RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR"},
     {"UpSampling3D", UpSampling3D, "RESHAPE, RESIZE_NEAREST_NEIGHBOR twice"},
+    {"Masking", Masking, "NOT_EQUAL, REDUCE_ANY, CAST, MUL"},
     {"Dropout", PassThrough, "nothing"},
     {"SpatialDropout1D", PassThrough, "nothing"},
     {"SpatialDropout2D", PassThrough, "nothing"},
@@ -178,6 +190,7 @@ constexpr LayerRow kReshapeRows[] = {
     {"AlphaDropout", PassThrough, "nothing"},
     {"ActivityRegularization", PassThrough, "nothing"},
     {"Identity", PassThrough, "nothing"},
+    {"StochasticDepth", PassThrough, "nothing"},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// TimeDistributed: the wrapped layer on every step, with the steps among the samples.
+// TimeDistributed: the wrapped layer on every step, with the steps among the samples. SpectralNormalization: the
+// wrapped layer alone, whose kernel was normalized while training.
 #include "base/error.h"
 #include "format/keras/layer_call.h"
 
@@ -33,7 +34,31 @@ std::vector<Id> TimeDistributed(LayerCall& c) {
   return {c.g.Reshape("Reshape_1", y, unfolded)};
 }
 
+std::vector<Id> SpectralNormalization(LayerCall& c) {
+  const Json& wrapped = c.config.at("layer");
+  const std::string class_name = wrapped.at("class_name").get<std::string>();
+  const LayerRow* row = FindLayer(class_name);
+  if (row == nullptr) c.Unsupported("a wrapped layer of class " + class_name);
+  LayerCall call(c.g, c.layer, wrapped.at("config"), c.weights, c.keras_major);
+  call.class_name = class_name;
+  // Beside the wrapped layer's weights there is one of the wrapper itself.
+  for (const std::string& part : {wrapped.at("config").value("name", std::string()), std::string("layer")}) {
+    if (call.within.empty() && !part.empty() && (c.weights.Has("kernel", part) || c.weights.Has("embeddings", part))) {
+      call.within = part;
+    }
+  }
+  call.inputs = c.inputs;
+  call.masks = c.masks;
+  std::vector<Id> outputs = row->lower(call);
+  // The vector that the training's power iteration goes on with.
+  for (const char* name : {"sn_u", "vector_u"}) {
+    if (c.weights.Has(name)) c.weights.Take(name);
+  }
+  return outputs;
+}
+
 constexpr LayerRow kWrapperRows[] = {
+    {"SpectralNormalization", SpectralNormalization, "the layer's ops"},
     {"TimeDistributed", TimeDistributed, "RESHAPE, the layer's ops, RESHAPE"},
 };
 
