@@ -116,7 +116,8 @@ RunFn PrepareSvdf(PrepareContext& context) {
   CheckTypes(context, kFloat, kFloat, kFloat, kFloat, kFloat);
   return [g, activation = RecurrentActivationOf(a.fused_activation_function)](const RunContext& run) {
     kernels::ref::SvdfFloat(g, activation, run.In<float>(kInput).data(), run.In<float>(kFeature).data(),
-                            run.In<float>(kTime).data(), Bias<float>(run), MutableState<float>(run), run.Out<float>(0).data());
+                            run.In<float>(kTime).data(), Bias<float>(run), MutableState<float>(run),
+                            run.Out<float>(0).data());
   };
 }
 
