@@ -117,6 +117,8 @@ double InkAt(double x, double y, const Segment& s) {
 
 using Canvas = std::vector<double>;  // kDigitSide rows of kDigitSide values
 
+size_t PixelIndex(int x, int y) { return static_cast<size_t>(y) * kDigitSide + static_cast<size_t>(x); }
+
 void Draw(const std::vector<Segment>& segments, double strength, Canvas& canvas) {
   for (const Segment& s : segments) {
     const double reach = std::max(s.from_radius, s.to_radius) + 1;
@@ -125,7 +127,7 @@ void Draw(const std::vector<Segment>& segments, double strength, Canvas& canvas)
     const int top = clip(std::min(s.from.y, s.to.y) - reach), bottom = clip(std::max(s.from.y, s.to.y) + reach + 1);
     for (int y = top; y < bottom; ++y) {
       for (int x = left; x < right; ++x) {
-        double& pixel = canvas[static_cast<size_t>(y * kDigitSide + x)];
+        double& pixel = canvas[PixelIndex(x, y)];
         pixel = std::max(pixel, strength * InkAt(x + 0.5, y + 0.5, s));
       }
     }
@@ -185,7 +187,7 @@ void DrawDigit(int digit, Random& random, std::span<uint8_t> pixels) {
   const double grain = random.Uniform(2.0, 26.0);
   for (int y = 0; y < kDigitSide; ++y) {
     for (int x = 0; x < kDigitSide; ++x) {
-      const size_t i = static_cast<size_t>(y * kDigitSide + x);
+      const size_t i = PixelIndex(x, y);
       const double across = (x + 0.5) / kDigitSide - 0.5, down = (y + 0.5) / kDigitSide - 0.5;
       const double light = ground + slope_x * across + slope_y * down + contrast * canvas[i] + grain * random.Normal();
       pixels[i] = static_cast<uint8_t>(std::clamp(light + 0.5, 0.0, 255.0));

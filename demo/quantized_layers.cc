@@ -59,6 +59,7 @@ void RequantizeBias(graph::Model& model, const WeightedLayer& layer) {
   const std::vector<float> old_scales = bias.quantization.scale;
   std::vector<int32_t> codes = Values<int32_t>(bias);
   std::vector<float> scales;
+  scales.reserve(weight_scales.size());
   for (const float w : weight_scales) scales.push_back(input_scale * w);
   for (size_t c = 0; c < codes.size(); ++c) {
     const double real = static_cast<double>(codes[c]) * static_cast<double>(old_scales[old_scales.size() > 1 ? c : 0]);
