@@ -129,7 +129,7 @@ int Main(int argc, char** argv) {
     if (reader_is_gone) return static_cast<int>(error.code());
     // Names in it come from files. Its lines stay, behind the first one indented.
     std::string_view rest = error.what();
-    for (std::string_view start = "assay: "; start != ""; start = rest.empty() ? "" : "  ") {
+    for (std::string_view start = "assay: "; !start.empty(); start = rest.empty() ? "" : "  ") {
       const size_t end = std::min(rest.find('\n'), rest.size());
       fmt::print(stderr, "{}{}\n", start, CleanUtf8(rest.substr(0, end), "?"));
       rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -213,6 +213,7 @@ class Evaluator {
             std::vector<std::optional<DoubleValue>>& values) {
     const auto a = op.attributes.As<graph::WhileAttributes>();
     std::vector<DoubleValue> state;
+    state.reserve(inputs.size());
     for (const DoubleValue* input : inputs) state.push_back(*input);
     for (int64_t trip = 0;; ++trip) {
       if (trip > kMaxTrips) throw InputError("the loop does not end");
@@ -230,6 +231,7 @@ class Evaluator {
 
 void RunInDouble(const graph::Model& model, const std::vector<Array>& inputs, const DoubleSink& sink) {
   std::vector<DoubleValue> values;
+  values.reserve(inputs.size());
   for (const Array& array : inputs) values.push_back(FromArray(array.bytes(), array.dtype(), array.shape()));
   Evaluator(model).Run(0, std::move(values), &sink);
 }

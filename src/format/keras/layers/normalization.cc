@@ -32,6 +32,7 @@ Shape BroadcastShape(const LayerCall& c, Id x, const std::vector<int32_t>& axes)
 // The shape of the weights themselves.
 Shape WeightShape(const LayerCall& c, Id x, const std::vector<int32_t>& axes) {
   std::vector<int32_t> dims;
+  dims.reserve(axes.size());
   for (const int32_t axis : axes) dims.push_back(c.g.shape(x)[axis]);
   return Shape(dims);
 }

@@ -48,6 +48,7 @@ template <int kRank, BuiltinOp kCode>
 std::vector<Id> Global(LayerCall& c) {
   if (c.g.rank(c.input()) != kRank + 2) throw InputError("its input has {} dimensions", c.g.rank(c.input()));
   std::vector<int32_t> axes;
+  axes.reserve(kRank);
   for (int i = 0; i < kRank; ++i) axes.push_back((c.ChannelsFirst() ? 2 : 1) + i);
   return {c.g.Reduce(kCode, kCode == BuiltinOp::kMean ? "Mean" : "Max", c.input(), axes, c.Bool("keepdims", false))};
 }

@@ -1,4 +1,6 @@
 // LSTM, GRU, SimpleRNN, RNN of cells, ConvLSTM, and Bidirectional.
+#include <numeric>
+
 #include "base/error.h"
 #include "format/keras/layers/recurrent_cells.h"
 
@@ -119,7 +121,7 @@ std::vector<Id> Bidirectional(LayerCall& c) {
     c.g.SetScope(scope + (side == 0 ? "/forward" : "/backward"));
     const Cell cell = ReadCell(call, inner.class_name, c.g.shape(c.input()).FromEnd(1));
     // The first half of the states is the forward layer's.
-    if (!initial.empty() && initial.size() != static_cast<size_t>(2 * cell.states())) {
+    if (!initial.empty() && initial.size() != 2 * static_cast<size_t>(cell.states())) {
       throw InputError("it is given {} states and has {}", initial.size(), 2 * cell.states());
     }
     std::vector<Id> own;
@@ -164,8 +166,8 @@ std::vector<Id> ConvLstm(LayerCall& c) {
   Id x = c.input();
   if (c.g.rank(x) != kRank + 3) throw InputError("its input has {} dimensions", c.g.rank(x));
   const auto move_axis = [&](const char* name, Id value, int from, int to) {
-    std::vector<int32_t> order;
-    for (int i = 0; i < c.g.rank(value); ++i) order.push_back(i);
+    std::vector<int32_t> order(static_cast<size_t>(c.g.rank(value)));
+    std::iota(order.begin(), order.end(), 0);
     order.erase(order.begin() + from);
     order.insert(order.begin() + to, from);
     return c.g.Transpose(name, value, order);
