@@ -36,6 +36,7 @@ size_t TapGroups(size_t taps) { return (taps + kTaps - 1) / kTaps; }
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -289,6 +290,7 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
   }
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -7,6 +7,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 // The compiler makes the vectors: what is needed of it is that operands do not overlap and that the functor's values
 // are known not to change.
@@ -62,6 +63,7 @@ void Lookup(const ByteTable& table, const uint8_t* HWY_RESTRICT x, uint8_t* HWY_
   for (; i < count; ++i) y[i] = table[x[i]];
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

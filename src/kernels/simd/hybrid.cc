@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -123,6 +124,7 @@ void Depthwise(const ref::Conv2DGeometry& g, const DepthwiseHybrid& f, const ref
   }
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

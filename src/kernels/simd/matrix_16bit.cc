@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 using D32 = hn::CappedTag<int32_t, kChannelBlock>;
@@ -163,6 +164,7 @@ void Depthwise(const ref::Conv2DGeometry& g, const int16_t* input, const int8_t*
   }
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 using D32 = hn::CappedTag<int32_t, kChannelBlock>;
@@ -203,6 +204,7 @@ void Sum(const Matrix8Bit& m, const Rows8Bit& x, int32_t* out) {
   });
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -11,6 +11,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::CappedTag<float, kChannelBlock>;
@@ -81,6 +82,7 @@ void Multiply(const MatrixFloat& m, const float* x, size_t rows, size_t x_stride
   }
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

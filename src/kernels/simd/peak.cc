@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -56,6 +57,7 @@ int64_t MultiplyFloats(int64_t count, float* sink) {
   return done;
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

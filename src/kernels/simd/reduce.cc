@@ -11,6 +11,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 template <typename T, typename Sum>
 HWY_INLINE void AddRow(const T* HWY_RESTRICT x, size_t channels, Sum* HWY_RESTRICT sums) {
@@ -138,6 +139,7 @@ ASSAY_SIMD_MAXIMUM(MaximumUInt8, uint8_t, int32_t)
 ASSAY_SIMD_MAXIMUM(MaximumFloat, float, float)
 #undef ASSAY_SIMD_MAXIMUM
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -11,6 +11,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
 
 constexpr float kUnit = 2048;
 
@@ -53,6 +54,7 @@ void ResizeUInt8(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, c
   ResizeRows(g, y, x, rows, input, output);
 }
 
+}  // namespace
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
