@@ -74,6 +74,9 @@ function(assay_protobuf_messages target proto)
     COMMAND protobuf::protoc --cpp_out=${root} -I ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto} VERBATIM)
   target_sources(${target} PRIVATE ${code})
+  add_custom_target(${target}_messages DEPENDS ${code})
+  add_dependencies(generated_sources ${target}_messages)
+  add_dependencies(${target} ${target}_messages)
   # Generated code is not held to our warnings.
   set_source_files_properties(${code} PROPERTIES COMPILE_OPTIONS -w)
   target_include_directories(${target} SYSTEM PRIVATE ${root} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

@@ -14,11 +14,13 @@ mkdir -p "$include"
 for header in hwy fmt gtest; do ln -sfn "/usr/include/$header" "$include/$header"; done
 flags=(-std=c++20 -O2 -ffp-contract=off -fno-math-errno -DFMT_HEADER_ONLY -DHWY_STATIC_DEFINE -Isrc -isystem "$include" -Wall -Wextra -Wno-psabi
   -Wno-array-bounds -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-dangling-pointer -march=armv8-a+crypto
-  "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+  "-D$(grep -o 'HWY_DISABLED_TARGETS=([^)]*)' src/CMakeLists.txt)")
+compiler=(aarch64-linux-gnu-g++)
+if command -v ccache >/dev/null; then compiler=(ccache "${compiler[@]}"); fi
 objects=()
 compile() {  # SOURCE FLAGS...
   local object=$out/$(echo "$1" | tr '/' '_').o
-  if [ ! "$object" -nt "$1" ]; then aarch64-linux-gnu-g++ "${flags[@]}" "${@:2}" -c "$1" -o "$object"; fi
+  "${compiler[@]}" "${flags[@]}" "${@:2}" -c "$1" -o "$object"
   objects+=("$object")
 }
 compile /usr/src/googletest/googletest/src/gtest-all.cc -I/usr/src/googletest/googletest

@@ -1,4 +1,4 @@
-// Where the modules with heavy dependencies are (assay_protobuf.so, ...).
+// Where the modules with heavy dependencies are (assay_hdf5.so, assay_protobuf.so).
 #pragma once
 
 #include <string>

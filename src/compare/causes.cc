@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compare/match.h"
 #include "compare/weights.h"
 #include "compare/words.h"
 #include "tensor/real_values.h"
@@ -21,17 +22,11 @@ constexpr double kRoundedQuanta = 0.35;    // rounding moves weights by a quarte
 constexpr double kMeaningfulShare = 0.02;  // of the loss
 
 // Small shares keep two digits.
-std::string ShareText(double share) {
+std::string SmallShareText(double share) {
   const double percent = 100 * share;
   if (percent >= 10) return fmt::format("{:.0f} %", percent);
   if (percent >= 0.1) return fmt::format("{:.1f} %", percent);
   return fmt::format("{:.2g} %", percent);
-}
-
-int64_t FusedActivation(const graph::Operator& op) {
-  const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
-  const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
-  return number == nullptr ? 0 : *number;
 }
 
 bool RangeIsWide(const LayerResult& layer) {
@@ -55,7 +50,7 @@ std::string PlainRounding(const LayerResult& layer) {
   }
   std::string text = fmt::format("plain 8-bit rounding, a step of {}", NumberText(layer.range->scale));
   if (layer.range->levels_used < kFewLevels && !HasPrescribedScale(layer)) {
-    text += fmt::format(" that leaves its values {} of the levels", ShareText(layer.range->levels_used));
+    text += fmt::format(" that leaves its values {} of the levels", SmallShareText(layer.range->levels_used));
   }
   return text;
 }
@@ -68,12 +63,12 @@ void ExplainRange(LayerResult& layer) {
     const bool top = use.clipped_high >= use.clipped_low;
     layer.cause = Cause::kRangeTooNarrow;
     layer.sentence = fmt::format("output range clips: {} of the values saturate at the {}",
-                                 ShareText(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom");
+                                 SmallShareText(top ? use.clipped_high : use.clipped_low), top ? "top" : "bottom");
     return;
   }
   layer.cause = Cause::kRangeTooWide;
   layer.sentence = fmt::format("output range is {:.1f} times wider than the data: only {} of the levels are used",
-                               use.scale / use.needed_scale, ShareText(use.levels_used));
+                               use.scale / use.needed_scale, SmallShareText(use.levels_used));
 }
 
 void ExplainWeights(LayerResult& layer) {

@@ -42,12 +42,6 @@ std::vector<std::string> NameParts(std::string_view name) {
   return parts;
 }
 
-int64_t FusedActivation(const Operator& op) {
-  const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
-  const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
-  return number == nullptr ? 0 : *number;
-}
-
 std::optional<int64_t> ActivationOp(BuiltinOp code) {
   switch (code) {
     case BuiltinOp::kRelu:
@@ -310,6 +304,12 @@ class Aligner {
 };
 
 }  // namespace
+
+int64_t FusedActivation(const Operator& op) {
+  const graph::AttributeValue* value = op.attributes.Find("fused_activation_function");
+  const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
+  return number == nullptr ? 0 : *number;
+}
 
 std::string_view MatchKindName(MatchKind kind) {
   constexpr std::array<std::string_view, 6> kNames = {"none",      "index",   "name", "part of the name",

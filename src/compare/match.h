@@ -35,4 +35,7 @@ std::vector<TensorMatch> MatchByIndex(const graph::Model& model);
 // A name as a person wants to read it: the first part of a fused one, without the converter's additions.
 std::string ShortName(std::string_view name);
 
+// What an op does to its results; 0 where it has no such option.
+int64_t FusedActivation(const graph::Operator& op);
+
 }  // namespace assay::compare

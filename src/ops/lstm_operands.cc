@@ -154,8 +154,11 @@ RunFn MakeFloat(PrepareContext& context, const LstmOperands& o, const LstmSizes&
     };
     ForSteps<float, float>(
         run, o, n, sequence, [&](int32_t b, const float* x, const float* aux, float* state, float* cell) {
-          const int products =
-              (is_product(x, b, n.inputs) ? 1 : 0) + (aux != nullptr && is_product(aux, b, n.aux_inputs) ? 1 : 0);
+          int products = 2;
+          if (lstm.activation == kernels::ref::RecurrentActivation::kNone) {
+            products =
+                (is_product(x, b, n.inputs) ? 1 : 0) + (aux != nullptr && is_product(aux, b, n.aux_inputs) ? 1 : 0);
+          }
           kernels::ref::LstmStepFloat(lstm, {x, aux, products}, state, cell, Memory<float>(run, gates));
         });
   };

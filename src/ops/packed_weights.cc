@@ -18,7 +18,13 @@ namespace {
 // Who holds a packed form also holds the model that it was made from, so an address in use is never another constant's.
 class PackedCache {
  public:
-  enum class Layout : uint8_t { kProduct, kDepthwise, kFloatProduct, kWideProduct };  // each of one type of values
+  enum class Layout : uint8_t {
+    kProduct,
+    kDepthwise,
+    kFloatProduct,
+    kWideProduct,
+    kCodes
+  };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 
   std::shared_ptr<const void> Find(const Key& key) {
@@ -109,6 +115,12 @@ SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::Depthwi
   });
 }
 
+// As they stand, one byte each.
+std::shared_ptr<const std::vector<int8_t>> ShareCodes(const TensorRef& weights) {
+  return SharePacked(weights, static_cast<size_t>(weights.size()), 1, PackedCache::Layout::kCodes,
+                     [&] { return SignedCodes(weights); });
+}
+
 // What both kinds of convolution make of their operands' zero points.
 struct ZeroPoints {
   ZeroPoints(const TensorRef& input, const TensorRef& weights, int32_t filter_zero_point)
@@ -170,6 +182,17 @@ bool HasConstantOperands(const PrepareContext& context) {
   return context.IsKnown(1) && (!context.HasInput(2) || context.IsKnown(2));
 }
 
+bool HasDepthwiseForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g) {
+  return kernels::simd::UsesVectors() && g.output_c == g.input_c && HasConstantOperands(context);
+}
+
+// Whether a matrix kernel whose packed weights have `packed` values serves a convolution.
+bool HasMatrixForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g, size_t packed) {
+  const auto values = static_cast<size_t>(g.output_c) * static_cast<size_t>(g.PatchSize());
+  return kernels::simd::UsesVectors() && g.filter_c == g.input_c && g.PatchSize() > 0 && HasConstantOperands(context) &&
+         IsWorthPacking(packed, values);
+}
+
 }  // namespace
 
 PackedScales::PackedScales(const std::vector<numerics::ChannelScale>& scales)
@@ -197,8 +220,7 @@ kernels::simd::ChannelScales PackedScales::view() const {
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
-      !IsWorthPacking(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth), outputs * depth)) {
+  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth))) {
     return std::nullopt;
   }
   struct State {
@@ -231,9 +253,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto channels = static_cast<size_t>(g.output_c), taps = static_cast<size_t>(g.PatchSize());
-  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c || taps == 0 || !HasConstantOperands(context)) {
-    return std::nullopt;
-  }
+  if (taps == 0 || !HasDepthwiseForm(context, g)) return std::nullopt;
   struct State {
     SharedCodes weights;
     AlignedVector<int32_t> offsets;
@@ -268,10 +288,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels
                                           FloatRange clamp) {
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
   const size_t padded = kernels::simd::PaddedOutputs(outputs);
-  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
-      !IsWorthPacking(padded * depth, outputs * depth)) {
-    return std::nullopt;
-  }
+  if (!HasMatrixForm(context, g, padded * depth)) return std::nullopt;
   const TensorRef& filter = context.Input(1);
   const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kFloatProduct, [&] {
     AlignedVector<float> packed(padded * depth);
@@ -350,8 +367,7 @@ std::vector<float> BiasOrZeros(const PrepareContext& context, size_t channels) {
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  if (!kernels::simd::UsesVectors() || g.filter_c != g.input_c || depth == 0 || !HasConstantOperands(context) ||
-      !IsWorthPacking(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth), outputs * depth)) {
+  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth))) {
     return std::nullopt;
   }
   struct State {
@@ -390,18 +406,18 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
 
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
-  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c || !HasConstantOperands(context)) return std::nullopt;
+  if (!HasDepthwiseForm(context, g)) return std::nullopt;
   const auto channels = static_cast<size_t>(g.output_c);
   struct State {
-    std::vector<int8_t> weights;
+    std::shared_ptr<const std::vector<int8_t>> weights;
     std::vector<float> scales, bias;
   };
   const auto state = std::make_shared<const State>(
-      State{SignedCodes(context.Input(1)), product.scales, BiasOrZeros(context, channels)});
+      State{ShareCodes(context.Input(1)), product.scales, BiasOrZeros(context, channels)});
   const kernels::simd::DepthwiseHybrid filter = {
-      state->weights.data(), state->scales.data(), state->bias.data(),
-      product.rule.blocks,   product.rule.tail,    static_cast<size_t>(product.rule.blocked_channels),
-      product.clamp.low,     product.clamp.high};
+      state->weights->data(), state->scales.data(), state->bias.data(),
+      product.rule.blocks,    product.rule.tail,    static_cast<size_t>(product.rule.blocked_channels),
+      product.clamp.low,      product.clamp.high};
   const QuantizedImages images(context, g, product.rule.quantizer);
   const ThreadScratch scratch(context, channels * sizeof(int32_t));
   const double ns = static_cast<double>(g.output_w * g.output_c) * (0.3 + 0.1 * static_cast<double>(g.PatchSize()));
@@ -461,8 +477,9 @@ class Packed16BitStage {
   int32_t low_, high_;
 };
 
-bool HasVectorForm(const PrepareContext& context, const Product16Bit& product) {
-  return kernels::simd::UsesVectors() && HasConstantOperands(context) && product.stage.zero_point == 0 &&
+// Whether the kernels know its arithmetic.
+bool HasVectorForm(const Product16Bit& product) {
+  return product.stage.zero_point == 0 &&
          (product.wide_bias || product.stage.rounding == numerics::Rounding::kDoubleHalfAway);
 }
 
@@ -472,10 +489,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
   const size_t padded = kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(depth);
-  if (!HasVectorForm(context, product) || g.filter_c != g.input_c || depth == 0 ||
-      !IsWorthPacking(padded, outputs * depth)) {
-    return std::nullopt;
-  }
+  if (!HasVectorForm(product) || !HasMatrixForm(context, g, padded)) return std::nullopt;
   const TensorRef& filter = context.Input(1);
   const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kWideProduct, [&] {
     AlignedVector<int16_t> packed(padded);
@@ -497,8 +511,8 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
 
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product16Bit& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
-  if (!HasVectorForm(context, product) || g.output_c != g.input_c) return std::nullopt;
-  const auto weights = std::make_shared<const std::vector<int8_t>>(SignedCodes(context.Input(1)));
+  if (!HasVectorForm(product) || !HasDepthwiseForm(context, g)) return std::nullopt;
+  const auto weights = ShareCodes(context.Input(1));
   const auto stage = std::make_shared<const Packed16BitStage>(context, product);
   const ThreadScratch scratch(context, static_cast<size_t>(g.output_c) * sizeof(int64_t));
   const double ns = static_cast<double>(g.output_w * g.output_c) * (0.5 + 0.2 * static_cast<double>(g.PatchSize()));

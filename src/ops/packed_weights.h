@@ -50,8 +50,8 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
                                             FloatRange clamp);
 
-// Dynamic range: float input 0 quantized image by image, constant weights of 8
-// bits or less, one scale per output channel.
+// Dynamic range: float input 0 quantized image by image, constant weights of 8 bits or less, one scale per output
+// channel.
 struct HybridProduct {
   kernels::ref::Conv2DGeometry geometry;
   kernels::ref::HybridRule rule;

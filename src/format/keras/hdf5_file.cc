@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/module_path.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ASSAY_HAS_SHADOW_MEMORY 1
@@ -53,38 +54,6 @@ std::shared_ptr<const void> MapDescriptor(int fd, uint64_t size) {
   void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (mapping == MAP_FAILED) throw InputError("cannot map the unpacked data: {}", std::strerror(errno));
   return {mapping, [size](const void* p) { ::munmap(const_cast<void*>(p), size); }};
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-// Beside this code's own file (the program or the library), or in the folders where an installation keeps modules.
-std::string FindModule() {
-  std::vector<std::string> folders;
-  if (const char* given = std::getenv("ASSAY_MODULE_PATH")) folders.emplace_back(given);
-  Dl_info info = {};
-  std::vector<std::string> homes;
-  if (::dladdr(reinterpret_cast<const void*>(&FolderOf), &info) != 0 && info.dli_fname != nullptr) {
-    homes.push_back(FolderOf(info.dli_fname));
-  }
-  char self[4096] = {};
-  if (::readlink("/proc/self/exe", self, sizeof(self) - 1) > 0) homes.push_back(FolderOf(self));
-  for (const std::string& home : homes) {
-    for (const char* below : {"", "/assay", "/../lib/assay", "/..", "/../lib64/assay"}) folders.push_back(home + below);
-    for (const char* triplet : {"x86_64-linux-gnu", "aarch64-linux-gnu"}) {
-      folders.push_back(home + "/../lib/" + triplet + "/assay");
-    }
-  }
-  for (const std::string& folder : folders) {
-    const std::string path = folder + "/" + kModule;
-    if (::access(path.c_str(), R_OK) == 0) return path;
-  }
-  throw InputError(
-      "reading .h5 and .keras files needs the module {}, which is not installed beside the program (or in "
-      "the folder that ASSAY_MODULE_PATH names)",
-      kModule);
 }
 
 uint64_t AddressSpaceInUse() {
@@ -213,7 +182,7 @@ Hdf5File ReadInChild(const std::string& path, std::span<const uint8_t> bytes, co
   if (bytes.size() < sizeof(kSignature) || std::memcmp(bytes.data(), kSignature, sizeof(kSignature)) != 0) {
     throw InputError("not an HDF5 file");
   }
-  const std::string module = FindModule();
+  const std::string module = FindModule(kModule, "reading .h5 and .keras files");
   Descriptor data(::memfd_create("assay-hdf5", MFD_CLOEXEC));
   int ends[2] = {-1, -1};
   if (data.get() < 0 || ::pipe2(ends, O_CLOEXEC) != 0) {

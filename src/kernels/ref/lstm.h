@@ -39,7 +39,9 @@ struct LstmFloat {
 // What a step reads. `aux` may be null.
 struct LstmStepInput {
   const float *input, *aux;
-  int products;  // how many of the two are multiplied: TFLite leaves out what is zero in all sequences of the step
+  // Where there is no activation: how many of the two are multiplied. TFLite leaves out what is zero in all sequences
+  // of the step.
+  int products;
 };
 // `gates` is working memory for 4 * cells values. Updates both states; the new output state is the step's output.
 void LstmStepFloat(const LstmFloat& lstm, const LstmStepInput& x, float* output_state, float* cell_state,

@@ -15,22 +15,18 @@
 namespace assay::kernels::simd {
 namespace {
 
-int32_t Between(Random& random, int32_t low, int32_t high) {
-  return low + static_cast<int32_t>(random.Below(static_cast<uint64_t>(high - low) + 1));
-}
-
 ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
   ref::Conv2DGeometry g = {};
-  g.batches = Between(random, 1, 3);
-  g.filter_h = random.Chance(0.4) ? 1 : Between(random, 1, 3),
-  g.filter_w = random.Chance(0.4) ? 1 : Between(random, 1, 4);
-  g.stride_h = Between(random, 1, 2), g.stride_w = Between(random, 1, 2);
-  g.dilation_h = Between(random, 1, 2), g.dilation_w = Between(random, 1, 2);
-  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * Between(random, 1, 20) : Between(random, 1, 60);
-  g.output_c = Between(random, 1, 90);
+  g.batches = random.Between(1, 3);
+  g.filter_h = random.Chance(0.4) ? 1 : random.Between(1, 3),
+  g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
+  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 2);
+  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
+  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * random.Between(1, 20) : random.Between(1, 60);
+  g.output_c = random.Between(1, 90);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = Between(random, 1, 7), g.input_w = Between(random, 1, 7);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = Between(random, 0, 2), g.pad_w = Between(random, 0, 2);
+  g.input_h = random.Between(1, 7), g.input_w = random.Between(1, 7);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
   const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
     return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
   };

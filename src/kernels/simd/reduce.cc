@@ -9,6 +9,26 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+// The forms: the name of the target's function, the type of the values, of the bounds, of the sums.
+#ifndef ASSAY_SIMD_REDUCE_FORMS
+#define ASSAY_SIMD_REDUCE_FORMS
+#define ASSAY_SIMD_ADDITIONS(FORM) \
+  FORM(AddInt8, int8_t, int32_t)   \
+  FORM(AddUInt8, uint8_t, int32_t) \
+  FORM(AddInt16, int16_t, int32_t) \
+  FORM(AddFloat, float, float)     \
+  FORM(AddFloatWide, float, double)
+#define ASSAY_SIMD_AVERAGES(FORM)               \
+  FORM(AverageInt8, int8_t, int32_t, int32_t)   \
+  FORM(AverageUInt8, uint8_t, int32_t, int32_t) \
+  FORM(AverageFloat, float, float, float)       \
+  FORM(AverageFloatWide, float, float, double)
+#define ASSAY_SIMD_MAXIMA(FORM)        \
+  FORM(MaximumInt8, int8_t, int32_t)   \
+  FORM(MaximumUInt8, uint8_t, int32_t) \
+  FORM(MaximumFloat, float, float)
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
 namespace {  // other files use the same names for other things
@@ -111,11 +131,7 @@ HWY_INLINE void MaximumRows(const ref::Pool2DGeometry& g, const T* input, Bound 
 
 #define ASSAY_SIMD_ADD(name, T, Sum) \
   void name(const T* x, size_t rows, size_t channels, Sum* sums) { AddRowsLoop(x, rows, channels, sums); }
-ASSAY_SIMD_ADD(AddInt8, int8_t, int32_t)
-ASSAY_SIMD_ADD(AddUInt8, uint8_t, int32_t)
-ASSAY_SIMD_ADD(AddInt16, int16_t, int32_t)
-ASSAY_SIMD_ADD(AddFloat, float, float)
-ASSAY_SIMD_ADD(AddFloatWide, float, double)
+ASSAY_SIMD_ADDITIONS(ASSAY_SIMD_ADD)
 #undef ASSAY_SIMD_ADD
 
 #define ASSAY_SIMD_AVERAGE(name, T, Bound, Sum)                                                                       \
@@ -123,10 +139,7 @@ ASSAY_SIMD_ADD(AddFloatWide, float, double)
             T* output) {                                                                                              \
     AverageRows(g, input, low, high, begin, end, sums, output);                                                       \
   }
-ASSAY_SIMD_AVERAGE(AverageInt8, int8_t, int32_t, int32_t)
-ASSAY_SIMD_AVERAGE(AverageUInt8, uint8_t, int32_t, int32_t)
-ASSAY_SIMD_AVERAGE(AverageFloat, float, float, float)
-ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
+ASSAY_SIMD_AVERAGES(ASSAY_SIMD_AVERAGE)
 #undef ASSAY_SIMD_AVERAGE
 
 #define ASSAY_SIMD_MAXIMUM(name, T, Bound)                                                                 \
@@ -134,9 +147,7 @@ ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
             T* output) {                                                                                   \
     MaximumRows(g, input, low, high, begin, end, output);                                                  \
   }
-ASSAY_SIMD_MAXIMUM(MaximumInt8, int8_t, int32_t)
-ASSAY_SIMD_MAXIMUM(MaximumUInt8, uint8_t, int32_t)
-ASSAY_SIMD_MAXIMUM(MaximumFloat, float, float)
+ASSAY_SIMD_MAXIMA(ASSAY_SIMD_MAXIMUM)
 #undef ASSAY_SIMD_MAXIMUM
 
 }  // namespace
@@ -151,11 +162,7 @@ namespace assay::kernels::simd {
   void AddRows(const T* x, size_t rows, size_t channels, Sum* sums) noexcept { \
     HWY_DYNAMIC_DISPATCH(name)(x, rows, channels, sums);                       \
   }
-ASSAY_SIMD_ADD(AddInt8, int8_t, int32_t)
-ASSAY_SIMD_ADD(AddUInt8, uint8_t, int32_t)
-ASSAY_SIMD_ADD(AddInt16, int16_t, int32_t)
-ASSAY_SIMD_ADD(AddFloat, float, float)
-ASSAY_SIMD_ADD(AddFloatWide, float, double)
+ASSAY_SIMD_ADDITIONS(ASSAY_SIMD_ADD)
 #undef ASSAY_SIMD_ADD
 
 #define ASSAY_SIMD_AVERAGE(name, T, Bound, Sum)                                                                       \
@@ -164,10 +171,7 @@ ASSAY_SIMD_ADD(AddFloatWide, float, double)
                        Sum* sums, T* output) noexcept {                                                               \
     HWY_DYNAMIC_DISPATCH(name)(g, input, low, high, begin, end, sums, output);                                        \
   }
-ASSAY_SIMD_AVERAGE(AverageInt8, int8_t, int32_t, int32_t)
-ASSAY_SIMD_AVERAGE(AverageUInt8, uint8_t, int32_t, int32_t)
-ASSAY_SIMD_AVERAGE(AverageFloat, float, float, float)
-ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
+ASSAY_SIMD_AVERAGES(ASSAY_SIMD_AVERAGE)
 #undef ASSAY_SIMD_AVERAGE
 
 #define ASSAY_SIMD_MAXIMUM(name, T, Bound)                                                                        \
@@ -176,9 +180,7 @@ ASSAY_SIMD_AVERAGE(AverageFloatWide, float, float, double)
                    T* output) noexcept {                                                                          \
     HWY_DYNAMIC_DISPATCH(name)(g, input, low, high, begin, end, output);                                          \
   }
-ASSAY_SIMD_MAXIMUM(MaximumInt8, int8_t, int32_t)
-ASSAY_SIMD_MAXIMUM(MaximumUInt8, uint8_t, int32_t)
-ASSAY_SIMD_MAXIMUM(MaximumFloat, float, float)
+ASSAY_SIMD_MAXIMA(ASSAY_SIMD_MAXIMUM)
 #undef ASSAY_SIMD_MAXIMUM
 
 }  // namespace assay::kernels::simd

@@ -68,12 +68,23 @@ Window WindowOf(Call& c, Id* x, bool channels_first) {
   return window;
 }
 
+// The images that an op reads, brought into the order of channels last.
+Id Images(Call& c, size_t operand, int rank) {
+  const Id x = c.In(operand);
+  CheckRank(c, x, rank, "input");
+  return IsChannelsFirst(c) ? ToChannelsLast(c, x) : x;
+}
+
+Id Filter(const Call& c, int rank) {
+  const Id filter = c.In(1);
+  CheckRank(c, filter, rank, "filter");
+  return filter;
+}
+
 void Conv2D(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(0);
-  const Id filter = c.In(1);
-  CheckRank(c, x, 4, "input"), CheckRank(c, filter, 4, "filter");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 0, 4);
+  const Id filter = Filter(c, 4);
   const Window window = WindowOf(c, &x, first);
   const Id weights = c.g.Transpose(c.name + "/filter", filter, {3, 0, 1, 2});
   Finish(c, c.g.Conv2D(c.name, x, weights, kNoTensor, window), first);
@@ -81,10 +92,8 @@ void Conv2D(Call& c) {
 
 void DepthwiseConv2D(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(0);
-  const Id filter = c.In(1);
-  CheckRank(c, x, 4, "input"), CheckRank(c, filter, 4, "filter");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 0, 4);
+  const Id filter = Filter(c, 4);
   const Window window = WindowOf(c, &x, first);
   const Shape& s = c.g.shape(filter);
   const int64_t outputs = int64_t{s[2]} * s[3];
@@ -95,10 +104,8 @@ void DepthwiseConv2D(Call& c) {
 // The gradient of a convolution with respect to its input: [size], filter [h, w, out, in], x.
 void Conv2DBackpropInput(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(2);
-  const Id filter = c.In(1);
-  CheckRank(c, x, 4, "input"), CheckRank(c, filter, 4, "filter");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 2, 4);
+  const Id filter = Filter(c, 4);
   const auto strides = PerDimension(c, "strides", 4, first), dilations = PerDimension(c, "dilations", 4, first);
   if (dilations[1] != 1 || dilations[2] != 1) throw Unsupported{"a dilated transposed convolution"};
   const std::string padding = c.Text("padding", "");
@@ -136,10 +143,8 @@ void Conv2DBackpropInput(Call& c) {
 
 void Conv3D(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(0);
-  const Id filter = c.In(1);
-  CheckRank(c, x, 5, "input"), CheckRank(c, filter, 5, "filter");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 0, 5);
+  const Id filter = Filter(c, 5);
   const auto s = PerDimension(c, "strides", 5, first), d = PerDimension(c, "dilations", 5, first);
   const graph::Padding padding = PaddingOf(c, &x, first, false);
   const int32_t outputs = c.g.shape(filter)[4];
@@ -158,9 +163,7 @@ void Conv3D(Call& c) {
 template <BuiltinOp kOp>
 void Pool2D(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(0);
-  CheckRank(c, x, 4, "input");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 0, 4);
   std::vector<int32_t> size, strides;
   if (c.size() == 3) {  // MaxPoolV2 has them as operands
     for (const size_t i : {size_t{1}, size_t{2}}) {
@@ -185,9 +188,7 @@ void Pool2D(Call& c) {
 template <BuiltinOp kOp>
 void Pool3D(Call& c) {
   const bool first = IsChannelsFirst(c);
-  Id x = c.In(0);
-  CheckRank(c, x, 5, "input");
-  if (first) x = ToChannelsLast(c, x);
+  Id x = Images(c, 0, 5);
   const auto size = PerDimension(c, "ksize", 5, first), strides = PerDimension(c, "strides", 5, first);
   if (size[0] != 1 || size[4] != 1 || strides[0] != 1 || strides[4] != 1) {
     throw Unsupported{"a window over samples or channels"};
