@@ -28,7 +28,7 @@ std::vector<T> Codes(Random& random, size_t count, int low, int high) {
 }
 
 // A small network of quantized ops: convolution, depthwise, residual ADD, MUL, pooling, PAD, MEAN, FULLY_CONNECTED,
-// SOFTMAX.
+// SOFTMAX. No two arguments of a call draw random numbers: compilers evaluate arguments in different orders.
 template <typename T>
 std::shared_ptr<const graph::Model> Network(uint64_t seed) {
   constexpr bool kSigned = std::is_signed_v<T>;
@@ -56,18 +56,17 @@ std::shared_ptr<const graph::Model> Network(uint64_t seed) {
   };
   const int x = m.Input("x", kType, {1, 11, 9, 5}, ModelBuilder::PerTensor(0.02F, zero()));
   const int conv = activation("conv", {1, 11, 9, 19}, scale(0.02, 0.1));
-  m.Op(BuiltinOp::kConv2D, {x, weights("cw", {19, 3, 3, 5}, 19, 0), bias("cb", 19)}, {conv},
-       {{"padding", 0},
-        {"stride_w", 1},
-        {"stride_h", 1},
-        {"fused_activation_function", static_cast<int>(random.Below(4))}});
+  const auto conv_activation = static_cast<int>(random.Below(4));
+  const int conv_weights = weights("cw", {19, 3, 3, 5}, 19, 0), conv_bias = bias("cb", 19);
+  m.Op(BuiltinOp::kConv2D, {x, conv_weights, conv_bias}, {conv},
+       {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}, {"fused_activation_function", conv_activation}});
   const int deep = activation("deep", {1, 11, 9, 19}, scale(0.02, 0.1));
   m.Op(BuiltinOp::kDepthwiseConv2D, {conv, weights("dw", {1, 3, 3, 19}, 19, 3), bias("db", 19)}, {deep},
        {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}, {"depth_multiplier", 1}});
   const int sum = activation("sum", {1, 11, 9, 19}, scale(0.03, 0.15));
   m.Op(BuiltinOp::kAdd, {conv, deep}, {sum}, {{"fused_activation_function", static_cast<int>(random.Below(4))}});
-  const int gate =
-      m.Constant<T>("gate", {1, 1, 1, 19}, Codes<T>(random, 19, kLow, kHigh), ModelBuilder::PerTensor(0.01F, zero()));
+  const Quantization gate_quantization = ModelBuilder::PerTensor(0.01F, zero());
+  const int gate = m.Constant<T>("gate", {1, 1, 1, 19}, Codes<T>(random, 19, kLow, kHigh), gate_quantization);
   const int gated = activation("gated", {1, 11, 9, 19}, scale(0.02, 0.1));
   m.Op(BuiltinOp::kMul, {sum, gate}, {gated});
   const int pooled = m.Tensor("pooled", kType, {1, 5, 4, 19}, m.tensor(gated).quantization);
