@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "graph/ops/activations.h"
+#include "kernels/simd/activations.h"
 #include "ops/delegation.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
@@ -13,7 +14,6 @@
 namespace assay::ops {
 namespace {
 
-using graph::BuiltinOp;
 using kernels::ref::HardSwishQuantized;
 using kernels::ref::LeakyReluQuantized;
 using kernels::ref::ReluQuantized;
@@ -79,6 +79,19 @@ RunFn PrepareClamp(PrepareContext& context, float low, float high) {
   p.low = code(low);
   p.high = std::isinf(high) ? type.high : code(high);
   return WithCodes(context, o.input.dtype, [&]<typename T>(T) { return RunCodeMap<T, T>(p); });
+}
+
+// A function of floats that has a vector kernel of its own.
+template <typename F>
+RunFn RunFloatVectors(void (*vectors)(const float*, float*, size_t) noexcept, const F& f) {
+  if (!kernels::simd::UsesVectors()) return RunMap<float, float>(f);
+  return [vectors](const RunContext& run) {
+    constexpr double kElementNs = 1;
+    const auto x = run.In<float>(0);
+    float* y = run.Out<float>(0).data();
+    run.pool().Run(x.size(), GrainOf(kElementNs),
+                   [&](size_t begin, size_t end, int) { vectors(x.data() + begin, y + begin, end - begin); });
+  };
 }
 
 // The multiplier and shift that bring a 16-bit input to 1/12288, as TFLite computes them.
@@ -165,7 +178,8 @@ RunFn PrepareRelu0To1(PrepareContext& context) { return PrepareClamp(context, 0,
 
 RunFn PrepareLogistic(PrepareContext& context) {
   const UnaryOperands o = PrepareUnary(context);
-  if (o.input.dtype == DType::kFloat32) return RunMap<float, float>(kernels::ref::LogisticFloat{});
+  if (o.input.dtype == DType::kFloat32)
+    return RunFloatVectors(kernels::simd::LogisticFloats, kernels::ref::LogisticFloat{});
   if (o.input.dtype == DType::kInt16) return PrepareLogisticInt16(context, o);
   CheckQuantizedUnary(o);
   if (context.engine() == Engine::kXnnpack) {
@@ -182,7 +196,7 @@ RunFn PrepareLogistic(PrepareContext& context) {
 
 RunFn PrepareTanh(PrepareContext& context) {
   const UnaryOperands o = PrepareUnary(context);
-  if (o.input.dtype == DType::kFloat32) return RunMap<float, float>(kernels::ref::TanhFloat{});
+  if (o.input.dtype == DType::kFloat32) return RunFloatVectors(kernels::simd::TanhFloats, kernels::ref::TanhFloat{});
   if (o.input.dtype == DType::kInt16) return PrepareTanhInt16(context, o);
   CheckQuantizedUnary(o);
   return RunTable8(context, o, TableRoundingOf(context), kernels::ref::TanhFloat{});

@@ -125,6 +125,7 @@ void ForSteps(const RunContext& run, const LstmOperands& o, const LstmSizes& n, 
 
 RunFn MakeFloat(PrepareContext& context, const LstmOperands& o, const LstmSizes& n, const LstmOptions& options,
                 const LstmSequence& sequence) {
+  if (auto run = PrepareVectorLstm(context, o, n, options, sequence)) return *std::move(run);
   kernels::ref::LstmFloat fixed;
   fixed.sizes = n;
   fixed.cell_clip = options.cell_clip, fixed.projection_clip = options.projection_clip;

@@ -2,6 +2,8 @@
 // must be, and the run over the sequences.
 #pragma once
 
+#include <optional>
+
 #include "graph/attributes.h"
 #include "kernels/ref/lstm.h"
 #include "kernels/ref/lstm_integer.h"
@@ -50,5 +52,11 @@ kernels::ref::LstmSizes CheckLstm(const PrepareContext& context, const LstmOpera
 // Runs over the sequences. Call once CheckLstm has passed and the output's shape was set.
 RunFn MakeLstm(PrepareContext& context, const LstmOperands& operands, const kernels::ref::LstmSizes& sizes,
                const LstmOptions& options, const LstmSequence& sequence);
+
+// The vector kernels' form of a float LSTM; none where they do not serve: no such kernels on this machine, weights that
+// are not constant, parts beyond the four gates' two products and biases.
+std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperands& operands,
+                                       const kernels::ref::LstmSizes& sizes, const LstmOptions& options,
+                                       const LstmSequence& sequence);
 
 }  // namespace assay::ops

@@ -1,9 +1,6 @@
 #include "ops/packed_weights.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
-#include <tuple>
 
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
@@ -11,51 +8,10 @@
 #include "kernels/simd/matrix_16bit.h"
 #include "kernels/simd/target.h"
 #include "ops/matrix_operands.h"
+#include "ops/packed_cache.h"
 
 namespace assay::ops {
 namespace {
-
-// Who holds a packed form also holds the model that it was made from, so an address in use is never another constant's.
-class PackedCache {
- public:
-  enum class Layout : uint8_t {
-    kProduct,
-    kDepthwise,
-    kFloatProduct,
-    kWideProduct,
-    kCodes
-  };  // each of one type of values
-  using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
-
-  std::shared_ptr<const void> Find(const Key& key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(key);
-    return found == entries_.end() ? nullptr : found->second.lock();
-  }
-  void Insert(const Key& key, const std::shared_ptr<const void>& packed) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& entry) { return entry.second.expired(); });
-    entries_[key] = packed;
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<Key, std::weak_ptr<const void>> entries_;
-};
-
-// What pack() makes, shared by all who ask for the same constant of the same model.
-template <typename PackFn>
-auto SharePacked(const TensorRef& weights, size_t rows, size_t columns, PackedCache::Layout layout,
-                 const PackFn& pack) {
-  static PackedCache cache;
-  using Packed = decltype(pack());
-  if (!weights.is_constant) return std::make_shared<const Packed>(pack());
-  const PackedCache::Key key = {weights.data, rows, columns, weights.dtype, layout};
-  if (auto packed = cache.Find(key)) return std::static_pointer_cast<const Packed>(packed);
-  auto packed = std::make_shared<const Packed>(pack());
-  cache.Insert(key, packed);
-  return packed;
-}
 
 struct PackedCodes {
   AlignedVector<int8_t> codes;
@@ -76,12 +32,6 @@ std::vector<int8_t> SignedCodes(const TensorRef& weights) {
       std::copy_n(reinterpret_cast<const int8_t*>(weights.data), codes.size(), codes.begin());
   }
   return codes;
-}
-
-// Padding must not make a model many times larger than its file.
-bool IsWorthPacking(size_t packed, size_t values) {
-  constexpr size_t kSmall = size_t{64} << 10, kMostPadding = 4;
-  return packed <= kSmall || packed / kMostPadding <= values;
 }
 
 // Of a weight matrix [outputs, depth].
@@ -146,21 +96,6 @@ AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_
   }
   return offsets;
 }
-
-// Working memory, one piece for every thread.
-class ThreadScratch {
- public:
-  ThreadScratch(PrepareContext& context, size_t bytes)
-      : stride_((bytes + 63) / 64 * 64),
-        id_(context.AddScratch(uint64_t{stride_} * static_cast<uint64_t>(context.threads()))) {}
-  uint8_t* Of(const RunContext& run, int worker) const {
-    return run.Scratch(id_).data() + stride_ * static_cast<size_t>(worker);
-  }
-
- private:
-  size_t stride_;
-  int id_;
-};
 
 // Output pixels go to threads in pieces that fill whole tiles of the matrix kernels.
 constexpr size_t kTilePixels = 24;

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "graph/ops/activations.h"
+#include "kernels/simd/activations.h"
+#include "kernels/simd/target.h"
 #include "ops/delegation.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
@@ -116,6 +118,20 @@ RunFn LogSoftmaxCodes(const PrepareContext& context) {
   };
 }
 
+RunFn SoftmaxVectors(const PrepareContext& context, float beta) {
+  return [rows = RowsOf(context.Input(0)), beta](const RunContext& run) {
+    const float* x = run.In<float>(0).data();
+    float* y = run.Out<float>(0).data();
+    const auto depth = static_cast<size_t>(rows.depth);
+    run.pool().Run(static_cast<size_t>(rows.count), GrainOf(static_cast<double>(depth)),
+                   [&](size_t begin, size_t end, int) {
+                     for (size_t r = begin; r < end; ++r) {
+                       kernels::simd::SoftmaxFloats(x + r * depth, y + r * depth, depth, beta);
+                     }
+                   });
+  };
+}
+
 }  // namespace
 
 RunFn PrepareSoftmax(PrepareContext& context) {
@@ -128,6 +144,7 @@ RunFn PrepareSoftmax(PrepareContext& context) {
   switch (input.dtype) {
     case DType::kFloat32:
       CheckType(output, "output", {DType::kFloat32});
+      if (kernels::simd::UsesVectors() && context.engine() != Engine::kReference) return SoftmaxVectors(context, beta);
       return [rows = RowsOf(input), beta, in_float = context.engine() == Engine::kReference](const RunContext& run) {
         kernels::ref::SoftmaxFloat(rows, beta, in_float, run.In<float>(0).data(), run.Out<float>(0).data());
       };

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
-#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/depthwise_conv_2d.cc"
@@ -29,6 +27,12 @@ size_t ChunkWidth(size_t left, size_t full_width) {
 }
 
 size_t TapGroups(size_t taps) { return (taps + kTaps - 1) / kTaps; }
+
+// How many pixels the float kernel lists the taps of at once.
+size_t FloatSegmentPixels(size_t taps) {
+  constexpr size_t kMostPointers = 2048;
+  return std::clamp<size_t>(kMostPointers / std::max<size_t>(taps, 1), 1, kSegmentPixels);
+}
 
 }  // namespace
 }  // namespace assay::kernels::simd
@@ -224,69 +228,169 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
   }
 }
 
-struct FloatTap {
-  const float *x, *w;  // of channel 0
+// What float kernels need of the filter.
+struct FloatFilter {
+  const float *weights, *bias;  // [taps][channels]; bias may be null
+  float low, high;
+  size_t channels, taps;
 };
 
-// kVectors vectors of channels from c on.
-template <size_t kVectors, class D>
-HWY_INLINE void ComputeFloats(D d, std::span<const FloatTap> taps, const float* bias, size_t c, float low, float high,
-                              float* out) {
-  constexpr size_t kLanes = hn::MaxLanes(d);
-  hn::Vec<D> sums[kVectors];
-  for (size_t v = 0; v < kVectors; ++v) {
-    sums[v] = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + c + v * kLanes);
+template <class D>
+HWY_INLINE hn::Vec<D> StartOf(D d, const FloatFilter& f, size_t c) {
+  return f.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, f.bias + c);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> Limited(D d, const FloatFilter& f, hn::Vec<D> sum) {
+  const auto low = hn::Set(d, f.low), high = hn::Set(d, f.high);
+  // In this order NaN stays NaN, as in kernels/ref.
+  return hn::IfThenElse(hn::Lt(sum, low), low, hn::IfThenElse(hn::Gt(sum, high), high, sum));
+}
+
+// Neighbouring output pixels, each with all its taps: a pointer to channel 0 for every one of them.
+struct FloatPixels {
+  const float* const* taps;
+  size_t count;
+  float* out;
+};
+
+// One vector of channels of all pixels; kTaps weights stay in registers.
+template <size_t kTapCount, class D>
+HWY_INLINE void ComputePixels(D d, const FloatFilter& f, const FloatPixels& pixels, size_t c) {
+  hn::Vec<D> w[kTapCount];
+  for (size_t t = 0; t < kTapCount; ++t) w[t] = hn::LoadU(d, f.weights + t * f.channels + c);
+  const auto start = StartOf(d, f, c);
+  const float* const* taps = pixels.taps;
+  float* out = pixels.out + c;
+  for (size_t p = 0; p < pixels.count; ++p, taps += kTapCount, out += f.channels) {
+    auto sum = start;
+    for (size_t t = 0; t < kTapCount; ++t) sum = hn::MulAdd(hn::LoadU(d, taps[t] + c), w[t], sum);
+    hn::StoreU(Limited(d, f, sum), d, out);
   }
-  for (const FloatTap& tap : taps) {
-    for (size_t v = 0; v < kVectors; ++v) {
-      const size_t at = c + v * kLanes;
-      sums[v] = hn::MulAdd(hn::LoadU(d, tap.x + at), hn::LoadU(d, tap.w + at), sums[v]);
+}
+template <class D>
+HWY_INLINE void ComputePixelsOfAny(D d, const FloatFilter& f, const FloatPixels& pixels, size_t c) {
+  const auto start = StartOf(d, f, c);
+  const float* const* taps = pixels.taps;
+  float* out = pixels.out + c;
+  for (size_t p = 0; p < pixels.count; ++p, taps += f.taps, out += f.channels) {
+    auto sum = start;
+    for (size_t t = 0; t < f.taps; ++t) {
+      sum = hn::MulAdd(hn::LoadU(d, taps[t] + c), hn::LoadU(d, f.weights + t * f.channels + c), sum);
     }
+    hn::StoreU(Limited(d, f, sum), d, out);
   }
-  const auto vlow = hn::Set(d, low), vhigh = hn::Set(d, high);
-  for (size_t v = 0; v < kVectors; ++v) {
-    const auto limited = hn::IfThenElse(hn::Gt(sums[v], vhigh), vhigh, sums[v]);
-    hn::StoreU(hn::IfThenElse(hn::Lt(sums[v], vlow), vlow, limited), d, out + c + v * kLanes);
+}
+
+// Neighbouring output pixels whose windows lie inside of the image: where the first one's three lines begin.
+struct FloatRun {
+  const float* lines[3];
+  size_t tap_step, pixel_step;  // to the next column of the window, to the next pixel's
+  size_t count;
+  float* out;
+};
+
+template <class D>
+HWY_INLINE void ComputeRun3By3(D d, const FloatFilter& f, const FloatRun& run, size_t c) {
+  hn::Vec<D> w[9];
+  for (size_t t = 0; t < 9; ++t) w[t] = hn::LoadU(d, f.weights + t * f.channels + c);
+  const auto start = StartOf(d, f, c);
+  const float *first = run.lines[0] + c, *second = run.lines[1] + c, *third = run.lines[2] + c;
+  const size_t step = run.tap_step;
+  float* out = run.out + c;
+  for (size_t p = 0; p < run.count; ++p, out += f.channels) {
+    auto sum = hn::MulAdd(hn::LoadU(d, first), w[0], start);
+    sum = hn::MulAdd(hn::LoadU(d, first + step), w[1], sum);
+    sum = hn::MulAdd(hn::LoadU(d, first + 2 * step), w[2], sum);
+    sum = hn::MulAdd(hn::LoadU(d, second), w[3], sum);
+    sum = hn::MulAdd(hn::LoadU(d, second + step), w[4], sum);
+    sum = hn::MulAdd(hn::LoadU(d, second + 2 * step), w[5], sum);
+    sum = hn::MulAdd(hn::LoadU(d, third), w[6], sum);
+    sum = hn::MulAdd(hn::LoadU(d, third + step), w[7], sum);
+    sum = hn::MulAdd(hn::LoadU(d, third + 2 * step), w[8], sum);
+    hn::StoreU(Limited(d, f, sum), d, out);
+    first += run.pixel_step, second += run.pixel_step, third += run.pixel_step;
   }
+}
+
+// Calls compute(tag, c) for the channels in the widest vectors that fit.
+template <typename Compute>
+HWY_INLINE void ForChannels(size_t channels, const Compute& compute) {
+  size_t c = 0;
+  const auto take = [&](auto tag) HWY_ATTR {
+    for (; c + hn::MaxLanes(tag) <= channels; c += hn::MaxLanes(tag)) compute(tag, c);
+  };
+  take(hn::CappedTag<float, kChannelBlock>());
+  take(hn::CappedTag<float, 8>());
+  take(hn::CappedTag<float, 4>());
+  take(hn::CappedTag<float, 1>());
+}
+
+HWY_NOINLINE void ComputeFloatPixels(const FloatFilter& f, const FloatPixels& pixels) {
+  constexpr size_t k3By3 = 9, k5By5 = 25;
+  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR {
+    if (f.taps == k3By3) return ComputePixels<k3By3>(tag, f, pixels, c);
+    if (f.taps == k5By5) return ComputePixels<k5By5>(tag, f, pixels, c);
+    ComputePixelsOfAny(tag, f, pixels, c);
+  });
+}
+
+HWY_NOINLINE void ComputeFloatRun(const FloatFilter& f, const FloatRun& run) {
+  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR { ComputeRun3By3(tag, f, run, c); });
 }
 
 void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
                   float high, Range rows, uint8_t* scratch, float* output) {
   const auto channels = static_cast<size_t>(g.input_c);
-  auto* taps = reinterpret_cast<FloatTap*>(scratch);
-  const hn::CappedTag<float, kChannelBlock> d;
-  const hn::CappedTag<float, 8> d8;
-  const hn::CappedTag<float, 4> d4;
-  const hn::CappedTag<float, 1> d1;
-  output += rows.begin * static_cast<size_t>(g.output_w) * channels;
+  const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
+  const FloatFilter f = {filter, bias, low, high, channels, taps};
+  const size_t segment_pixels = FloatSegmentPixels(taps);
+  const auto** pointers = reinterpret_cast<const float**>(scratch);
+  auto* outside = reinterpret_cast<float*>(scratch + segment_pixels * taps * sizeof(float*));
+  std::fill_n(outside, channels, 0.0F);
+  // Output columns whose windows lie inside from left to right.
+  const int64_t reach = int64_t{g.filter_w - 1} * g.dilation_w;
+  const int64_t inside_begin = std::min<int64_t>((int64_t{g.pad_w} + g.stride_w - 1) / g.stride_w, g.output_w);
+  const int64_t room = int64_t{g.input_w} - 1 - reach + g.pad_w;
+  const int64_t inside_end =
+      room < 0 ? inside_begin : std::clamp<int64_t>(room / g.stride_w + 1, inside_begin, g.output_w);
+  const bool is_3_by_3 = g.filter_h == 3 && g.filter_w == 3;
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const float* image = input + static_cast<int64_t>(row) / g.output_h * g.ImageSize();
     const int64_t top = static_cast<int64_t>(row) % g.output_h * g.stride_h - g.pad_h;
-    for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
-      size_t count = 0;
-      for (int32_t ky = 0; ky < g.filter_h; ++ky) {
-        const int64_t y = top + int64_t{ky} * g.dilation_h;
-        if (y < 0 || y >= g.input_h) continue;
-        for (int32_t kx = 0; kx < g.filter_w; ++kx) {
-          const int64_t x = int64_t{ox} * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
-          if (x < 0 || x >= g.input_w) continue;
-          taps[count++] = {image + (y * g.input_w + x) * g.input_c,
-                           filter + (int64_t{ky} * g.filter_w + kx) * g.output_c};
+    float* out = output + row * static_cast<size_t>(g.output_w) * channels;
+    const auto pixels = [&](int64_t begin, int64_t end) HWY_ATTR {
+      for (int64_t first = begin; first < end; first += static_cast<int64_t>(segment_pixels)) {
+        const size_t count = std::min(segment_pixels, static_cast<size_t>(end - first));
+        const float** to = pointers;
+        for (int64_t ox = first; ox < first + static_cast<int64_t>(count); ++ox) {
+          for (int32_t ky = 0; ky < g.filter_h; ++ky) {
+            const int64_t y = top + int64_t{ky} * g.dilation_h;
+            for (int32_t kx = 0; kx < g.filter_w; ++kx) {
+              const int64_t x = ox * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+              const bool inside = y >= 0 && y < g.input_h && x >= 0 && x < g.input_w;
+              *to++ = inside ? image + (y * g.input_w + x) * g.input_c : outside;
+            }
+          }
         }
+        ComputeFloatPixels(f, {pointers, count, out + static_cast<size_t>(first) * channels});
       }
-      const std::span<const FloatTap> inside(taps, count);
-      size_t c = 0;
-      const auto take = [&]<size_t kVectors>(auto tag, std::integral_constant<size_t, kVectors>) HWY_ATTR {
-        constexpr size_t kStep = kVectors * hn::MaxLanes(tag);
-        for (; c + kStep <= channels; c += kStep) ComputeFloats<kVectors>(tag, inside, bias, c, low, high, output);
-      };
-      const std::integral_constant<size_t, 1> one;
-      take(d, std::integral_constant<size_t, 4>());
-      take(d, one);
-      take(d8, one);
-      take(d4, one);
-      take(d1, one);
+    };
+    if (!is_3_by_3 || top < 0 || top + 2 * int64_t{g.dilation_h} >= g.input_h || inside_begin == inside_end) {
+      pixels(0, g.output_w);
+      continue;
     }
+    pixels(0, inside_begin);
+    FloatRun run = {};
+    for (int32_t ky = 0; ky < 3; ++ky) {
+      const int64_t y = top + int64_t{ky} * g.dilation_h, x = inside_begin * g.stride_w - g.pad_w;
+      run.lines[ky] = image + (y * g.input_w + x) * g.input_c;
+    }
+    run.tap_step = static_cast<size_t>(g.dilation_w) * channels;
+    run.pixel_step = static_cast<size_t>(g.stride_w) * channels;
+    run.count = static_cast<size_t>(inside_end - inside_begin);
+    run.out = out + static_cast<size_t>(inside_begin) * channels;
+    ComputeFloatRun(f, run);
+    pixels(inside_end, g.output_w);
   }
 }
 
@@ -345,7 +449,8 @@ void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, boo
 HWY_EXPORT(ComputeFloat);
 
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
-  return static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w) * 2 * sizeof(float*);
+  const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
+  return FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
 }
 
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
