@@ -87,13 +87,15 @@ std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperan
         run.CheckCancelled();
         const int32_t count = std::min(kStepsAtOnce, s.steps - done);
         const int32_t first = s.backward ? s.steps - done - count : done;
-        kernels::simd::MultiplyFloat(from_input, input + row_of(first) * n.inputs, static_cast<size_t>(count),
-                                     s.time_major ? inputs * static_cast<size_t>(s.batches) : inputs, step_sums, width);
+        const size_t between = s.time_major ? inputs * static_cast<size_t>(s.batches) : inputs;
+        kernels::simd::MultiplyFloat(from_input,
+                                     {input + row_of(first) * n.inputs, static_cast<size_t>(count), between, 1, inputs},
+                                     step_sums, width);
         for (int32_t k = 0; k < count; ++k) {
           const int32_t t = s.backward ? first + count - 1 - k : first + k;
           const float* start = step_sums + static_cast<size_t>(t - first) * width;
-          kernels::simd::MultiplyFloat({width, cells, state->recurrent.data(), start, -kInf, kInf}, output_state, 1,
-                                       cells, sums, width);
+          kernels::simd::MultiplyFloat({width, cells, state->recurrent.data(), start, -kInf, kInf},
+                                       {output_state, 1, cells, 1, cells}, sums, width);
           kernels::simd::LstmCells(gates, cells, clip, all_cells + int64_t{b} * n.cells, output_state);
           std::copy_n(output_state, n.outputs, output + row_of(t) * s.output_stride + s.output_offset);
         }

@@ -34,14 +34,23 @@ std::vector<int8_t> SignedCodes(const TensorRef& weights) {
   return codes;
 }
 
-// Of a weight matrix [outputs, depth].
-SharedCodes PackProduct(const TensorRef& weights, size_t outputs, size_t depth) {
-  return SharePacked(weights, outputs, depth, PackedCache::Layout::kProduct, [&] {
+// Of a convolution's windows: the lines, and the values of each.
+struct Lines {
+  explicit Lines(const kernels::ref::Conv2DGeometry& g)
+      : count(static_cast<size_t>(g.filter_h)),
+        depth(static_cast<size_t>(g.filter_w) * static_cast<size_t>(g.filter_c)) {}
+  size_t padded() const { return kernels::simd::PaddedDepth(count, depth); }
+  size_t count, depth;
+};
+
+// Of a weight matrix [outputs, lines].
+SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines) {
+  return SharePacked(weights, outputs, lines.count, PackedCache::Layout::kProduct, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
-    PackedCodes packed = {
-        AlignedVector<int8_t>(kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth)),
-        std::vector<uint32_t>(outputs)};
-    kernels::simd::PackWeights8Bit(outputs, depth, codes.data(), packed.codes.data());
+    const size_t depth = lines.count * lines.depth;
+    PackedCodes packed = {AlignedVector<int8_t>(kernels::simd::PaddedOutputs(outputs) * lines.padded()),
+                          std::vector<uint32_t>(outputs)};
+    kernels::simd::PackWeights8Bit(outputs, lines.count, lines.depth, codes.data(), packed.codes.data());
     for (size_t o = 0; o < outputs; ++o) {
       for (size_t k = 0; k < depth; ++k) packed.sums[o] += static_cast<uint32_t>(int32_t{codes[o * depth + k]});
     }
@@ -155,9 +164,8 @@ kernels::simd::ChannelScales PackedScales::view() const {
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth))) {
-    return std::nullopt;
-  }
+  const Lines lines(g);
+  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * lines.padded())) return std::nullopt;
   struct State {
     SharedCodes weights;
     AlignedVector<int32_t> offsets;
@@ -166,14 +174,14 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   const TensorRef& weights = context.Input(1);
   const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackProduct(weights, outputs, depth);
+  SharedCodes packed = PackProduct(weights, outputs, lines);
   AlignedVector<int32_t> offsets =
       Offsets(*packed, bias, zero, depth, kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
   auto state =
       std::make_shared<const State>(State{std::move(packed), std::move(offsets), PackedScales(product.scales)});
   const kernels::simd::Matrix8Bit matrix = {
-      outputs,      depth, state->weights->codes.data(), state->offsets.data(), zero.sum_factor, state->scales.view(),
-      product.stage};
+      outputs,         lines.count,          lines.depth,  state->weights->codes.data(), state->offsets.data(),
+      zero.sum_factor, state->scales.view(), product.stage};
   const ThreadScratch scratch(context, kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
   const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 150);
   return [g, matrix, state, zero, scratch, ns](const RunContext& run) {
@@ -302,23 +310,22 @@ std::vector<float> BiasOrZeros(const PrepareContext& context, size_t channels) {
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
   const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth(depth))) {
-    return std::nullopt;
-  }
+  const Lines lines(g);
+  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * lines.padded())) return std::nullopt;
   struct State {
     SharedCodes weights;
     AlignedVector<int32_t> zeros, sums;
     std::vector<float> scales, bias;
   };
   auto state = std::make_shared<State>();
-  state->weights = PackProduct(context.Input(1), outputs, depth);
+  state->weights = PackProduct(context.Input(1), outputs, lines);
   state->zeros.resize(kernels::simd::PaddedOutputs(outputs));
   state->sums.reserve(outputs);
   for (const uint32_t sum : state->weights->sums) state->sums.push_back(static_cast<int32_t>(sum));
   state->scales = product.scales;
   state->bias = BiasOrZeros(context, outputs);
   const kernels::simd::MatrixHybrid matrix = {
-      {outputs, depth, state->weights->codes.data(), state->zeros.data(), 0, {}, {}},
+      {outputs, lines.count, lines.depth, state->weights->codes.data(), state->zeros.data(), 0, {}, {}},
       state->sums.data(),
       state->scales.data(),
       state->bias.data(),

@@ -23,19 +23,15 @@ bool IsPointwise(const Conv2DGeometry& g) {
          g.output_h == g.input_h && g.output_w == g.input_w;
 }
 
-// Rows of 8-bit codes are read in whole groups: where the depth is none, the input itself will not do.
-bool IsDirect8Bit(const Conv2DGeometry& g) {
-  return IsPointwise(g) && g.input_c % static_cast<int32_t>(kDepthGroup) == 0;
-}
-
 // Gathered lines move 16 bytes at a time, so that a row's last line writes up to kSlack bytes too many: into the row
 // that follows, or behind the last one.
 constexpr size_t kMove = 16, kSlack = kMove;
 struct Gathering {
   const uint8_t* input_end;
   size_t pixel_bytes;
-  uint64_t flip;     // for eight bytes
-  uint64_t outside;  // flipped already
+  size_t line_pitch;  // of the lines of a row
+  uint64_t flip;      // for eight bytes
+  uint64_t outside;   // flipped already
 };
 
 inline void Fill(const Gathering& how, uint8_t* to, size_t bytes) {
@@ -68,7 +64,7 @@ void GatherWindow(const Conv2DGeometry& g, const Gathering& how, const uint8_t* 
   const int64_t last = std::clamp<int64_t>(g.input_w - left, first, g.filter_w);
   const size_t before = static_cast<size_t>(first) * how.pixel_bytes;
   const size_t inside = static_cast<size_t>(last - first) * how.pixel_bytes;
-  for (int32_t ky = 0; ky < g.filter_h; ++ky, row += line) {
+  for (int32_t ky = 0; ky < g.filter_h; ++ky, row += how.line_pitch) {
     const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
     if (y < 0 || y >= g.input_h) {
       Fill(how, row, line);
@@ -93,12 +89,12 @@ void GatherWindow(const Conv2DGeometry& g, const Gathering& how, const uint8_t* 
   }
 }
 
-Gathering GatheringOf(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, bool flip_sign,
-                      uint8_t outside) {
+Gathering GatheringOf(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, size_t line_pitch,
+                      bool flip_sign, uint8_t outside) {
   constexpr uint64_t kEach = 0x0101010101010101U;
   const size_t image = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * pixel_bytes;
   const uint64_t flip = flip_sign ? kEach * 0x80 : 0;
-  return {input + static_cast<size_t>(g.batches) * image, pixel_bytes, flip, (kEach * outside) ^ flip};
+  return {input + static_cast<size_t>(g.batches) * image, pixel_bytes, line_pitch, flip, (kEach * outside) ^ flip};
 }
 
 // Lines of windows that lie inside of the image from left to right, for neighbouring output pixels: `lines` are those
@@ -117,7 +113,7 @@ void GatherInside(const Gathering& how, const InsideRun& run, size_t row_bytes, 
   const size_t bytes = kMoves > 0 ? kMoves * kMove : run.line_bytes;
   for (size_t pixel = 0; pixel < run.pixels; ++pixel) {
     uint8_t* to = rows + pixel * row_bytes;
-    for (size_t k = 0; k < run.line_count; ++k, to += run.line_bytes) {
+    for (size_t k = 0; k < run.line_count; ++k, to += how.line_pitch) {
       if (run.lines[k] == nullptr) {
         Fill(how, to, run.line_bytes);
         continue;
@@ -194,112 +190,238 @@ void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t*
   }
 }
 
+// How windows become rows that the matrix kernels read.
+struct Plan {
+  enum class Form : uint8_t {
+    kPixels,  // one pixel each: the input is the rows
+    kLines,   // read where they are: nothing lies outside of the image
+    kStrip,   // some lines of the image are copied with what surrounds them
+    kGather   // each window is copied
+  };
+  Form form;
+  size_t pixel_bytes, line_bytes, line_pitch;  // line_pitch: line_bytes in whole groups
+  size_t row_bytes;                            // of a gathered row
+  size_t chunk;                                // most rows at once
+  // kStrip: pixels of a line of it, and how many lines of output it serves.
+  size_t strip_w, strip_lines;
+
+  size_t StripBytes(const Conv2DGeometry& g) const {
+    const size_t lines = (strip_lines - 1) * static_cast<size_t>(g.stride_h) + static_cast<size_t>(g.filter_h);
+    return lines * strip_w * pixel_bytes;
+  }
+  size_t ScratchBytes(const Conv2DGeometry& g) const {
+    if (form == Form::kStrip) return StripBytes(g) + kSlack;
+    return form == Form::kGather ? chunk * row_bytes + kSlack : 0;
+  }
+};
+
+bool IsInside(const Conv2DGeometry& g) {
+  const auto inside = [](int64_t outputs, int64_t stride, int64_t filter, int64_t dilation, int64_t input) {
+    return (outputs - 1) * stride + (filter - 1) * dilation < input;
+  };
+  return g.pad_h == 0 && g.pad_w == 0 && inside(g.output_h, g.stride_h, g.filter_h, g.dilation_h, g.input_h) &&
+         inside(g.output_w, g.stride_w, g.filter_w, g.dilation_w, g.input_w);
+}
+
+// Lines are read in groups of group_bytes; a row's outputs and working memory take `more` bytes.
+Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, size_t more) {
+  constexpr size_t kStripBytes = size_t{96} << 10;
+  // With many outputs copying windows costs little, and of narrow images rows from several lines fill the tiles better.
+  constexpr int32_t kFewOutputs = 64, kWide = 8;
+  Plan plan = {};
+  plan.form = Plan::Form::kGather;
+  plan.pixel_bytes = static_cast<size_t>(g.input_c) * value_bytes;
+  plan.line_bytes = static_cast<size_t>(g.filter_w) * plan.pixel_bytes;
+  plan.line_pitch = (plan.line_bytes + group_bytes - 1) / group_bytes * group_bytes;
+  plan.row_bytes = static_cast<size_t>(g.filter_h) * plan.line_pitch;
+  plan.chunk = ChunkRows(g, plan.row_bytes + more);
+  const bool whole = plan.line_pitch == plan.line_bytes;
+  if (IsPointwise(g)) {
+    if (whole) plan.form = Plan::Form::kPixels;
+    return plan;
+  }
+  if (g.dilation_w != 1 || (g.output_w < kWide && g.output_h * g.output_w > 1)) return plan;
+  if (whole && IsInside(g)) {
+    plan.form = Plan::Form::kLines;
+    return plan;
+  }
+  plan.strip_w =
+      static_cast<size_t>(g.output_w - 1) * static_cast<size_t>(g.stride_w) + static_cast<size_t>(g.filter_w);
+  plan.strip_lines = 1;
+  if (g.output_c > kFewOutputs || g.dilation_h != 1 || plan.StripBytes(g) > 2 * kStripBytes) return plan;
+  plan.form = Plan::Form::kStrip;
+  const size_t line_bytes = plan.strip_w * plan.pixel_bytes, filter_h = static_cast<size_t>(g.filter_h);
+  const size_t lines = std::max(kStripBytes / line_bytes, filter_h);
+  plan.strip_lines =
+      std::min((lines - filter_h) / static_cast<size_t>(g.stride_h) + 1, static_cast<size_t>(g.output_h));
+  return plan;
+}
+
+// Lines of an image from `first` on, each with what lies left and right of it.
+void FillStrip(const Conv2DGeometry& g, const Gathering& how, const Plan& plan, const uint8_t* image, int64_t first,
+               size_t lines, uint8_t* strip) {
+  const size_t input_w = static_cast<size_t>(g.input_w), left = std::min(static_cast<size_t>(g.pad_w), plan.strip_w);
+  const size_t inside = std::min(input_w, plan.strip_w - left) * how.pixel_bytes;
+  const size_t before = left * how.pixel_bytes, line_bytes = plan.strip_w * how.pixel_bytes;
+  const auto outside = static_cast<int>(how.outside & 0xFF);
+  const Move flip = {how.flip, how.flip};
+  for (size_t l = 0; l < lines; ++l, strip += line_bytes) {
+    const int64_t y = first + static_cast<int64_t>(l);
+    if (y < 0 || y >= g.input_h) {
+      std::memset(strip, outside, line_bytes);
+      continue;
+    }
+    std::memset(strip, outside, before);
+    std::memset(strip + before + inside, outside, line_bytes - before - inside);
+    const uint8_t* from = image + static_cast<size_t>(y) * input_w * how.pixel_bytes;
+    uint8_t* to = strip + before;
+    if (how.flip == 0) {
+      std::memcpy(to, from, inside);
+      continue;
+    }
+    size_t i = 0;
+    for (; i + kMove <= inside; i += kMove) {
+      Move move;
+      std::memcpy(&move, from + i, kMove);
+      move ^= flip;
+      std::memcpy(to + i, &move, kMove);
+    }
+    for (; i < inside; ++i) to[i] = static_cast<uint8_t>(from[i] ^ how.flip);
+  }
+}
+
+// Rows for the matrix kernels, distances in bytes.
+struct WindowRows {
+  const uint8_t* data;
+  size_t count, stride, line_step;
+  bool flip;  // still to be done
+};
+
+// Calls each(first pixel, WindowRows) for parts of a range of output pixels, at most plan.chunk at once.
+template <typename Each>
+void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how, const uint8_t* input, Range pixels,
+                uint8_t* scratch, Each&& each) {
+  using Form = Plan::Form;
+  const bool flip = how.flip != 0;
+  if (plan.form == Form::kPixels || plan.form == Form::kGather) {
+    for (size_t begin = pixels.begin; begin < pixels.end; begin += plan.chunk) {
+      const size_t count = std::min(plan.chunk, pixels.end - begin);
+      if (plan.form == Form::kPixels) {
+        each(begin, WindowRows{input + begin * plan.pixel_bytes, count, plan.pixel_bytes, plan.line_bytes, flip});
+      } else {
+        GatherWindows(g, how, input, begin, count, plan.row_bytes, scratch);
+        each(begin, WindowRows{scratch, count, plan.row_bytes, plan.line_pitch, /*flip=*/false});
+      }
+    }
+    return;
+  }
+  const auto output_w = static_cast<size_t>(g.output_w), output_h = static_cast<size_t>(g.output_h);
+  const size_t image_line = static_cast<size_t>(g.input_w) * plan.pixel_bytes;
+  const size_t strip_line = plan.strip_w * plan.pixel_bytes;
+  const size_t step_w = static_cast<size_t>(g.stride_w) * plan.pixel_bytes, step_h = static_cast<size_t>(g.stride_h);
+  size_t strip_begin = 0, strip_end = 0;  // the lines of output that the strip serves
+  for (size_t line = pixels.begin / output_w; line * output_w < pixels.end; ++line) {
+    const size_t oy = line % output_h;
+    const uint8_t* image = input + line / output_h * static_cast<size_t>(g.input_h) * image_line;
+    const uint8_t* from;
+    size_t line_step;
+    if (plan.form == Form::kLines) {
+      from = image + oy * step_h * image_line;
+      line_step = static_cast<size_t>(g.dilation_h) * image_line;
+    } else {
+      if (line >= strip_end) {
+        strip_begin = line;
+        // To the end of the range, of the image and of the strip.
+        strip_end = std::min({(pixels.end - 1) / output_w + 1, line - oy + output_h, line + plan.strip_lines});
+        const size_t lines = (strip_end - strip_begin - 1) * step_h + static_cast<size_t>(g.filter_h);
+        FillStrip(g, how, plan, image, static_cast<int64_t>(oy * step_h) - g.pad_h, lines, scratch);
+      }
+      from = scratch + (line - strip_begin) * step_h * strip_line;
+      line_step = strip_line;
+    }
+    const size_t end = std::min((line + 1) * output_w, pixels.end);
+    for (size_t begin = std::max(line * output_w, pixels.begin); begin < end; begin += plan.chunk) {
+      each(begin, WindowRows{from + (begin - line * output_w) * step_w, std::min(plan.chunk, end - begin), step_w,
+                             line_step, flip && plan.form == Form::kLines});
+    }
+  }
+}
+
+Plan Plan8Bit(const Conv2DGeometry& g, size_t more) { return PlanOf(g, 1, kDepthGroup, more); }
+Plan PlanFloat(const Conv2DGeometry& g) {
+  return PlanOf(g, sizeof(float), sizeof(float), static_cast<size_t>(g.output_c) * sizeof(float));
+}
+
+Rows8Bit AsRows8Bit(const WindowRows& rows) { return {rows.data, rows.count, rows.stride, rows.line_step, rows.flip}; }
+
 }  // namespace
 
 size_t PixelCount(const Conv2DGeometry& g) noexcept {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
 }
 
-namespace {
-
-// Rows that are multiplied at once, each with its codes and `more` bytes of working memory and outputs.
-size_t ChunkRows8Bit(const Conv2DGeometry& g, size_t more) {
-  return ChunkRows(g, PaddedDepth(static_cast<size_t>(g.PatchSize())) + more);
-}
-
-size_t GatheredBytes8Bit(const Conv2DGeometry& g, size_t rows) {
-  return IsDirect8Bit(g) ? 0 : rows * PaddedDepth(static_cast<size_t>(g.PatchSize())) + kSlack;
-}
-
-// Calls each(first pixel, rows of codes) for the chunks of a range.
-template <typename Each>
-void ForChunks8Bit(const Conv2DGeometry& g, const Gathering& how, const uint8_t* input, size_t depth, Range pixels,
-                   size_t chunk, uint8_t* gathered, Each&& each) {
-  const size_t row_bytes = PaddedDepth(depth);
-  const bool direct = IsDirect8Bit(g);
-  for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
-    const size_t count = std::min(chunk, pixels.end - begin);
-    if (direct) {
-      each(begin, Rows8Bit{input + begin * depth, count, depth, how.flip != 0});
-    } else {
-      GatherWindows(g, how, input, begin, count, row_bytes, gathered);
-      each(begin, Rows8Bit{gathered, count, row_bytes, /*flip_sign=*/false});
-    }
-  }
-}
-
-}  // namespace
-
 size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
-  const size_t rows = ChunkRows8Bit(g, static_cast<size_t>(g.output_c));
-  return (row_sum_factor != 0 ? rows * sizeof(int32_t) : 0) + GatheredBytes8Bit(g, rows);
+  const Plan plan = Plan8Bit(g, static_cast<size_t>(g.output_c));
+  return (row_sum_factor != 0 ? plan.chunk * sizeof(int32_t) : 0) + plan.ScratchBytes(g);
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
-  const size_t chunk = ChunkRows8Bit(g, matrix.outputs);
+  const Plan plan = Plan8Bit(g, matrix.outputs);
   auto* row_sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* gathered = scratch + (matrix.row_sum_factor != 0 ? chunk * sizeof(int32_t) : 0);
-  const Gathering how = GatheringOf(g, input, static_cast<size_t>(g.input_c), is_signed, input_zero_point);
-  ForChunks8Bit(g, how, input, matrix.depth, pixels, chunk, gathered, [&](size_t begin, const Rows8Bit& rows) {
-    Multiply8Bit(matrix, rows, row_sums, output + begin * matrix.outputs, matrix.outputs);
+  uint8_t* windows = scratch + (matrix.row_sum_factor != 0 ? plan.chunk * sizeof(int32_t) : 0);
+  const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, is_signed, input_zero_point);
+  ForWindows(g, plan, how, input, pixels, windows, [&](size_t begin, const WindowRows& rows) {
+    Multiply8Bit(matrix, AsRows8Bit(rows), row_sums, output + begin * matrix.outputs, matrix.outputs);
   });
 }
 
 size_t Conv2DHybridScratch(const Conv2DGeometry& g) noexcept {
   const size_t sum_bytes = PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int32_t);
-  const size_t rows = ChunkRows8Bit(g, sum_bytes);
-  return rows * sum_bytes + GatheredBytes8Bit(g, rows);
+  const Plan plan = Plan8Bit(g, sum_bytes);
+  return plan.chunk * sum_bytes + plan.ScratchBytes(g);
 }
 
 void Conv2DHybrid(const Conv2DGeometry& g, const int8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
                   float* output) noexcept {
-  const size_t width = PaddedOutputs(matrix.sums.outputs), chunk = ChunkRows8Bit(g, width * sizeof(int32_t));
+  const size_t width = PaddedOutputs(matrix.sums.outputs);
+  const Plan plan = Plan8Bit(g, width * sizeof(int32_t));
   auto* sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* gathered = scratch + chunk * width * sizeof(int32_t);
+  uint8_t* windows = scratch + plan.chunk * width * sizeof(int32_t);
   const auto* input = reinterpret_cast<const uint8_t*>(codes);
   for (size_t begin = pixels.begin; begin < pixels.end;) {
-    // Windows that leave the image meet its zero point, so that images are gathered one by one.
-    const size_t end =
-        IsDirect8Bit(g) ? pixels.end : std::min(pixels.end, (begin / pixels_per_range + 1) * pixels_per_range);
-    const Gathering how = GatheringOf(g, input, static_cast<size_t>(g.input_c), /*flip_sign=*/true,
+    // Windows that leave the image meet its zero point, so that images are taken one by one.
+    const size_t end = plan.form == Plan::Form::kPixels
+                           ? pixels.end
+                           : std::min(pixels.end, (begin / pixels_per_range + 1) * pixels_per_range);
+    const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, /*flip_sign=*/true,
                                       static_cast<uint8_t>(ranges[begin / pixels_per_range].zero_point));
-    ForChunks8Bit(g, how, input, matrix.sums.depth, {begin, end}, chunk, gathered,
-                  [&](size_t first, const Rows8Bit& rows) {
-                    Sum8Bit(matrix.sums, rows, sums);
-                    for (size_t r = 0; r < rows.rows; ++r) {
-                      ScaleHybrid(matrix, ranges[(first + r) / pixels_per_range], sums + r * width,
-                                  output + (first + r) * matrix.sums.outputs);
-                    }
-                  });
+    ForWindows(g, plan, how, input, {begin, end}, windows, [&](size_t first, const WindowRows& rows) {
+      Sum8Bit(matrix.sums, AsRows8Bit(rows), sums);
+      for (size_t r = 0; r < rows.count; ++r) {
+        ScaleHybrid(matrix, ranges[(first + r) / pixels_per_range], sums + r * width,
+                    output + (first + r) * matrix.sums.outputs);
+      }
+    });
     begin = end;
   }
 }
 
-size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept {
-  const size_t row = static_cast<size_t>(g.PatchSize()) * sizeof(float);
-  if (IsPointwise(g)) return 0;
-  return ChunkRows(g, row + static_cast<size_t>(g.output_c) * sizeof(float)) * row + kSlack;
-}
+size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept { return PlanFloat(g).ScratchBytes(g); }
 
 void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels, uint8_t* scratch,
                  float* output) noexcept {
-  const size_t row_bytes = matrix.depth * sizeof(float);
-  const size_t chunk = ChunkRows(g, row_bytes + matrix.outputs * sizeof(float));
-  const bool direct = IsPointwise(g);
+  const Plan plan = PlanFloat(g);
   const auto* bytes = reinterpret_cast<const uint8_t*>(input);
   // All bits zero is the float 0.
-  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(float), false, 0);
-  for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
-    const size_t count = std::min(chunk, pixels.end - begin);
-    const float* x = input + begin * matrix.depth;
-    if (!direct) {
-      GatherWindows(g, how, bytes, begin, count, row_bytes, scratch);
-      x = reinterpret_cast<const float*>(scratch);
-    }
-    MultiplyFloat(matrix, x, count, matrix.depth, output + begin * matrix.outputs, matrix.outputs);
-  }
+  const Gathering how = GatheringOf(g, bytes, plan.pixel_bytes, plan.line_pitch, false, 0);
+  ForWindows(g, plan, how, bytes, pixels, scratch, [&](size_t begin, const WindowRows& rows) {
+    MultiplyFloat(matrix,
+                  {reinterpret_cast<const float*>(rows.data), rows.count, rows.stride / sizeof(float),
+                   static_cast<size_t>(g.filter_h), rows.line_step / sizeof(float)},
+                  output + begin * matrix.outputs, matrix.outputs);
+  });
 }
 
 namespace {
@@ -325,7 +447,8 @@ void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const Matrix16Bi
   auto* sums = reinterpret_cast<int64_t*>(scratch);
   uint8_t* gathered = scratch + chunk * width * sizeof(int64_t);
   const auto* bytes = reinterpret_cast<const uint8_t*>(input);
-  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(int16_t), false, 0);
+  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(int16_t),
+                                    static_cast<size_t>(g.filter_w * g.input_c) * sizeof(int16_t), false, 0);
   for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
     const size_t count = std::min(chunk, pixels.end - begin);
     const int16_t* x = input + begin * matrix.depth;

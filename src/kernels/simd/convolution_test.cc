@@ -58,15 +58,16 @@ Case Draw(Random& random, bool depthwise) {
   Case c = {};
   ref::Conv2DGeometry& g = c.g;
   g.batches = random.Between(1, 2);
-  g.filter_h = random.Between(1, 3), g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
+  g.filter_h = random.Between(1, depthwise ? 5 : 3), g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 5);
   if (random.Chance(0.4)) g.filter_h = g.filter_w = 1;
   g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 3);
   if (random.Chance(0.5)) g.stride_h = g.stride_w = 1;
   g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
   g.input_c = g.filter_c = random.Chance(0.3) ? 4 * random.Between(1, 30) : random.Between(1, 100);
   g.output_c = random.Chance(0.3) ? 16 * random.Between(1, 9) : random.Between(1, 150);
+  if (random.Chance(0.2)) g.input_c = g.filter_c = random.Between(1, 4), g.output_c = random.Between(1, 17);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, 9);
+  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, random.Chance(0.3) ? 40 : 9);
   if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
   const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
     return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
@@ -136,8 +137,9 @@ std::vector<uint8_t> Vectorized(const Case& c) {
   const auto outputs = static_cast<size_t>(c.g.output_c), depth = static_cast<size_t>(c.g.PatchSize());
   std::vector<int8_t> codes(c.filter.size());
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(c.filter[i] ^ (c.is_signed ? 0 : 0x80));
-  std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(depth));
-  PackWeights8Bit(outputs, depth, codes.data(), packed.data());
+  const auto lines = static_cast<size_t>(c.g.filter_h);
+  std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(lines, depth / lines));
+  PackWeights8Bit(outputs, lines, depth / lines, codes.data(), packed.data());
   const int32_t factor = (c.is_signed ? 0 : 128) - c.filter_zero;
   const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
   std::vector<int32_t> offsets(PaddedOutputs(outputs));
@@ -147,11 +149,15 @@ std::vector<uint8_t> Vectorized(const Case& c) {
     offsets[o] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
   }
   const Scales scales(c.scales, PaddedOutputs(outputs), [](size_t o) { return o; });
-  const Matrix8Bit matrix = {outputs, depth, packed.data(), offsets.data(), factor, scales.view(), c.stage};
+  const Matrix8Bit matrix = {outputs,        lines,  depth / lines, packed.data(),
+                             offsets.data(), factor, scales.view(), c.stage};
   std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g, factor));
   return Guarded(c, [&](uint8_t* out) {
-    Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, {0, PixelCount(c.g)},
-               scratch.data(), out);
+    const size_t pixels = PixelCount(c.g), part = pixels / 3;
+    for (const Range range : {Range{0, part}, Range{part, pixels}}) {
+      Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, range, scratch.data(),
+                 out);
+    }
   });
 }
 

@@ -114,12 +114,13 @@ TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
     std::vector<int16_t> patch(depth);
     ref::Conv2DHybrid(c.g, {c.quantizer, c.scaling}, c.input.data(), c.weights.data(), c.scales.data(), c.bias.data(),
                       c.low, c.high, codes.data(), patch.data(), expected.data());
-    std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(depth));
-    PackWeights8Bit(outputs, depth, c.weights.data(), packed.data());
+    const auto lines = static_cast<size_t>(c.g.filter_h);
+    std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(lines, depth / lines));
+    PackWeights8Bit(outputs, lines, depth / lines, c.weights.data(), packed.data());
     const std::vector<int32_t> zeros(PaddedOutputs(outputs));
     std::vector<int32_t> sums(outputs);
     for (size_t i = 0; i < c.weights.size(); ++i) sums[i / depth] += c.weights[i];
-    const MatrixHybrid matrix = {{outputs, depth, packed.data(), zeros.data(), 0, {}, {}},
+    const MatrixHybrid matrix = {{outputs, lines, depth / lines, packed.data(), zeros.data(), 0, {}, {}},
                                  sums.data(),
                                  c.scales.data(),
                                  c.bias.data(),

@@ -65,9 +65,9 @@ HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums
 struct TileKernel {
   using Fn = void (*)(const TileOperands&, int32_t*);
   static constexpr size_t kRowsOfTwoVectors = 4;
-  template <size_t kRows, size_t kBlocks>
+  template <size_t kRows, size_t kWidth>
   static Fn Get() {
-    return MultiplyTile<kRows, kBlocks>;
+    return MultiplyTile<kRows, PaddedOutputs(kWidth) / kChannelBlock>;
   }
 };
 
@@ -87,7 +87,7 @@ void Sum(const Matrix16Bit& m, const int16_t* x, size_t rows, size_t x_stride, i
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks), columns = wide * kChannelBlock;
     const int16_t* weights = m.weights + block * block_stride;
     for (size_t r = 0; r < rows;) {
-      const Tile<TileKernel> tile = FindTile<TileKernel>(wide, rows - r);
+      const Tile<TileKernel> tile = FindTile<TileKernel>(columns, rows - r);
       for (size_t p = 0; p < pairs; p += kSpan) {
         tile.multiply({x + r * x_stride + 2 * p, x_stride, weights + p * 2 * kChannelBlock, block_stride,
                        std::min(kSpan, pairs - p)},

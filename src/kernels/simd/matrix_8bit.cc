@@ -19,6 +19,8 @@ namespace {  // other files use the same names for other things
 namespace hn = hwy::HWY_NAMESPACE;
 using D32 = hn::CappedTag<int32_t, kChannelBlock>;
 constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(D32());  // per block of channels
+template <size_t kWidth>
+using WidthTag = hn::CappedTag<int32_t, std::min(kWidth, kChannelBlock)>;
 constexpr size_t kGroupBytes = kChannelBlock * kDepthGroup;
 constexpr size_t kMaxSums = 24 * kChannelBlock;  // of a tile: 4 blocks by 6 rows, 3 by 8, 2 by 12
 
@@ -30,42 +32,44 @@ HWY_INLINE int32_t Load4(const uint8_t* p) {
 
 struct TileOperands {
   const uint8_t* x;
-  size_t stride;
+  size_t stride, lines, line_step, line_groups;
   const int8_t* weights;
   const int32_t* offsets;
-  size_t groups;
 };
 
-// sums[kRows][kBlocks * kChannelBlock] of one tile, the offsets included.
-template <size_t kRows, size_t kBlocks, bool kFlip>
+// sums[kRows][kWidth, whole blocks] of one tile, the offsets included.
+template <size_t kRows, size_t kWidth, bool kFlip>
 HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums) {
-  const D32 d;
-  const hn::Repartition<int8_t, D32> d8;
-  constexpr size_t kColumns = kBlocks * kVectors;
-  hn::Vec<D32> acc[kRows][kColumns];
+  const WidthTag<kWidth> d;
+  using V = hn::Vec<decltype(d)>;
+  const hn::Repartition<int8_t, decltype(d)> d8;
+  constexpr size_t kLanes = hn::MaxLanes(d), kColumns = kWidth / kLanes, kBlockColumns = kChannelBlock / kLanes;
+  V acc[kRows][kColumns];
   for (size_t c = 0; c < kColumns; ++c) {
-    const auto offset = hn::LoadU(d, t.offsets + c * hn::MaxLanes(d));
+    const auto offset = hn::LoadU(d, t.offsets + c * kLanes);
     for (size_t r = 0; r < kRows; ++r) acc[r][c] = offset;
   }
   const auto flip = hn::Set(d, static_cast<int32_t>(0x80808080U));
-  const size_t groups = t.groups, stride = t.stride, block_bytes = groups * kGroupBytes;
-  const uint8_t* HWY_RESTRICT x = t.x;
+  const size_t groups = t.line_groups, stride = t.stride, block_bytes = t.lines * groups * kGroupBytes;
   const int8_t* HWY_RESTRICT weights = t.weights;
-  for (size_t g = 0; g < groups; ++g) {
-    SignedBytes<hn::Vec<D32>> w[kColumns];
-    for (size_t c = 0; c < kColumns; ++c) {
-      const int8_t* from = weights + c / kVectors * block_bytes + g * kGroupBytes + c % kVectors * hn::MaxLanes(d8);
-      w[c] = SplitSigned(d, hn::BitCast(d, hn::LoadU(d8, from)));
-    }
-    for (size_t r = 0; r < kRows; ++r) {
-      auto u = hn::Set(d, Load4(x + r * stride + g * kDepthGroup));
-      if constexpr (kFlip) u = hn::Xor(u, flip);
-      for (size_t c = 0; c < kColumns; ++c) acc[r][c] = Dot4(d, acc[r][c], u, w[c]);
+  const uint8_t* HWY_RESTRICT x = t.x;
+  for (size_t line = 0; line < t.lines; ++line, x += t.line_step) {
+    for (size_t g = 0; g < groups; ++g, weights += kGroupBytes) {
+      SignedBytes<V> w[kColumns];
+      for (size_t c = 0; c < kColumns; ++c) {
+        const int8_t* from = weights + c / kBlockColumns * block_bytes + c % kBlockColumns * hn::MaxLanes(d8);
+        w[c] = SplitSigned(d, hn::BitCast(d, hn::LoadU(d8, from)));
+      }
+      for (size_t r = 0; r < kRows; ++r) {
+        auto u = hn::Set(d, Load4(x + r * stride + g * kDepthGroup));
+        if constexpr (kFlip) u = hn::Xor(u, flip);
+        for (size_t c = 0; c < kColumns; ++c) acc[r][c] = Dot4(d, acc[r][c], u, w[c]);
+      }
     }
   }
   for (size_t r = 0; r < kRows; ++r) {
     for (size_t c = 0; c < kColumns; ++c) {
-      hn::StoreU(acc[r][c], d, sums + (r * kBlocks) * kChannelBlock + c * hn::MaxLanes(d));
+      hn::StoreU(acc[r][c], d, sums + r * PaddedOutputs(kWidth) + c * kLanes);
     }
   }
 }
@@ -74,9 +78,9 @@ template <bool kFlip>
 struct TileKernel {
   using Fn = void (*)(const TileOperands&, int32_t*);
   static constexpr size_t kRowsOfTwoVectors = 4;
-  template <size_t kRows, size_t kBlocks>
+  template <size_t kRows, size_t kWidth>
   static Fn Get() {
-    return MultiplyTile<kRows, kBlocks, kFlip>;
+    return MultiplyTile<kRows, kWidth, kFlip>;
   }
 };
 
@@ -143,20 +147,33 @@ StoreFn FindStore(numerics::Rounding rounding, size_t blocks) {
   return FindStoreOf<kVectors>(rounding);
 }
 
+// The sum of codes, as large as vectors go and then half of that down to 8.
+HWY_INLINE uint64_t SumLine(const uint8_t* line, size_t count, uint8_t flip) {
+  uint64_t sum = 0;
+  size_t k = 0;
+  const auto take = [&](auto d) HWY_ATTR {
+    constexpr size_t kLanes = hn::MaxLanes(d);
+    if (k + kLanes > count) return;
+    const hn::Repartition<uint64_t, decltype(d)> d64;
+    auto sums = hn::Zero(d64);
+    for (; k + kLanes <= count; k += kLanes) {
+      sums = hn::Add(sums, hn::SumsOf8(hn::Xor(hn::LoadU(d, line + k), hn::Set(d, flip))));
+    }
+    sum += hn::GetLane(hn::SumOfLanes(d64, sums));
+  };
+  take(hn::CappedTag<uint8_t, 64>());
+  take(hn::CappedTag<uint8_t, 16>());
+  for (; k < count; ++k) sum += line[k] ^ flip;
+  return sum;
+}
+
 // factor * (sum of a row's codes), modulo 2^32.
 void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
-  const hn::ScalableTag<uint8_t> d;
-  const hn::Repartition<uint64_t, decltype(d)> d64;
   const uint8_t flip = x.flip_sign ? 0x80 : 0;
   for (size_t r = 0; r < x.rows; ++r) {
-    const uint8_t* row = x.data + r * x.stride;
-    auto sums = hn::Zero(d64);
-    size_t k = 0;
-    for (; k + hn::Lanes(d) <= m.depth; k += hn::Lanes(d)) {
-      sums = hn::Add(sums, hn::SumsOf8(hn::Xor(hn::LoadU(d, row + k), hn::Set(d, flip))));
-    }
-    uint64_t sum = hn::GetLane(hn::SumOfLanes(d64, sums));
-    for (; k < m.depth; ++k) sum += row[k] ^ flip;
+    const uint8_t* line = x.data + r * x.stride;
+    uint64_t sum = 0;
+    for (size_t l = 0; l < m.lines; ++l, line += x.line_step) sum += SumLine(line, m.line_depth, flip);
     row_sums[r] = static_cast<int32_t>(static_cast<uint32_t>(sum) * static_cast<uint32_t>(m.row_sum_factor));
   }
 }
@@ -165,16 +182,21 @@ void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
 template <typename StoreTileFn>
 HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& store) {
   HWY_ALIGN int32_t sums[kMaxSums];
-  const size_t groups = PaddedDepth(m.depth) / kDepthGroup;
+  size_t lines = m.lines, line_groups = PaddedLine(m.line_depth) / kDepthGroup;
+  const size_t block_bytes = lines * line_groups * kGroupBytes;
+  if (x.line_step == line_groups * kDepthGroup) line_groups *= lines, lines = 1;  // one line after the other
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
   for (size_t block = 0; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
-    const int8_t* weights = m.weights + block * groups * kGroupBytes;
+    const size_t width = TileWidth(wide, m.outputs - channel);
+    const int8_t* weights = m.weights + block * block_bytes;
+    if (width < kChannelBlock) std::memset(sums, 0, sizeof(sums));  // half of every block is never written
     const auto run = [&]<typename Kernel>(Kernel) {
       for (size_t r = 0; r < x.rows;) {
-        const Tile<Kernel> tile = FindTile<Kernel>(wide, x.rows - r);
-        tile.multiply({x.data + r * x.stride, x.stride, weights, m.offsets + channel, groups}, sums);
+        const Tile<Kernel> tile = FindTile<Kernel>(width, x.rows - r);
+        tile.multiply({x.data + r * x.stride, x.stride, lines, x.line_step, line_groups, weights, m.offsets + channel},
+                      sums);
         store(r, tile.rows, channel, wide, sums);
         r += tile.rows;
       }
@@ -211,13 +233,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace assay::kernels::simd {
 
-void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t* packed) noexcept {
-  const size_t groups = PaddedDepth(depth) / kDepthGroup;
-  std::memset(packed, 0, PaddedOutputs(outputs) * PaddedDepth(depth));
+void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8_t* weights, int8_t* packed) noexcept {
+  const size_t padded = PaddedDepth(lines, line_depth);
+  std::memset(packed, 0, PaddedOutputs(outputs) * padded);
   for (size_t o = 0; o < outputs; ++o) {
-    int8_t* block = packed + o / kChannelBlock * groups * kChannelBlock * kDepthGroup + o % kChannelBlock * kDepthGroup;
-    for (size_t k = 0; k < depth; ++k) {
-      block[k / kDepthGroup * kChannelBlock * kDepthGroup + k % kDepthGroup] = weights[o * depth + k];
+    int8_t* block = packed + o / kChannelBlock * padded * kChannelBlock + o % kChannelBlock * kDepthGroup;
+    for (size_t line = 0; line < lines; ++line, block += PaddedLine(line_depth) * kChannelBlock) {
+      for (size_t k = 0; k < line_depth; ++k) {
+        block[k / kDepthGroup * kChannelBlock * kDepthGroup + k % kDepthGroup] = *weights++;
+      }
     }
   }
 }

@@ -15,11 +15,11 @@
 
 namespace assay::kernels::simd {
 
-// Depths are padded to whole groups of this many.
+// A window is some lines of so many values each; lines are padded to whole groups of this many.
 inline constexpr size_t kDepthGroup = 4;
 
 struct Matrix8Bit {
-  size_t outputs, depth;
+  size_t outputs, lines, line_depth;
   const int8_t* weights;   // packed by PackWeights8Bit
   const int32_t* offsets;  // bias and zero points; padded to whole blocks
   int32_t row_sum_factor;  // d
@@ -27,17 +27,19 @@ struct Matrix8Bit {
   numerics::OutputStage stage;
 };
 
-// Rows of 8-bit codes, `stride` bytes apart. Up to 3 bytes behind a row's `depth` are read but do not count.
+// Windows of 8-bit codes, `stride` bytes apart, their lines `line_step`. Up to 3 bytes behind a line are read but do
+// not count.
 struct Rows8Bit {
   const uint8_t* data;
-  size_t rows, stride;
+  size_t rows, stride, line_step;
   bool flip_sign;  // int8 codes as they are
 };
 
-constexpr size_t PaddedDepth(size_t depth) { return (depth + kDepthGroup - 1) / kDepthGroup * kDepthGroup; }
+constexpr size_t PaddedLine(size_t line_depth) { return (line_depth + kDepthGroup - 1) / kDepthGroup * kDepthGroup; }
+constexpr size_t PaddedDepth(size_t lines, size_t line_depth) { return lines * PaddedLine(line_depth); }
 
-// weights[outputs, depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
-void PackWeights8Bit(size_t outputs, size_t depth, const int8_t* weights, int8_t* packed) noexcept;
+// weights[outputs, lines, line_depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
+void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8_t* weights, int8_t* packed) noexcept;
 
 // out[r * out_stride + o]. row_sums: working memory for x.rows values, used where row_sum_factor is not 0.
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,

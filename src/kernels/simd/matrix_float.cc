@@ -14,28 +14,31 @@ namespace assay::kernels::simd::HWY_NAMESPACE {
 namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
-using DF = hn::CappedTag<float, kChannelBlock>;
-constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(DF());  // per block of channels
 
-template <size_t kRows, size_t kBlocks>
-HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const float* HWY_RESTRICT x, size_t x_stride, size_t channel,
-                               float* HWY_RESTRICT out, size_t out_stride) {
-  const DF d;
-  constexpr size_t kColumns = kBlocks * kVectors, kLanes = hn::MaxLanes(d);
-  const float* weights = m.weights + channel * m.depth;
-  hn::Vec<DF> acc[kRows][kColumns];
+template <size_t kRows, size_t kWidth>
+HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size_t channel, float* HWY_RESTRICT out,
+                               size_t out_stride) {
+  const hn::CappedTag<float, std::min(kWidth, kChannelBlock)> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr size_t kLanes = hn::MaxLanes(d), kColumns = kWidth / kLanes, kBlockColumns = kChannelBlock / kLanes;
+  const float* HWY_RESTRICT weights = m.weights + channel * m.depth;
+  V acc[kRows][kColumns];
   for (size_t c = 0; c < kColumns; ++c) {
     const auto bias = hn::LoadU(d, m.bias + channel + c * kLanes);
     for (size_t r = 0; r < kRows; ++r) acc[r][c] = bias;
   }
-  for (size_t k = 0; k < m.depth; ++k) {
-    hn::Vec<DF> w[kColumns];
-    for (size_t c = 0; c < kColumns; ++c) {
-      w[c] = hn::LoadU(d, weights + (c / kVectors * m.depth + k) * kChannelBlock + c % kVectors * kLanes);
-    }
-    for (size_t r = 0; r < kRows; ++r) {
-      const auto v = hn::Set(d, x[r * x_stride + k]);
-      for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::MulAdd(v, w[c], acc[r][c]);
+  const float* HWY_RESTRICT x = rows.data;
+  const size_t line_depth = m.depth / rows.lines, stride = rows.stride, block_values = m.depth * kChannelBlock;
+  for (size_t line = 0; line < rows.lines; ++line, x += rows.line_step) {
+    for (size_t k = 0; k < line_depth; ++k, weights += kChannelBlock) {
+      V w[kColumns];
+      for (size_t c = 0; c < kColumns; ++c) {
+        w[c] = hn::LoadU(d, weights + c / kBlockColumns * block_values + c % kBlockColumns * kLanes);
+      }
+      for (size_t r = 0; r < kRows; ++r) {
+        const auto v = hn::Set(d, x[r * stride + k]);
+        for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::MulAdd(v, w[c], acc[r][c]);
+      }
     }
   }
   const auto low = hn::Set(d, m.low), high = hn::Set(d, m.high);
@@ -60,22 +63,25 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const float* HWY_RESTRICT x
 }
 
 struct TileKernel {
-  using Fn = void (*)(const MatrixFloat&, const float*, size_t, size_t, float*, size_t);
+  using Fn = void (*)(const MatrixFloat&, const RowsFloat&, size_t, float*, size_t);
   static constexpr size_t kRowsOfTwoVectors = 6;
-  template <size_t kRows, size_t kBlocks>
+  template <size_t kRows, size_t kWidth>
   static Fn Get() {
-    return MultiplyTile<kRows, kBlocks>;
+    return MultiplyTile<kRows, kWidth>;
   }
 };
 
-void Multiply(const MatrixFloat& m, const float* x, size_t rows, size_t x_stride, float* out, size_t out_stride) {
+void Multiply(const MatrixFloat& m, const RowsFloat& x, float* out, size_t out_stride) {
   const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
+  RowsFloat rows = x;
+  if (x.lines * x.line_step == m.depth) rows.lines = 1;  // one line after the other
   for (size_t block = 0; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
-    for (size_t r = 0; r < rows;) {
-      const Tile<TileKernel> tile = FindTile<TileKernel>(wide, rows - r);
-      tile.multiply(m, x + r * x_stride, x_stride, channel, out + r * out_stride + channel, out_stride);
+    for (size_t r = 0; r < x.rows;) {
+      const Tile<TileKernel> tile = FindTile<TileKernel>(TileWidth(wide, m.outputs - channel), x.rows - r);
+      rows.data = x.data + r * x.stride;
+      tile.multiply(m, rows, channel, out + r * out_stride + channel, out_stride);
       r += tile.rows;
     }
     block += wide;
@@ -99,9 +105,8 @@ void PackWeightsFloat(size_t outputs, size_t depth, const float* weights, float*
 
 HWY_EXPORT(Multiply);
 
-void MultiplyFloat(const MatrixFloat& matrix, const float* x, size_t rows, size_t x_stride, float* out,
-                   size_t out_stride) noexcept {
-  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, rows, x_stride, out, out_stride);
+void MultiplyFloat(const MatrixFloat& matrix, const RowsFloat& x, float* out, size_t out_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, out, out_stride);
 }
 
 }  // namespace assay::kernels::simd

@@ -16,11 +16,16 @@ struct MatrixFloat {
   float low, high;
 };
 
+// Windows as rows `stride` values apart, of `lines` lines each `line_step` apart, which together are the depth.
+struct RowsFloat {
+  const float* data;
+  size_t rows, stride, lines, line_step;
+};
+
 // weights[outputs, depth] to PaddedOutputs * depth values: [block][k][channel].
 void PackWeightsFloat(size_t outputs, size_t depth, const float* weights, float* packed) noexcept;
 
-// Rows of x lie x_stride apart, those of out out_stride.
-void MultiplyFloat(const MatrixFloat& matrix, const float* x, size_t rows, size_t x_stride, float* out,
-                   size_t out_stride) noexcept;
+// out[r * out_stride + o]
+void MultiplyFloat(const MatrixFloat& matrix, const RowsFloat& x, float* out, size_t out_stride) noexcept;
 
 }  // namespace assay::kernels::simd

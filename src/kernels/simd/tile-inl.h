@@ -16,16 +16,15 @@ namespace assay::kernels::simd::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX3_DL
 inline constexpr size_t kMaxBlocks = 4;
 template <typename Kernel>
-constexpr size_t RowsFor(size_t blocks) {
-  return blocks >= 4 ? 6 : blocks == 3 ? 8 : 12;
+constexpr size_t RowsFor(size_t width) {
+  return width >= 64 ? 6 : width >= 48 ? 8 : 12;
 }
 #else
 inline constexpr size_t kMaxBlocks = 1;
 template <typename Kernel>
-constexpr size_t RowsFor(size_t /*blocks*/) {
-  return hwy::HWY_NAMESPACE::MaxLanes(hwy::HWY_NAMESPACE::CappedTag<float, kChannelBlock>()) >= 8
-             ? Kernel::kRowsOfTwoVectors
-             : 2;
+constexpr size_t RowsFor(size_t width) {
+  constexpr bool kTwoVectors = hwy::HWY_NAMESPACE::MaxLanes(hwy::HWY_NAMESPACE::CappedTag<float, kChannelBlock>()) >= 8;
+  return (kTwoVectors ? Kernel::kRowsOfTwoVectors : 2) * (width < kChannelBlock ? 2 : 1);
 }
 #endif
 
@@ -35,29 +34,45 @@ struct Tile {
   size_t rows;
 };
 
-// Kernel: the function's type Fn, Get<kRows, kBlocks>() and kRowsOfTwoVectors, the rows of a full tile where a block is
-// two vectors wide. Gives the largest kernel of at most `rows` rows.
-template <typename Kernel, size_t kBlocks>
+// The channels that a tile of `blocks` blocks computes where `left` are left: half a block will do for 8.
+constexpr size_t TileWidth(size_t blocks, size_t left) {
+  return blocks == 1 && left <= kChannelBlock / 2 ? kChannelBlock / 2 : blocks * kChannelBlock;
+}
+
+// Kernel: the function's type Fn, Get<kRows, kWidth>() and kRowsOfTwoVectors, the rows of a full tile where a block is
+// two vectors wide. Gives the largest kernel of at most `rows` rows; of a few more than a full tile not all at once,
+// for very low tiles wait for every sum.
+template <typename Kernel, size_t kWidth>
 Tile<Kernel> TileOf(size_t rows) {
-  constexpr size_t kFull = RowsFor<Kernel>(kBlocks);
-  if (rows >= kFull) return {Kernel::template Get<kFull, kBlocks>(), kFull};
+  constexpr size_t kFull = RowsFor<Kernel>(kWidth);
+  if (rows >= kFull && (rows - kFull > 2 || rows == kFull)) return {Kernel::template Get<kFull, kWidth>(), kFull};
+  if constexpr (kFull > 8) {
+    if (rows >= 8) return {Kernel::template Get<8, kWidth>(), 8};
+  }
+  if constexpr (kFull > 6) {
+    if (rows >= 6) return {Kernel::template Get<6, kWidth>(), 6};
+  }
   if constexpr (kFull > 4) {
-    if (rows >= 4) return {Kernel::template Get<4, kBlocks>(), 4};
+    if (rows >= 4) return {Kernel::template Get<4, kWidth>(), 4};
+  }
+  if constexpr (kFull > 3) {
+    if (rows >= 3) return {Kernel::template Get<3, kWidth>(), 3};
   }
   if constexpr (kFull > 2) {
-    if (rows >= 2) return {Kernel::template Get<2, kBlocks>(), 2};
+    if (rows >= 2) return {Kernel::template Get<2, kWidth>(), 2};
   }
-  return {Kernel::template Get<1, kBlocks>(), 1};
+  if (rows >= kFull) return {Kernel::template Get<kFull, kWidth>(), kFull};
+  return {Kernel::template Get<1, kWidth>(), 1};
 }
 
 template <typename Kernel>
-Tile<Kernel> FindTile(size_t blocks, size_t rows) {
+Tile<Kernel> FindTile(size_t width, size_t rows) {
   if constexpr (kMaxBlocks == 4) {
-    if (blocks == 4) return TileOf<Kernel, 4>(rows);
-    if (blocks == 3) return TileOf<Kernel, 3>(rows);
-    if (blocks == 2) return TileOf<Kernel, 2>(rows);
+    if (width == 64) return TileOf<Kernel, 64>(rows);
+    if (width == 48) return TileOf<Kernel, 48>(rows);
+    if (width == 32) return TileOf<Kernel, 32>(rows);
   }
-  return TileOf<Kernel, 1>(rows);
+  return width == 16 ? TileOf<Kernel, 16>(rows) : TileOf<Kernel, 8>(rows);
 }
 
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
