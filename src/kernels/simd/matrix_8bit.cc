@@ -22,7 +22,8 @@ constexpr size_t kVectors = kChannelBlock / hn::MaxLanes(D32());  // per block o
 template <size_t kWidth>
 using WidthTag = hn::CappedTag<int32_t, std::min(kWidth, kChannelBlock)>;
 constexpr size_t kGroupBytes = kChannelBlock * kDepthGroup;
-constexpr size_t kMaxSums = 24 * kChannelBlock;  // of a tile: 4 blocks by 6 rows, 3 by 8, 2 by 12
+// Sums of several tiles are kept before they are requantized together.
+constexpr size_t kKeptBlocks = 96;
 
 HWY_INLINE int32_t Load4(const uint8_t* p) {
   int32_t v;
@@ -53,8 +54,11 @@ HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums
   const size_t groups = t.line_groups, stride = t.stride, block_bytes = t.lines * groups * kGroupBytes;
   const int8_t* HWY_RESTRICT weights = t.weights;
   const uint8_t* HWY_RESTRICT x = t.x;
-  for (size_t line = 0; line < t.lines; ++line, x += t.line_step) {
-    for (size_t g = 0; g < groups; ++g, weights += kGroupBytes) {
+  // There is at least one group of one line; loops that say so keep the sums in registers.
+  size_t line = 0;
+  do {
+    size_t g = 0;
+    do {
       SignedBytes<V> w[kColumns];
       for (size_t c = 0; c < kColumns; ++c) {
         const int8_t* from = weights + c / kBlockColumns * block_bytes + c % kBlockColumns * hn::MaxLanes(d8);
@@ -65,8 +69,10 @@ HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums
         if constexpr (kFlip) u = hn::Xor(u, flip);
         for (size_t c = 0; c < kColumns; ++c) acc[r][c] = Dot4(d, acc[r][c], u, w[c]);
       }
-    }
-  }
+      weights += kGroupBytes;
+    } while (++g < groups);
+    x += t.line_step;
+  } while (++line < t.lines);
   for (size_t r = 0; r < kRows; ++r) {
     for (size_t c = 0; c < kColumns; ++c) {
       hn::StoreU(acc[r][c], d, sums + r * PaddedOutputs(kWidth) + c * kLanes);
@@ -113,7 +119,8 @@ HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
     };
     const auto bytes = InOrder(d, codes(rounded(0), rounded(1), rounded(2), rounded(3)));
     uint8_t* to = t.out + r * t.out_stride;
-    if (kTogether == 1 && t.channels == hn::MaxLanes(d8)) {
+    constexpr bool kWholeRows = kTogether * kWidth == hn::MaxLanes(d8);
+    if (kWholeRows && rows == kTogether && t.channels == kWidth && (kTogether == 1 || t.out_stride == kWidth)) {
       hn::StoreU(bytes, d8, to);
       continue;
     }
@@ -178,10 +185,10 @@ void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
   }
 }
 
-// Calls store(tile's first row, its rows, first channel, its blocks, sums) for every tile.
+// Calls store(first row, rows, first channel, blocks of channels, sums) for parts of the product.
 template <typename StoreTileFn>
 HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& store) {
-  HWY_ALIGN int32_t sums[kMaxSums];
+  HWY_ALIGN int32_t sums[kKeptBlocks * kChannelBlock];
   size_t lines = m.lines, line_groups = PaddedLine(m.line_depth) / kDepthGroup;
   const size_t block_bytes = lines * line_groups * kGroupBytes;
   if (x.line_step == line_groups * kDepthGroup) line_groups *= lines, lines = 1;  // one line after the other
@@ -193,12 +200,17 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
     const int8_t* weights = m.weights + block * block_bytes;
     if (width < kChannelBlock) std::memset(sums, 0, sizeof(sums));  // half of every block is never written
     const auto run = [&]<typename Kernel>(Kernel) {
-      for (size_t r = 0; r < x.rows;) {
-        const Tile<Kernel> tile = FindTile<Kernel>(width, x.rows - r);
-        tile.multiply({x.data + r * x.stride, x.stride, lines, x.line_step, line_groups, weights, m.offsets + channel},
-                      sums);
-        store(r, tile.rows, channel, wide, sums);
-        r += tile.rows;
+      for (size_t first = 0; first < x.rows;) {
+        const size_t most = std::min(kKeptBlocks / wide, x.rows - first);
+        for (size_t r = 0; r < most;) {
+          const Tile<Kernel> tile = FindTile<Kernel>(width, most - r);
+          tile.multiply({x.data + (first + r) * x.stride, x.stride, lines, x.line_step, line_groups, weights,
+                         m.offsets + channel},
+                        sums + r * wide * kChannelBlock);
+          r += tile.rows;
+        }
+        store(first, most, channel, wide, sums);
+        first += most;
       }
     };
     x.flip_sign ? run(TileKernel<true>()) : run(TileKernel<false>());

@@ -29,8 +29,11 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size
   }
   const float* HWY_RESTRICT x = rows.data;
   const size_t line_depth = m.depth / rows.lines, stride = rows.stride, block_values = m.depth * kChannelBlock;
-  for (size_t line = 0; line < rows.lines; ++line, x += rows.line_step) {
-    for (size_t k = 0; k < line_depth; ++k, weights += kChannelBlock) {
+  // There is at least one value in one line; loops that say so keep the sums in registers.
+  size_t line = 0;
+  do {
+    size_t k = 0;
+    do {
       V w[kColumns];
       for (size_t c = 0; c < kColumns; ++c) {
         w[c] = hn::LoadU(d, weights + c / kBlockColumns * block_values + c % kBlockColumns * kLanes);
@@ -39,8 +42,10 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size
         const auto v = hn::Set(d, x[r * stride + k]);
         for (size_t c = 0; c < kColumns; ++c) acc[r][c] = hn::MulAdd(v, w[c], acc[r][c]);
       }
-    }
-  }
+      weights += kChannelBlock;
+    } while (++k < line_depth);
+    x += rows.line_step;
+  } while (++line < rows.lines);
   const auto low = hn::Set(d, m.low), high = hn::Set(d, m.high);
   for (size_t c = 0; c < kColumns; ++c) {
     const size_t first = channel + c * kLanes;
