@@ -15,7 +15,13 @@ namespace {
 
 struct PackedCodes {
   AlignedVector<int8_t> codes;
-  std::vector<uint32_t> sums;  // of each output's codes, modulo 2^32
+  std::vector<uint32_t> sums;  // of each output's differences to the zero point, modulo 2^32
+  // What int8 does not hold of the differences (kernels/simd/matrix_8bit.h); empty where that is nothing.
+  std::vector<kernels::simd::Correction8Bit> corrections;
+  std::vector<uint32_t> corrections_begin;
+  // The same for depthwise filters.
+  AlignedVector<int8_t> more_codes;
+  std::vector<uint8_t> more_groups;
 };
 using SharedCodes = std::shared_ptr<const PackedCodes>;
 
@@ -43,31 +49,90 @@ struct Lines {
   size_t count, depth;
 };
 
+// The zero point of SignedCodes.
+int32_t ZeroOfSignedCodes(const TensorRef& weights, int32_t zero_point) {
+  return weights.dtype == DType::kUInt8 ? zero_point - 128 : zero_point;
+}
+
+bool AnyNonzero(const std::vector<int8_t>& codes) {
+  return std::any_of(codes.begin(), codes.end(), [](int8_t code) { return code != 0; });
+}
+
+// One key for a number and a zero point, which is a code.
+size_t KeyOf(size_t count, int32_t zero_point) { return count * 512 + static_cast<size_t>(zero_point + 256); }
+
 // Of a weight matrix [outputs, lines].
-SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines) {
-  return SharePacked(weights, outputs, lines.count, PackedCache::Layout::kProduct, [&] {
+SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point) {
+  const size_t columns = KeyOf(lines.count, zero_point);
+  return SharePacked(weights, outputs, columns, PackedCache::Layout::kProduct, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
-    const size_t depth = lines.count * lines.depth;
-    PackedCodes packed = {AlignedVector<int8_t>(kernels::simd::PaddedOutputs(outputs) * lines.padded()),
-                          std::vector<uint32_t>(outputs)};
-    kernels::simd::PackWeights8Bit(outputs, lines.count, lines.depth, codes.data(), packed.codes.data());
+    const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
+    const size_t depth = lines.count * lines.depth,
+                 blocks = kernels::simd::PaddedOutputs(outputs) / kernels::simd::kChannelBlock;
+    PackedCodes packed;
+    packed.sums.resize(outputs);
     for (size_t o = 0; o < outputs; ++o) {
-      for (size_t k = 0; k < depth; ++k) packed.sums[o] += static_cast<uint32_t>(int32_t{codes[o * depth + k]});
+      for (size_t k = 0; k < depth; ++k) packed.sums[o] += static_cast<uint32_t>(codes[o * depth + k] - zero);
     }
+    std::vector<std::vector<kernels::simd::Correction8Bit>> corrections(blocks);
+    std::vector<int8_t> part = codes;
+    for (size_t p = 0; p < kernels::simd::kWeightParts; ++p) {
+      if (zero != 0) {
+        for (size_t i = 0; i < part.size(); ++i) part[i] = kernels::simd::WeightParts(codes[i] - zero)[p];
+      }
+      if (p > 0 && (zero == 0 || !AnyNonzero(part))) break;
+      AlignedVector<int8_t> in_order(kernels::simd::PaddedOutputs(outputs) * lines.padded());
+      kernels::simd::PackWeights8Bit(outputs, lines.count, lines.depth, part.data(), in_order.data());
+      if (p == 0) {
+        packed.codes = std::move(in_order);
+        continue;
+      }
+      kernels::simd::ForCorrections(
+          outputs, lines.count, lines.depth, in_order.data(),
+          [&](size_t block, const kernels::simd::Correction8Bit& c) { corrections[block].push_back(c); });
+    }
+    for (const auto& of_block : corrections) {
+      packed.corrections_begin.push_back(static_cast<uint32_t>(packed.corrections.size()));
+      packed.corrections.insert(packed.corrections.end(), of_block.begin(), of_block.end());
+    }
+    packed.corrections_begin.push_back(static_cast<uint32_t>(packed.corrections.size()));
+    if (packed.corrections.empty()) packed.corrections_begin.clear();
     return packed;
   });
 }
 
-// Of a filter [taps, channels].
+kernels::simd::Matrix8Bit MatrixOf(const PackedCodes& packed, size_t outputs, const Lines& lines) {
+  kernels::simd::Matrix8Bit matrix = {};
+  matrix.outputs = outputs, matrix.lines = lines.count, matrix.line_depth = lines.depth;
+  matrix.weights = packed.codes.data();
+  if (!packed.corrections.empty()) {
+    matrix.corrections = packed.corrections.data();
+    matrix.corrections_begin = packed.corrections_begin.data();
+  }
+  return matrix;
+}
+
+// Of a filter [taps, channels]; none where two int8 do not hold a difference.
 SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout, size_t channels,
-                          size_t taps) {
-  return SharePacked(weights, channels, taps, PackedCache::Layout::kDepthwise, [&] {
+                          size_t taps, int32_t zero_point) {
+  return SharePacked(weights, channels, KeyOf(taps, zero_point), PackedCache::Layout::kDepthwise, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
-    PackedCodes packed = {AlignedVector<int8_t>(layout.weight_bytes()), std::vector<uint32_t>(channels)};
+    const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
+    PackedCodes packed;
+    packed.codes.resize(layout.weight_bytes());
+    packed.sums.resize(channels);
     for (size_t c = 0; c < channels; ++c) {
       for (size_t t = 0; t < taps; ++t) {
-        packed.codes[layout.WeightAt(c, t)] = codes[t * channels + c];
-        packed.sums[c] += static_cast<uint32_t>(int32_t{codes[t * channels + c]});
+        const int32_t difference = codes[t * channels + c] - zero;
+        const auto parts = kernels::simd::WeightParts(difference);
+        packed.codes[layout.WeightAt(c, t)] = parts[0];
+        packed.sums[c] += static_cast<uint32_t>(difference);
+        if (parts[2] != 0) return PackedCodes();
+        if (parts[1] == 0) continue;
+        packed.more_codes.resize(layout.weight_bytes());
+        packed.more_groups.resize(layout.flag_count());
+        packed.more_codes[layout.WeightAt(c, t)] = parts[1];
+        packed.more_groups[layout.FlagAt(c, t)] = 1;
       }
     }
     return packed;
@@ -80,28 +145,25 @@ std::shared_ptr<const std::vector<int8_t>> ShareCodes(const TensorRef& weights) 
                      [&] { return SignedCodes(weights); });
 }
 
-// What both kinds of convolution make of their operands' zero points.
-struct ZeroPoints {
-  ZeroPoints(const TensorRef& input, const TensorRef& weights, int32_t filter_zero_point)
+// What both kinds of convolution make of the input's zero point.
+struct ZeroPoint {
+  explicit ZeroPoint(const TensorRef& input)
       : is_signed(input.dtype == DType::kInt8),
         code(static_cast<uint8_t>(input.zero_point())),
-        without_sign(is_signed ? code ^ 0x80U : code),
-        sum_factor((weights.dtype == DType::kUInt8 ? 128 : 0) - filter_zero_point) {}
+        without_sign(is_signed ? code ^ 0x80U : code) {}
   bool is_signed;
-  uint8_t code;           // the input's, as it stands in memory
-  uint32_t without_sign;  // the input's, as the kernels see it
-  int32_t sum_factor;     // d
+  uint8_t code;           // as it stands in memory
+  uint32_t without_sign;  // as the kernels see it
 };
 
-// bias - x_zero * sum of (w' + d) (kernels/simd/matrix_8bit.h), modulo 2^32; channel c's at place(c).
+// bias - x_zero * sum of w (kernels/simd/matrix_8bit.h), modulo 2^32; channel c's at place(c).
 template <typename Place>
-AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_t> bias, const ZeroPoints& zero,
-                               size_t terms, size_t size, const Place& place) {
+AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_t> bias, const ZeroPoint& zero,
+                               size_t size, const Place& place) {
   AlignedVector<int32_t> offsets(size);
   for (size_t c = 0; c < packed.sums.size(); ++c) {
     const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[c]);
-    const uint32_t sum = packed.sums[c] + static_cast<uint32_t>(terms) * static_cast<uint32_t>(zero.sum_factor);
-    offsets[place(c)] = static_cast<int32_t>(start - zero.without_sign * sum);
+    offsets[place(c)] = static_cast<int32_t>(start - zero.without_sign * packed.sums[c]);
   }
   return offsets;
 }
@@ -171,18 +233,18 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
     AlignedVector<int32_t> offsets;
     PackedScales scales;
   };
-  const TensorRef& weights = context.Input(1);
-  const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
+  const ZeroPoint zero(context.Input(0));
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackProduct(weights, outputs, lines);
+  SharedCodes packed = PackProduct(context.Input(1), outputs, lines, product.filter_zero_point);
   AlignedVector<int32_t> offsets =
-      Offsets(*packed, bias, zero, depth, kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
+      Offsets(*packed, bias, zero, kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
   auto state =
       std::make_shared<const State>(State{std::move(packed), std::move(offsets), PackedScales(product.scales)});
-  const kernels::simd::Matrix8Bit matrix = {
-      outputs,         lines.count,          lines.depth,  state->weights->codes.data(), state->offsets.data(),
-      zero.sum_factor, state->scales.view(), product.stage};
-  const ThreadScratch scratch(context, kernels::simd::Conv2D8BitScratch(g, zero.sum_factor));
+  kernels::simd::Matrix8Bit matrix = MatrixOf(*state->weights, outputs, lines);
+  matrix.offsets = state->offsets.data();
+  matrix.scales = state->scales.view();
+  matrix.stage = product.stage;
+  const ThreadScratch scratch(context, kernels::simd::Conv2D8BitScratch(g));
   const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 150);
   return [g, matrix, state, zero, scratch, ns](const RunContext& run) {
     const uint8_t* input = run.Input(0).data;
@@ -206,14 +268,21 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
   const kernels::simd::DepthwiseLayout layout(channels, taps);
   if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
   const auto place = [&](size_t c) { return layout.ChannelAt(c); };
-  const ZeroPoints zero(context.Input(0), weights, product.filter_zero_point);
+  const ZeroPoint zero(context.Input(0));
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackDepthwise(weights, layout, channels, taps);
-  AlignedVector<int32_t> offsets = Offsets(*packed, bias, zero, taps, layout.padded_channels(), place);
+  SharedCodes packed = PackDepthwise(weights, layout, channels, taps, product.filter_zero_point);
+  if (packed->codes.empty()) return std::nullopt;
+  AlignedVector<int32_t> offsets = Offsets(*packed, bias, zero, layout.padded_channels(), place);
   auto state = std::make_shared<const State>(
       State{std::move(packed), std::move(offsets), PackedScales(product.scales, layout.padded_channels(), place)});
-  const kernels::simd::Depthwise8Bit filter = {state->weights->codes.data(), state->offsets.data(), zero.sum_factor,
-                                               state->scales.view(), product.stage};
+  const PackedCodes& codes = *state->weights;
+  const bool has_more = !codes.more_groups.empty();
+  const kernels::simd::Depthwise8Bit filter = {codes.codes.data(),
+                                               has_more ? codes.more_codes.data() : nullptr,
+                                               has_more ? codes.more_groups.data() : nullptr,
+                                               state->offsets.data(),
+                                               state->scales.view(),
+                                               product.stage};
   const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2D8BitScratch(g));
   const double ns =
       static_cast<double>(g.output_w) * static_cast<double>(channels) * (0.1 + 0.03 * static_cast<double>(taps));
@@ -318,20 +387,17 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
     std::vector<float> scales, bias;
   };
   auto state = std::make_shared<State>();
-  state->weights = PackProduct(context.Input(1), outputs, lines);
+  state->weights = PackProduct(context.Input(1), outputs, lines, /*zero_point=*/0);
   state->zeros.resize(kernels::simd::PaddedOutputs(outputs));
   state->sums.reserve(outputs);
   for (const uint32_t sum : state->weights->sums) state->sums.push_back(static_cast<int32_t>(sum));
   state->scales = product.scales;
   state->bias = BiasOrZeros(context, outputs);
-  const kernels::simd::MatrixHybrid matrix = {
-      {outputs, lines.count, lines.depth, state->weights->codes.data(), state->zeros.data(), 0, {}, {}},
-      state->sums.data(),
-      state->scales.data(),
-      state->bias.data(),
-      product.rule.scaling,
-      product.clamp.low,
-      product.clamp.high};
+  kernels::simd::Matrix8Bit products = MatrixOf(*state->weights, outputs, lines);
+  products.offsets = state->zeros.data();
+  const kernels::simd::MatrixHybrid matrix = {products,           state->sums.data(),   state->scales.data(),
+                                              state->bias.data(), product.rule.scaling, product.clamp.low,
+                                              product.clamp.high};
   const QuantizedImages images(context, g, product.rule.quantizer);
   const ThreadScratch scratch(context, kernels::simd::Conv2DHybridScratch(g));
   const double ns = static_cast<double>(outputs) * (0.4 + static_cast<double>(depth) / 150);

@@ -360,19 +360,16 @@ size_t PixelCount(const Conv2DGeometry& g) noexcept {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
 }
 
-size_t Conv2D8BitScratch(const Conv2DGeometry& g, int32_t row_sum_factor) noexcept {
-  const Plan plan = Plan8Bit(g, static_cast<size_t>(g.output_c));
-  return (row_sum_factor != 0 ? plan.chunk * sizeof(int32_t) : 0) + plan.ScratchBytes(g);
+size_t Conv2D8BitScratch(const Conv2DGeometry& g) noexcept {
+  return Plan8Bit(g, static_cast<size_t>(g.output_c)).ScratchBytes(g);
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
   const Plan plan = Plan8Bit(g, matrix.outputs);
-  auto* row_sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* windows = scratch + (matrix.row_sum_factor != 0 ? plan.chunk * sizeof(int32_t) : 0);
   const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, is_signed, input_zero_point);
-  ForWindows(g, plan, how, input, pixels, windows, [&](size_t begin, const WindowRows& rows) {
-    Multiply8Bit(matrix, AsRows8Bit(rows), row_sums, output + begin * matrix.outputs, matrix.outputs);
+  ForWindows(g, plan, how, input, pixels, scratch, [&](size_t begin, const WindowRows& rows) {
+    Multiply8Bit(matrix, AsRows8Bit(rows), output + begin * matrix.outputs, matrix.outputs);
   });
 }
 

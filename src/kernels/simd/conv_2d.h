@@ -13,8 +13,8 @@
 
 namespace assay::kernels::simd {
 
-// Bytes of working memory, for a matrix with this row_sum_factor. Groups are not taken: filter_c must be input_c.
-size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, int32_t row_sum_factor) noexcept;
+// Bytes of working memory. Groups are not taken: filter_c must be input_c.
+size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
 
 // Output pixels of all images, which is how work is counted.
 size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;

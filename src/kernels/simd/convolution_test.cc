@@ -78,6 +78,8 @@ Case Draw(Random& random, bool depthwise) {
   const int32_t low = c.is_signed ? -128 : 0;
   c.input_zero = random.Between(low, low + 255);
   c.filter_zero = c.is_signed ? (random.Chance(0.8) ? 0 : random.Between(-128, 127)) : random.Between(0, 255);
+  // Differences of 255 do not fit the depthwise kernel's two parts.
+  if (depthwise && c.filter_zero == (c.is_signed ? -128 : 0)) ++c.filter_zero;
   c.stage.rounding = static_cast<Rounding>(random.Below(4));
   c.stage.zero_point = random.Between(low, low + 255);
   c.stage.low = random.Chance(0.3) ? c.stage.zero_point : low;
@@ -133,25 +135,50 @@ std::vector<uint8_t> Reference(const Case& c) {
   return out;
 }
 
+// A weight less its zero point.
+int32_t Difference(const Case& c, size_t i) {
+  return (c.is_signed ? int32_t{AsSigned(c.filter)[i]} : int32_t{c.filter[i]}) - c.filter_zero;
+}
+
 std::vector<uint8_t> Vectorized(const Case& c) {
   const auto outputs = static_cast<size_t>(c.g.output_c), depth = static_cast<size_t>(c.g.PatchSize());
-  std::vector<int8_t> codes(c.filter.size());
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(c.filter[i] ^ (c.is_signed ? 0 : 0x80));
   const auto lines = static_cast<size_t>(c.g.filter_h);
-  std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(lines, depth / lines));
-  PackWeights8Bit(outputs, lines, depth / lines, codes.data(), packed.data());
-  const int32_t factor = (c.is_signed ? 0 : 128) - c.filter_zero;
   const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
+  const size_t packed_size = PaddedOutputs(outputs) * PaddedDepth(lines, depth / lines);
+  std::vector<int8_t> packed[kWeightParts];
+  for (size_t p = 0; p < kWeightParts; ++p) {
+    std::vector<int8_t> part(c.filter.size());
+    for (size_t i = 0; i < part.size(); ++i) part[i] = WeightParts(Difference(c, i))[p];
+    packed[p].resize(packed_size);
+    PackWeights8Bit(outputs, lines, depth / lines, part.data(), packed[p].data());
+  }
+  std::vector<Correction8Bit> corrections;
+  std::vector<uint32_t> begins(PaddedOutputs(outputs) / kChannelBlock + 1);
+  for (size_t wanted = 0; wanted + 1 < begins.size(); ++wanted) {
+    for (size_t p = 1; p < kWeightParts; ++p) {
+      ForCorrections(outputs, lines, depth / lines, packed[p].data(), [&](size_t block, const Correction8Bit& one) {
+        if (block == wanted) corrections.push_back(one);
+      });
+    }
+    begins[wanted + 1] = static_cast<uint32_t>(corrections.size());
+  }
   std::vector<int32_t> offsets(PaddedOutputs(outputs));
   for (size_t o = 0; o < outputs; ++o) {
     uint32_t sum = 0;
-    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(codes[o * depth + k] + factor);
+    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(Difference(c, o * depth + k));
     offsets[o] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
   }
   const Scales scales(c.scales, PaddedOutputs(outputs), [](size_t o) { return o; });
-  const Matrix8Bit matrix = {outputs,        lines,  depth / lines, packed.data(),
-                             offsets.data(), factor, scales.view(), c.stage};
-  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g, factor));
+  const Matrix8Bit matrix = {outputs,
+                             lines,
+                             depth / lines,
+                             packed[0].data(),
+                             offsets.data(),
+                             corrections.data(),
+                             corrections.empty() ? nullptr : begins.data(),
+                             scales.view(),
+                             c.stage};
+  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g));
   return Guarded(c, [&](uint8_t* out) {
     const size_t pixels = PixelCount(c.g), part = pixels / 3;
     for (const Range range : {Range{0, part}, Range{part, pixels}}) {
@@ -179,21 +206,27 @@ std::vector<uint8_t> DepthwiseReference(const Case& c) {
 std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   const auto channels = static_cast<size_t>(c.g.output_c), taps = static_cast<size_t>(c.g.PatchSize());
   const DepthwiseLayout layout(channels, taps);
-  const int32_t factor = (c.is_signed ? 0 : 128) - c.filter_zero;
   const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
-  std::vector<int8_t> packed(layout.weight_bytes());
+  std::vector<int8_t> packed(layout.weight_bytes()), more(layout.weight_bytes());
+  std::vector<uint8_t> flags(layout.flag_count());
   std::vector<int32_t> offsets(layout.padded_channels());
   for (size_t o = 0; o < channels; ++o) {
     uint32_t sum = 0;
     for (size_t t = 0; t < taps; ++t) {
-      const auto code = static_cast<int8_t>(c.filter[t * channels + o] ^ (c.is_signed ? 0 : 0x80));
-      packed[layout.WeightAt(o, t)] = code;
-      sum += static_cast<uint32_t>(code + factor);
+      const int32_t difference = Difference(c, t * channels + o);
+      const auto parts = WeightParts(difference);
+      packed[layout.WeightAt(o, t)] = parts[0];
+      more[layout.WeightAt(o, t)] = parts[1];
+      if (parts[1] != 0) flags[layout.FlagAt(o, t)] = 1;
+      sum += static_cast<uint32_t>(difference);
     }
     offsets[layout.ChannelAt(o)] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
   }
   const Scales scales(c.scales, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
-  const Depthwise8Bit filter = {packed.data(), offsets.data(), factor, scales.view(), c.stage};
+  const bool has_more = std::count(flags.begin(), flags.end(), 1) > 0;
+  const Depthwise8Bit filter = {
+      packed.data(), has_more ? more.data() : nullptr, has_more ? flags.data() : nullptr, offsets.data(), scales.view(),
+      c.stage};
   std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
   return Guarded(c, [&](uint8_t* out) {
     DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,

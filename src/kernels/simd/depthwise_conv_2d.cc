@@ -52,8 +52,7 @@ struct Segment {
   size_t pixels, groups;
   uintptr_t end;  // of the input's memory
   uint8_t flip;
-  int32_t last_taps;  // bytes of 1 for the taps that the last group really has
-  uint8_t* out;       // of channel 0
+  uint8_t* out;  // of channel 0
   size_t channels;
 };
 
@@ -61,12 +60,13 @@ struct Segment {
 struct Chunk {
   size_t channel, count;  // count of them real
   size_t padded_channel;
-  const int8_t* weights;
+  const int8_t *weights, *more_weights;
+  const uint8_t* more_groups;
 };
 
 // kWidth channels of all pixels of a segment. With kGroups, a number of groups known here, the weights stay in
 // registers.
-template <size_t kWidth, numerics::Rounding kRounding, bool kTapSums, size_t kGroups>
+template <size_t kWidth, numerics::Rounding kRounding, bool kMore, size_t kGroups>
 HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
   const hn::CappedTag<uint8_t, kWidth> d8;
   const hn::Repartition<int8_t, decltype(d8)> ds8;
@@ -83,25 +83,20 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
     offsets[j] = hn::LoadU(d32, f.offsets + chunk.padded_channel + j * kLanes32);
     round[j].Load(f.scales, f.stage, chunk.padded_channel + j * kLanes32);
   }
-  const auto load_weights = [&](size_t g, size_t j) HWY_ATTR {
-    return SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, chunk.weights + (g * 4 + j) * kWidth)));
+  const auto load = [&](const int8_t* weights, size_t g, size_t j) HWY_ATTR {
+    return SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, weights + (g * 4 + j) * kWidth)));
   };
   SignedBytes<V32> kept[kGroups != 0 ? kGroups * 4 : 1];
   if constexpr (kGroups != 0) {
-    for (size_t i = 0; i < kGroups * 4; ++i) kept[i] = load_weights(i / 4, i % 4);
+    for (size_t i = 0; i < kGroups * 4; ++i) kept[i] = load(chunk.weights, i / 4, i % 4);
   }
   const auto flip = hn::Set(d8, segment.flip);
-  const auto ones = SplitSigned(d32, hn::Set(d32, 0x01010101));
-  const auto last_ones = SplitSigned(d32, hn::Set(d32, segment.last_taps));
   HWY_ALIGN uint8_t edge[kTaps][kWidth];
   uint8_t* out = segment.out + chunk.channel;
   const uint8_t* const* taps = segment.taps;
   for (size_t pixel = 0; pixel < segment.pixels; ++pixel, taps += groups * kTaps, out += segment.channels) {
-    V32 sums[4], tap_sums[4];
-    for (size_t j = 0; j < 4; ++j) {
-      sums[j] = offsets[j];
-      if constexpr (kTapSums) tap_sums[j] = hn::Zero(d32);
-    }
+    V32 sums[4];
+    for (size_t j = 0; j < 4; ++j) sums[j] = offsets[j];
     for (size_t g = 0; g < groups; ++g) {
       hn::Vec<decltype(d8)> x[kTaps];
       for (size_t t = 0; t < kTaps; ++t) {
@@ -125,15 +120,15 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
         if constexpr (kGroups != 0) {
           sums[j] = Dot4(d32, sums[j], quads[j], kept[g * 4 + j]);
         } else {
-          sums[j] = Dot4(d32, sums[j], quads[j], load_weights(g, j));
+          sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.weights, g, j));
         }
-        if constexpr (kTapSums) tap_sums[j] = Dot4(d32, tap_sums[j], quads[j], g + 1 == groups ? last_ones : ones);
+      }
+      if constexpr (kMore) {
+        if (chunk.more_groups[g] == 0) continue;
+        for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.more_weights, g, j));
       }
     }
-    for (size_t j = 0; j < 4; ++j) {
-      if constexpr (kTapSums) sums[j] = hn::Add(sums[j], hn::Mul(tap_sums[j], hn::Set(d32, f.tap_sum_factor)));
-      sums[j] = round[j](sums[j]);
-    }
+    for (size_t j = 0; j < 4; ++j) sums[j] = round[j](sums[j]);
     const auto bytes = codes(sums[0], sums[1], sums[2], sums[3]);
     if (!partial) {
       hn::StoreU(bytes, d8, out);
@@ -144,40 +139,48 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
   }
 }
 
-template <numerics::Rounding kRounding, bool kTapSums, size_t kGroups>
-void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
+template <numerics::Rounding kRounding, bool kMore, size_t kGroups>
+void ComputeChunkOf(size_t width, const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
   constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>()), kHalf = std::min<size_t>(32, kFull);
-  Chunk chunk = {0, 0, 0, f.weights};
+  if (width == kFull) return ComputeChunk<kFull, kRounding, kMore, kGroups>(f, segment, chunk);
+  if (width == kLane) return ComputeChunk<kLane, kRounding, kMore, kGroups>(f, segment, chunk);
+  ComputeChunk<kHalf, kRounding, kMore, kGroups>(f, segment, chunk);
+}
+
+template <numerics::Rounding kRounding, size_t kGroups>
+void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
+  constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
+  Chunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
   while (chunk.channel < segment.channels) {
     const size_t width = ChunkWidth(segment.channels - chunk.channel, kFull);
     chunk.count = std::min(width, segment.channels - chunk.channel);
-    if (width == kFull) {
-      ComputeChunk<kFull, kRounding, kTapSums, kGroups>(f, segment, chunk);
-    } else if (width == kLane) {
-      ComputeChunk<kLane, kRounding, kTapSums, kGroups>(f, segment, chunk);
+    if (f.more_groups != nullptr &&
+        std::any_of(chunk.more_groups, chunk.more_groups + segment.groups, [](uint8_t flag) { return flag != 0; })) {
+      ComputeChunkOf<kRounding, true, kGroups>(width, f, segment, chunk);
     } else {
-      ComputeChunk<kHalf, kRounding, kTapSums, kGroups>(f, segment, chunk);
+      ComputeChunkOf<kRounding, false, kGroups>(width, f, segment, chunk);
     }
-    chunk.weights += segment.groups * kTaps * width;
+    const size_t bytes = segment.groups * kTaps * width;
+    chunk.weights += bytes;
+    if (f.more_groups != nullptr) chunk.more_weights += bytes, chunk.more_groups += segment.groups;
     chunk.padded_channel += width;
     chunk.channel += chunk.count;
   }
 }
 
 using SegmentFn = void (*)(const Depthwise8Bit&, const Segment&);
-template <bool kTapSums>
 SegmentFn FindSegmentFn(numerics::Rounding rounding, size_t groups) {
   constexpr size_t kOf3By3 = 3;
   switch (rounding) {
     case numerics::Rounding::kFixedHalfAway:
-      return ComputeSegment<numerics::Rounding::kFixedHalfAway, kTapSums, 0>;
+      return ComputeSegment<numerics::Rounding::kFixedHalfAway, 0>;
     case numerics::Rounding::kFixedHalfUp:
-      return ComputeSegment<numerics::Rounding::kFixedHalfUp, kTapSums, 0>;
+      return ComputeSegment<numerics::Rounding::kFixedHalfUp, 0>;
     case numerics::Rounding::kFloatHalfEven:
-      return groups == kOf3By3 ? ComputeSegment<numerics::Rounding::kFloatHalfEven, kTapSums, kOf3By3>
-                               : ComputeSegment<numerics::Rounding::kFloatHalfEven, kTapSums, 0>;
+      return groups == kOf3By3 ? ComputeSegment<numerics::Rounding::kFloatHalfEven, kOf3By3>
+                               : ComputeSegment<numerics::Rounding::kFloatHalfEven, 0>;
     case numerics::Rounding::kDoubleHalfAway:
-      return ComputeSegment<numerics::Rounding::kDoubleHalfAway, kTapSums, 0>;
+      return ComputeSegment<numerics::Rounding::kDoubleHalfAway, 0>;
   }
   return nullptr;
 }
@@ -198,12 +201,10 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
                      groups,
                      reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
                      static_cast<uint8_t>(is_signed ? 0x80 : 0),
-                     0x01010101 >> (groups * kTaps - taps) * 8,
                      output + rows.begin * output_w * channels,
                      channels};
   const numerics::Rounding rounding = FastestRounding(f.stage);
-  const SegmentFn compute =
-      f.tap_sum_factor != 0 ? FindSegmentFn<true>(rounding, groups) : FindSegmentFn<false>(rounding, groups);
+  const SegmentFn compute = FindSegmentFn(rounding, groups);
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const uint8_t* from = input + row / output_h * image;
     const int64_t top = static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h;
@@ -410,20 +411,22 @@ DepthwiseLayout::DepthwiseLayout(size_t channels, size_t taps) noexcept
     const size_t width = ChunkWidth(channels - c, full_width_);
     padded_channels_ += width;
     c += width;
+    ++chunks_;
   }
   weight_bytes_ = padded_channels_ * groups_ * kTaps;
 }
 
 // Of every 16 channels, vector j of the chunk's four holds 4j to 4j+3.
 DepthwiseLayout::Place DepthwiseLayout::Find(size_t c) const noexcept {
-  size_t begin = c / full_width_ * full_width_;
+  size_t chunk = c / full_width_, begin = chunk * full_width_;
   size_t width = ChunkWidth(channels_ - begin, full_width_);
   while (c - begin >= width) {
     begin += width;
+    ++chunk;
     width = ChunkWidth(channels_ - begin, full_width_);
   }
   const size_t local = c - begin;
-  return {begin, width, local % kLane / 4 * (width / 4) + local / kLane * 4 + local % 4};
+  return {chunk, begin, width, local % kLane / 4 * (width / 4) + local / kLane * 4 + local % 4};
 }
 
 size_t DepthwiseLayout::ChannelAt(size_t c) const noexcept {
@@ -435,6 +438,8 @@ size_t DepthwiseLayout::WeightAt(size_t c, size_t t) const noexcept {
   const Place place = Find(c);
   return place.chunk_begin * groups_ * kTaps + t / kTaps * kTaps * place.chunk_width + place.lane * kTaps + t % kTaps;
 }
+
+size_t DepthwiseLayout::FlagAt(size_t c, size_t t) const noexcept { return Find(c).chunk * groups_ + t / kTaps; }
 
 size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept {
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);

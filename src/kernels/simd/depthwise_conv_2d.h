@@ -19,25 +19,30 @@ class DepthwiseLayout {
   DepthwiseLayout(size_t channels, size_t taps) noexcept;
   size_t padded_channels() const { return padded_channels_; }  // of arrays per channel
   size_t weight_bytes() const { return weight_bytes_; }
-  // Where channel c's entry of a padded array is, and its weight of tap t.
+  size_t flag_count() const { return chunks_ * groups_; }  // of Depthwise8Bit::more_groups
+  // Where channel c's entry of a padded array is, its weight of tap t, and the flag of that.
   size_t ChannelAt(size_t c) const noexcept;
   size_t WeightAt(size_t c, size_t t) const noexcept;
+  size_t FlagAt(size_t c, size_t t) const noexcept;
 
  private:
   struct Place {
-    size_t chunk_begin, chunk_width;
+    size_t chunk, chunk_begin, chunk_width;
     size_t lane;  // of its vector of channels, counted through the chunk's four vectors
   };
   Place Find(size_t c) const noexcept;
 
   size_t channels_, groups_, full_width_;
-  size_t padded_channels_ = 0, weight_bytes_ = 0;
+  size_t padded_channels_ = 0, weight_bytes_ = 0, chunks_ = 0;
 };
 
 struct Depthwise8Bit {
-  const int8_t* weights;   // by DepthwiseLayout
+  const int8_t* weights;  // by DepthwiseLayout
+  // What int8 does not hold of the differences to the zero point, by DepthwiseLayout too, and for which groups of taps
+  // it is not 0. Null where it is 0 throughout.
+  const int8_t* more_weights;
+  const uint8_t* more_groups;
   const int32_t* offsets;  // bias and zero points; by DepthwiseLayout
-  int32_t tap_sum_factor;  // 128 - filter zero point for uint8, less the zero point for int8
   ChannelScales scales;    // by DepthwiseLayout
   numerics::OutputStage stage;
 };

@@ -120,7 +120,7 @@ TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
     const std::vector<int32_t> zeros(PaddedOutputs(outputs));
     std::vector<int32_t> sums(outputs);
     for (size_t i = 0; i < c.weights.size(); ++i) sums[i / depth] += c.weights[i];
-    const MatrixHybrid matrix = {{outputs, lines, depth / lines, packed.data(), zeros.data(), 0, {}, {}},
+    const MatrixHybrid matrix = {{outputs, lines, depth / lines, packed.data(), zeros.data(), nullptr, nullptr, {}, {}},
                                  sums.data(),
                                  c.scales.data(),
                                  c.bias.data(),

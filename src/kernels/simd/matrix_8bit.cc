@@ -92,7 +92,6 @@ struct TileKernel {
 
 struct TileOutput {
   const int32_t* sums;
-  const int32_t* row_sums;  // null where there are none
   size_t rows, channel, channels;
   uint8_t* out;
   size_t out_stride;
@@ -113,9 +112,7 @@ HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
     const auto rounded = [&](size_t vector) HWY_ATTR {
       const size_t row = vector / kColumns, column = vector % kColumns;
       if (row >= rows) return hn::Zero(d);
-      auto x = hn::LoadU(d, t.sums + (r + row) * kWidth + column * kLanes);
-      if (t.row_sums != nullptr) x = hn::Add(x, hn::Set(d, t.row_sums[r + row]));
-      return round[column](x);
+      return round[column](hn::LoadU(d, t.sums + (r + row) * kWidth + column * kLanes));
     };
     const auto bytes = InOrder(d, codes(rounded(0), rounded(1), rounded(2), rounded(3)));
     uint8_t* to = t.out + r * t.out_stride;
@@ -154,34 +151,29 @@ StoreFn FindStore(numerics::Rounding rounding, size_t blocks) {
   return FindStoreOf<kVectors>(rounding);
 }
 
-// The sum of codes, as large as vectors go and then half of that down to 8.
-HWY_INLINE uint64_t SumLine(const uint8_t* line, size_t count, uint8_t flip) {
-  uint64_t sum = 0;
-  size_t k = 0;
-  const auto take = [&](auto d) HWY_ATTR {
-    constexpr size_t kLanes = hn::MaxLanes(d);
-    if (k + kLanes > count) return;
-    const hn::Repartition<uint64_t, decltype(d)> d64;
-    auto sums = hn::Zero(d64);
-    for (; k + kLanes <= count; k += kLanes) {
-      sums = hn::Add(sums, hn::SumsOf8(hn::Xor(hn::LoadU(d, line + k), hn::Set(d, flip))));
+// Adds the corrections of `wide` blocks to the sums of `rows` rows from `first` on.
+void Correct(const Matrix8Bit& m, const Rows8Bit& x, size_t first, size_t rows, size_t block, size_t wide,
+             int32_t* HWY_RESTRICT sums) {
+  const D32 d;
+  const hn::Repartition<int8_t, D32> d8;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  const auto flip = hn::Set(d, x.flip_sign ? static_cast<int32_t>(0x80808080U) : 0);
+  for (size_t b = 0; b < wide; ++b) {
+    for (uint32_t i = m.corrections_begin[block + b]; i < m.corrections_begin[block + b + 1]; ++i) {
+      const Correction8Bit& correction = m.corrections[i];
+      SignedBytes<hn::Vec<D32>> w[kVectors];
+      for (size_t v = 0; v < kVectors; ++v) {
+        w[v] = SplitSigned(d, hn::BitCast(d, hn::LoadU(d8, correction.weights + v * hn::MaxLanes(d8))));
+      }
+      const uint8_t* codes = x.data + first * x.stride + correction.line * x.line_step + correction.group * kDepthGroup;
+      int32_t* to = sums + b * kChannelBlock;
+      for (size_t r = 0; r < rows; ++r, codes += x.stride, to += wide * kChannelBlock) {
+        const auto u = hn::Xor(hn::Set(d, Load4(codes)), flip);
+        for (size_t v = 0; v < kVectors; ++v) {
+          hn::StoreU(Dot4(d, hn::LoadU(d, to + v * kLanes), u, w[v]), d, to + v * kLanes);
+        }
+      }
     }
-    sum += hn::GetLane(hn::SumOfLanes(d64, sums));
-  };
-  take(hn::CappedTag<uint8_t, 64>());
-  take(hn::CappedTag<uint8_t, 16>());
-  for (; k < count; ++k) sum += line[k] ^ flip;
-  return sum;
-}
-
-// factor * (sum of a row's codes), modulo 2^32.
-void SumRows(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums) {
-  const uint8_t flip = x.flip_sign ? 0x80 : 0;
-  for (size_t r = 0; r < x.rows; ++r) {
-    const uint8_t* line = x.data + r * x.stride;
-    uint64_t sum = 0;
-    for (size_t l = 0; l < m.lines; ++l, line += x.line_step) sum += SumLine(line, m.line_depth, flip);
-    row_sums[r] = static_cast<int32_t>(static_cast<uint32_t>(sum) * static_cast<uint32_t>(m.row_sum_factor));
   }
 }
 
@@ -209,6 +201,7 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
                         sums + r * wide * kChannelBlock);
           r += tile.rows;
         }
+        if (m.corrections_begin != nullptr) Correct(m, x, first, most, block, wide, sums);
         store(first, most, channel, wide, sums);
         first += most;
       }
@@ -218,13 +211,11 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
   }
 }
 
-void Multiply(const Matrix8Bit& m, const Rows8Bit& x, int32_t* row_sums, uint8_t* out, size_t out_stride) {
+void Multiply(const Matrix8Bit& m, const Rows8Bit& x, uint8_t* out, size_t out_stride) {
   const numerics::Rounding rounding = FastestRounding(m.stage);
-  if (m.row_sum_factor != 0) SumRows(m, x, row_sums);
   ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
     const size_t channels = std::min(blocks * kChannelBlock, m.outputs - channel);
-    FindStore(rounding, blocks)(m, {sums, m.row_sum_factor != 0 ? row_sums + row : nullptr, rows, channel, channels,
-                                    out + row * out_stride + channel, out_stride});
+    FindStore(rounding, blocks)(m, {sums, rows, channel, channels, out + row * out_stride + channel, out_stride});
   });
 }
 
@@ -265,9 +256,8 @@ void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcep
   HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums);
 }
 
-void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
-                  size_t out_stride) noexcept {
-  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, row_sums, out, out_stride);
+void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, out, out_stride);
 }
 
 }  // namespace assay::kernels::simd

@@ -1,12 +1,15 @@
 // Products of 8-bit matrices, the core of CONV_2D and FULLY_CONNECTED: out[r,o] = requantized sum over k of
 // (x[r,k] - x_zero) * (w[o,k] - w_zero) + bias[o], to the bit what kernels/ref computes.
 //
-// One core serves both signs: x is read without sign (int8 codes with the top bit flipped), w with sign (uint8 codes
-// minus 128), and zero points go into one offset per channel:
-//   sum (x - x_zero)(w - w_zero) = sum x w' - x_zero sum w' + d (sum x - depth x_zero),  w' = w - 128, d = 128 - w_zero
-// where d is 0 for int8 weights with the zero point 0.
+// One core serves both signs: x is read without sign (int8 codes with the top bit flipped), w as the difference to its
+// zero point, and x's zero point goes into one offset per channel:
+//   sum (x - x_zero) w = sum x w - x_zero sum w
+// Differences to a zero point may need nine bits. Few do: what is beyond int8 is taken off and added again by
+// corrections, groups of weights of their own.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,11 +21,30 @@ namespace assay::kernels::simd {
 // A window is some lines of so many values each; lines are padded to whole groups of this many.
 inline constexpr size_t kDepthGroup = 4;
 
+// A weight's difference to its zero point as a sum of int8, the last of which are mostly 0.
+inline constexpr size_t kWeightParts = 3;
+constexpr std::array<int8_t, kWeightParts> WeightParts(int32_t difference) {
+  std::array<int8_t, kWeightParts> parts = {};
+  for (int8_t& part : parts) {
+    part = static_cast<int8_t>(std::clamp(difference, -128, 127));
+    difference -= part;
+  }
+  return parts;
+}
+
+// Weights of one group of a block of channels that come on top.
+struct Correction8Bit {
+  uint32_t line, group;
+  int8_t weights[kChannelBlock * kDepthGroup];
+};
+
 struct Matrix8Bit {
   size_t outputs, lines, line_depth;
   const int8_t* weights;   // packed by PackWeights8Bit
   const int32_t* offsets;  // bias and zero points; padded to whole blocks
-  int32_t row_sum_factor;  // d
+  // Block b's are [corrections_begin[b], corrections_begin[b + 1]); null where there are none.
+  const Correction8Bit* corrections;
+  const uint32_t* corrections_begin;
   ChannelScales scales;
   numerics::OutputStage stage;
 };
@@ -41,12 +63,27 @@ constexpr size_t PaddedDepth(size_t lines, size_t line_depth) { return lines * P
 // weights[outputs, lines, line_depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
 void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8_t* weights, int8_t* packed) noexcept;
 
-// out[r * out_stride + o]. row_sums: working memory for x.rows values, used where row_sum_factor is not 0.
-void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* row_sums, uint8_t* out,
-                  size_t out_stride) noexcept;
+// Calls each(block, Correction8Bit) for what is not 0 of a later part of the weights, packed in the same way.
+template <typename Each>
+void ForCorrections(size_t outputs, size_t lines, size_t line_depth, const int8_t* packed, const Each& each) {
+  constexpr size_t kBytes = kChannelBlock * kDepthGroup;
+  const size_t groups = PaddedLine(line_depth) / kDepthGroup;
+  for (size_t block = 0; block < PaddedOutputs(outputs) / kChannelBlock; ++block) {
+    for (size_t line = 0; line < lines; ++line) {
+      for (size_t group = 0; group < groups; ++group, packed += kBytes) {
+        if (std::all_of(packed, packed + kBytes, [](int8_t w) { return w == 0; })) continue;
+        Correction8Bit correction = {static_cast<uint32_t>(line), static_cast<uint32_t>(group), {}};
+        std::copy_n(packed, kBytes, correction.weights);
+        each(block, correction);
+      }
+    }
+  }
+}
 
-// The sums themselves, offsets included: sums[r * PaddedOutputs(outputs) + o]. Scales, stage and row_sum_factor are not
-// looked at.
+// out[r * out_stride + o]
+void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept;
+
+// The sums themselves, offsets included: sums[r * PaddedOutputs(outputs) + o]. Scales and stage are not looked at.
 void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept;
 
 }  // namespace assay::kernels::simd
