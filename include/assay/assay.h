@@ -1,5 +1,5 @@
 // assay's public C++ interface: read a .tflite model, run it as TFLite's interpreter does,
-// look into it, measure its accuracy.
+// look into it, measure its accuracy, quantize it.
 //
 //   #include <assay/assay.h>
 //   auto model = assay::ReadModel("model.tflite");                 // throws assay::Error
@@ -17,6 +17,7 @@
 #include "graph/model.h"
 #include "image/preprocess.h"
 #include "numerics/profile.h"
+#include "quantize/quantize.h"
 #include "runtime/inspect_model.h"
 #include "runtime/interpreter.h"
 #include "tensor/array.h"
@@ -37,5 +38,9 @@ using data::OpenDataset;
 using eval::Evaluate;
 using eval::EvaluateRequest;
 using eval::EvaluateResult;
+
+using quantize::Quantize;
+using quantize::QuantizeRequest;
+using quantize::QuantizeResult;
 
 }  // namespace assay

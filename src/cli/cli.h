@@ -22,6 +22,7 @@ void AddDemo(CLI::App& app, Action& action);
 void AddEvaluate(CLI::App& app, Action& action);
 void AddInspect(CLI::App& app, Action& action);
 void AddPreprocess(CLI::App& app, Action& action);
+void AddQuantize(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
 
 // What --numerics takes, for the help texts.

@@ -93,6 +93,7 @@ int Main(int argc, char** argv) {
   AddEvaluate(app, action);
   AddCompare(app, action);
   AddConvert(app, action);
+  AddQuantize(app, action);
   AddDemo(app, action);
   AddBench(app, action);
   std::string isa;

@@ -7,6 +7,19 @@ namespace assay::passes {
 using graph::Operator;
 using graph::Subgraph;
 
+namespace {
+
+std::vector<int32_t> ParameterTensors(const graph::Tensor& tensor) {
+  std::vector<int32_t> tensors;
+  if (tensor.blockwise.has_value()) tensors = {tensor.blockwise->scales, tensor.blockwise->zero_points};
+  if (tensor.multi_axis.has_value()) {
+    tensors.insert(tensors.end(), {tensor.multi_axis->scales, tensor.multi_axis->zero_points});
+  }
+  return tensors;
+}
+
+}  // namespace
+
 int RemoveDead(PassContext& context) {
   Subgraph& graph = context.graph;
   std::vector<bool> needed(graph.tensors.size(), false), erase(graph.operators.size(), true);
@@ -28,6 +41,24 @@ int RemoveDead(PassContext& context) {
     }
   }
   for (const int32_t t : graph.inputs) needed[static_cast<size_t>(t)] = true;
+  std::vector<graph::SignatureTensor*> named;
+  for (graph::Signature& signature : context.model.signatures) {
+    if (static_cast<size_t>(signature.subgraph) >= context.model.subgraphs.size() ||
+        &context.model.subgraphs[static_cast<size_t>(signature.subgraph)] != &graph) {
+      continue;
+    }
+    for (auto* list : {&signature.inputs, &signature.outputs}) {
+      for (graph::SignatureTensor& tensor : *list) named.push_back(&tensor);
+    }
+  }
+  for (const graph::SignatureTensor* tensor : named) needed[static_cast<size_t>(tensor->tensor)] = true;
+  // Blockwise parameters are tensors of their own.
+  for (size_t t = 0; t < needed.size(); ++t) {
+    if (!needed[t]) continue;
+    for (const int32_t parameters : ParameterTensors(graph.tensors[t])) {
+      if (parameters != graph::kNoTensor) needed[static_cast<size_t>(parameters)] = true;
+    }
+  }
   EraseOps(graph, erase);
   std::vector<int32_t> new_index(graph.tensors.size(), -1);
   std::vector<graph::Tensor> kept;
@@ -45,6 +76,14 @@ int RemoveDead(PassContext& context) {
   for (Operator& op : graph.operators) renumber(op.inputs), renumber(op.outputs), renumber(op.intermediates);
   renumber(graph.inputs);
   renumber(graph.outputs);
+  for (graph::SignatureTensor* tensor : named) tensor->tensor = new_index[static_cast<size_t>(tensor->tensor)];
+  const auto move = [&](int32_t& t) {
+    if (t != graph::kNoTensor) t = new_index[static_cast<size_t>(t)];
+  };
+  for (graph::Tensor& tensor : graph.tensors) {
+    if (tensor.blockwise.has_value()) move(tensor.blockwise->scales), move(tensor.blockwise->zero_points);
+    if (tensor.multi_axis.has_value()) move(tensor.multi_axis->scales), move(tensor.multi_axis->zero_points);
+  }
   return count;
 }
 

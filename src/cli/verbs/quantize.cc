@@ -1,0 +1,124 @@
+// assay quantize: a float model into a quantized .tflite file.
+#include "quantize/quantize.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "cli/cli.h"
+#include "cli/data_flags.h"
+#include "cli/progress_bar.h"
+#include "convert/load_model.h"
+#include "format/tflite/writer.h"
+#include "report/quantize_report.h"
+
+namespace assay::cli {
+namespace {
+
+struct QuantizeFlags {
+  std::string source, destination, scheme, input_type = "float32", output_type = "float32", calibration = "minmax";
+  DataFlags data;
+  size_t samples = 100;
+  uint64_t seed = 0;
+  bool per_tensor = false, per_tensor_dense = false, float_fallback = false, like_tensorflow = false, json = false;
+  std::vector<std::string> float_ops, float_tensors;
+};
+
+DType InterfaceType(const std::string& flag, const std::string& name) {
+  for (const DType type : {DType::kFloat32, DType::kInt8, DType::kUInt8, DType::kInt16}) {
+    if (DTypeName(type) == name) return type;
+  }
+  if (name == "float16") {
+    throw UsageError("{} float16: TFLite's runtimes take no float16 inputs or outputs beside integer ops", flag);
+  }
+  throw UsageError("{} {}: one of float32, int8, uint8, int16", flag, name);
+}
+
+uint64_t FloatBytes(const graph::Model& model) {
+  uint64_t bytes = 0;
+  for (const graph::Subgraph& graph : model.subgraphs) {
+    for (const graph::Tensor& tensor : graph.tensors) {
+      if (tensor.dtype == DType::kFloat32 && tensor.data.has_value()) bytes += tensor.data->bytes().size();
+    }
+  }
+  return bytes;
+}
+
+int Quantize(const QuantizeFlags& flags) {
+  quantize::QuantizeRequest request;
+  request.scheme = quantize::SchemeFromName(flags.scheme);
+  request.input_type = InterfaceType("--input-type", flags.input_type);
+  request.output_type = InterfaceType("--output-type", flags.output_type);
+  if (flags.calibration != "minmax") {
+    throw UsageError("unknown calibration method '{}': minmax is the one there is", flags.calibration);
+  }
+  const OpenedData data = Open(flags.data);
+  request.model = convert::LoadModel(flags.source);
+  for (const std::string& warning : request.model->warnings) {
+    fmt::print(stderr, "assay: {}: {}\n", flags.source, warning);
+  }
+  request.per_channel = !flags.per_tensor;
+  request.per_channel_dense = !flags.per_tensor_dense;
+  request.like_tensorflow = flags.like_tensorflow;
+  request.float_fallback = flags.float_fallback;
+  request.float_ops = flags.float_ops;
+  request.float_tensors = flags.float_tensors;
+  request.dataset = data.dataset.get();
+  request.data_spec = flags.data.spec;
+  request.pipeline = data.pipeline;
+  request.samples = flags.samples;
+  request.seed = flags.seed;
+  request.options.profile = data.profile;
+  request.options.cancelled = &Interrupted();
+  request.threads = data.threads;
+  quantize::QuantizeResult result;
+  {
+    ProgressBar bar("calibrate");
+    request.progress = [&bar](size_t done, size_t total) { bar.Update(done, total); };
+    result = quantize::Quantize(request);
+  }
+  for (const std::string& warning : result.warnings) fmt::print(stderr, "assay: {}\n", warning);
+  if (Interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
+  tflite::WriteModel(result.model, flags.destination);
+  report::QuantizeContext context;
+  context.source = flags.source;
+  context.destination = flags.destination;
+  context.scheme = flags.scheme;
+  context.data = flags.data.spec;
+  context.preprocess = data.pipeline.ToString();
+  context.profile = std::string(data.profile->id);
+  context.source_bytes = FloatBytes(*request.model);
+  context.destination_bytes = std::filesystem::file_size(flags.destination);
+  Print(flags.json ? report::QuantizeJson(context, result) : report::QuantizeText(context, result));
+  return 0;
+}
+
+}  // namespace
+
+void AddQuantize(CLI::App& app, Action& action) {
+  auto flags = std::make_shared<QuantizeFlags>();
+  CLI::App* verb = app.add_subcommand("quantize", "Quantize a float model as TFLite's specification says");
+  verb->add_option("source", flags->source, "The float model: .tflite, .h5, .keras, SavedModel or frozen .pb")
+      ->required();
+  verb->add_option("destination", flags->destination, "The .tflite file to write")->required();
+  verb->add_option("--scheme", flags->scheme, "dynamic, float16 or int8")->required();
+  AddDataFlags(*verb, flags->data, false);
+  verb->add_option("--samples", flags->samples, "How many samples calibrate, chosen by the seed")
+      ->capture_default_str();
+  verb->add_option("--seed", flags->seed, "Which samples calibrate")->capture_default_str();
+  verb->add_option("--calibration", flags->calibration, "How ranges follow from samples: minmax")
+      ->capture_default_str();
+  verb->add_option("--input-type", flags->input_type, "float32, int8 or uint8")->capture_default_str();
+  verb->add_option("--output-type", flags->output_type, "float32, int8 or uint8")->capture_default_str();
+  verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
+  verb->add_flag("--per-tensor-dense", flags->per_tensor_dense, "The same for FULLY_CONNECTED alone");
+  verb->add_flag("--like-tensorflow", flags->like_tensorflow,
+                 "Take ranges as TensorFlow's calibrator does, too wide ones included");
+  verb->add_flag("--float-fallback", flags->float_fallback, "Leave ops float that cannot take the scheme");
+  verb->add_option("--float-op", flags->float_ops, "Leave ops of this name float, e.g. SOFTMAX (repeatable)");
+  verb->add_option("--float-tensor", flags->float_tensors,
+                   "Leave the op float whose result has this name (repeatable)");
+  verb->add_flag("--json", flags->json, "Print one JSON object");
+  verb->callback([flags, &action] { action = [flags] { return Quantize(*flags); }; });
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,259 @@
+#include "quantize/integer_model.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "graph/verifier.h"
+#include "passes/rewrite.h"
+#include "quantize/op_rules.h"
+
+namespace assay::quantize {
+namespace {
+
+using graph::BuiltinOp;
+using graph::Operator;
+using graph::Subgraph;
+using graph::Tensor;
+using passes::TensorAt;
+
+// The least version of QUANTIZE and DEQUANTIZE that takes the type.
+int32_t QuantizeVersion(DType output) { return output == DType::kInt16 ? 2 : 1; }
+int32_t DequantizeVersion(DType input) { return input == DType::kInt16 ? 3 : (input == DType::kInt8 ? 2 : 1); }
+
+class Rewriter {
+ public:
+  Rewriter(graph::Model& model, const Assignment& assignment, const InterfaceTypes& types)
+      : model_(model), graph_(model.subgraphs[0]), assignment_(assignment), types_(types) {
+    places_.resize(graph_.tensors.size());
+  }
+
+  IntegerModelStats Run() {
+    std::vector<Operator> before = std::move(graph_.operators);
+    graph_.operators.clear();
+    for (const int32_t input : graph_.inputs) TakeInput(input);
+    for (size_t i = 0; i < before.size(); ++i) {
+      Operator& op = before[i];
+      if (assignment_.is_integer[i]) {
+        MakeInteger(op, static_cast<int32_t>(i));
+        ++stats_.integer_ops;
+      } else {
+        KeepFloat(op);
+      }
+      graph_.operators.push_back(std::move(op));
+    }
+    std::map<int32_t, int32_t> renamed;
+    for (int32_t& output : graph_.outputs) {
+      const int32_t from = output;
+      output = GiveOutput(from);
+      renamed[from] = output;
+    }
+    for (graph::Signature& signature : model_.signatures) {
+      if (signature.subgraph != 0) continue;
+      for (graph::SignatureTensor& output : signature.outputs) {
+        const auto found = renamed.find(output.tensor);
+        if (found != renamed.end()) output.tensor = found->second;
+      }
+    }
+    return stats_;
+  }
+
+ private:
+  // Where the value of a tensor of the float model lies now; -1: nowhere yet.
+  struct Place {
+    int32_t real = -1, produced = -1, codes = -1;
+    std::vector<int32_t> others;
+  };
+
+  bool IsActivation(int32_t tensor) const {
+    return tensor != graph::kNoTensor && static_cast<size_t>(tensor) < places_.size() &&
+           TensorAt(graph_, tensor).dtype == DType::kFloat32 && !TensorAt(graph_, tensor).data.has_value();
+  }
+
+  const TensorCodes& CodesOf(int32_t tensor) const { return assignment_.tensors[static_cast<size_t>(tensor)]; }
+  Place& At(int32_t tensor) { return places_[static_cast<size_t>(tensor)]; }
+
+  static void SetCodes(Tensor& tensor, const Codes& codes) {
+    tensor.dtype = codes.dtype;
+    tensor.quantization = codes.quantization;
+  }
+
+  int32_t Copy(int32_t tensor, const char* suffix) {
+    Tensor copy = TensorAt(graph_, tensor);
+    copy.name += suffix;
+    copy.dtype = DType::kFloat32;
+    copy.quantization = {};
+    copy.is_variable = false;
+    graph_.tensors.push_back(std::move(copy));
+    return static_cast<int32_t>(graph_.tensors.size()) - 1;
+  }
+
+  void AddOp(BuiltinOp code, int32_t version, int32_t input, int32_t output) {
+    Operator op;
+    op.code = code;
+    op.version = version;
+    op.options_table = graph::BuiltinOpOptionsTable(code);
+    op.inputs = {input};
+    op.outputs = {output};
+    graph_.operators.push_back(std::move(op));
+    ++(code == BuiltinOp::kQuantize ? stats_.quantize_ops : stats_.dequantize_ops);
+  }
+
+  int32_t AddQuantize(int32_t from, int32_t like, const Codes& codes, const char* suffix) {
+    const int32_t to = Copy(like, suffix);
+    SetCodes(TensorAt(graph_, to), codes);
+    AddOp(BuiltinOp::kQuantize, QuantizeVersion(codes.dtype), from, to);
+    return to;
+  }
+
+  // The integer tensor that the readers of `tensor` get.
+  int32_t MainCodes(int32_t tensor) {
+    if (At(tensor).codes < 0) {
+      const int32_t from = At(tensor).produced >= 0 ? At(tensor).produced : At(tensor).real;
+      ASSAY_CHECK(from >= 0 && CodesOf(tensor).codes.has_value());
+      At(tensor).codes = AddQuantize(from, tensor, *CodesOf(tensor).codes, "/quantized");
+    }
+    return At(tensor).codes;
+  }
+
+  int32_t CodesFor(int32_t tensor, Use use) {
+    const std::vector<TensorCodes::Other>& others = CodesOf(tensor).others;
+    for (size_t k = 0; k < others.size(); ++k) {
+      if (std::find(others[k].readers.begin(), others[k].readers.end(), use) == others[k].readers.end()) continue;
+      std::vector<int32_t>& places = At(tensor).others;
+      if (places.size() <= k) places.resize(k + 1, -1);
+      if (places[k] < 0) {
+        const int32_t from = MainCodes(tensor);
+        const int32_t to = AddQuantize(from, tensor, others[k].codes, "/requantized");
+        At(tensor).others[k] = to;
+      }
+      return At(tensor).others[k];
+    }
+    return MainCodes(tensor);
+  }
+
+  int32_t RealOf(int32_t tensor) {
+    if (At(tensor).real < 0) {
+      const int32_t from = MainCodes(tensor);
+      const int32_t to = Copy(tensor, "/dequantized");
+      AddOp(BuiltinOp::kDequantize, DequantizeVersion(TensorAt(graph_, from).dtype), from, to);
+      At(tensor).real = to;
+    }
+    return At(tensor).real;
+  }
+
+  const Codes& InterfaceCodes(int32_t tensor, const char* what, DType wanted) const {
+    const std::optional<Codes>& codes = CodesOf(tensor).codes;
+    if (!codes.has_value()) {
+      throw InputError("{} '{}' is used by float ops only and cannot be {}", what,
+                       graph::Printable(TensorAt(graph_, tensor).name), DTypeName(wanted));
+    }
+    return *codes;
+  }
+
+  // The same values as uint8.
+  static Codes Unsigned(const Codes& codes) {
+    Codes out = codes;
+    out.dtype = DType::kUInt8;
+    for (int64_t& zero_point : out.quantization.zero_point) zero_point += 128;
+    return out;
+  }
+
+  void TakeInput(int32_t tensor) {
+    if (!IsActivation(tensor)) return;
+    if (types_.input == DType::kFloat32) {
+      At(tensor).real = tensor;
+      return;
+    }
+    const Codes codes = InterfaceCodes(tensor, "input", types_.input);
+    if (types_.input == codes.dtype) {
+      SetCodes(TensorAt(graph_, tensor), codes);
+      At(tensor).codes = At(tensor).produced = tensor;
+      return;
+    }
+    SetCodes(TensorAt(graph_, tensor), Unsigned(codes));
+    At(tensor).produced = tensor;
+  }
+
+  int32_t GiveOutput(int32_t tensor) {
+    // An input that is handed out as it came.
+    const bool is_input = std::find(graph_.inputs.begin(), graph_.inputs.end(), tensor) != graph_.inputs.end();
+    if (static_cast<size_t>(tensor) >= places_.size() || (At(tensor).real < 0 && At(tensor).produced < 0)) {
+      return tensor;
+    }
+    if (types_.output == DType::kFloat32) {
+      if (At(tensor).real >= 0) return At(tensor).real;
+      const int32_t real = RealOf(tensor);
+      if (!is_input) std::swap(TensorAt(graph_, real).name, TensorAt(graph_, tensor).name);
+      return real;
+    }
+    const Codes codes = InterfaceCodes(tensor, "output", types_.output);
+    const int32_t main = MainCodes(tensor);
+    if (types_.output == codes.dtype) return main;
+    return AddQuantize(main, tensor, Unsigned(codes), "/unsigned");
+  }
+
+  void MakeInteger(Operator& op, int32_t index) {
+    const OpRule& rule = *FindOpRule(op);
+    op.version = std::max(op.version, rule.int8_version);
+    for (size_t k = 0; k < op.inputs.size(); ++k) {
+      int32_t& t = op.inputs[k];
+      if (t == graph::kNoTensor) continue;
+      if (passes::IsFloatConstant(graph_, t)) {
+        EncodeConstant(t, static_cast<int8_t>(k), rule);
+      } else if (WasActivation(t)) {
+        t = CodesFor(t, {index, static_cast<int32_t>(k)});
+      }
+    }
+    for (const int32_t t : op.outputs) {
+      if (!IsActivation(t)) continue;
+      const TensorCodes& codes = CodesOf(t);
+      SetCodes(TensorAt(graph_, t), codes.produced.value_or(*codes.codes));
+      At(t).produced = t;
+      if (!codes.produced.has_value()) At(t).codes = t;
+    }
+  }
+
+  // A float tensor of the model as it was, whose value has a place by now.
+  bool WasActivation(int32_t tensor) {
+    return static_cast<size_t>(tensor) < places_.size() && (At(tensor).real >= 0 || At(tensor).produced >= 0);
+  }
+
+  void EncodeConstant(int32_t tensor, int8_t operand, const OpRule& rule) {
+    Tensor& constant = TensorAt(graph_, tensor);
+    const Codes& codes = *CodesOf(tensor).codes;
+    const std::vector<float> values = *passes::FloatValues(graph_, tensor);
+    if (operand == rule.bias) {
+      constant.data = EncodeBias(values, codes);
+    } else if (operand == rule.weights) {
+      constant.data = EncodeWeights(values, constant.shape, codes);
+    } else {
+      constant.data = EncodeActivation(values, codes);
+    }
+    SetCodes(constant, codes);
+  }
+
+  void KeepFloat(Operator& op) {
+    for (int32_t& t : op.inputs) {
+      if (t != graph::kNoTensor && WasActivation(t)) t = RealOf(t);
+    }
+    for (const int32_t t : op.outputs) {
+      if (IsActivation(t)) At(t).real = t;
+    }
+  }
+
+  graph::Model& model_;
+  Subgraph& graph_;
+  const Assignment& assignment_;
+  const InterfaceTypes& types_;
+  std::vector<Place> places_;
+  IntegerModelStats stats_;
+};
+
+}  // namespace
+
+IntegerModelStats MakeIntegerModel(graph::Model& model, const Assignment& assignment, const InterfaceTypes& types) {
+  return Rewriter(model, assignment, types).Run();
+}
+
+}  // namespace assay::quantize

@@ -1,0 +1,53 @@
+// From ranges and weights to scales, zero points and codes, in the arithmetic of TensorFlow's converter (float32 and
+// float64 as it mixes them, so that the same ranges give the same bits).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph/model.h"
+#include "tensor/dtype.h"
+#include "tensor/quantization.h"
+#include "tensor/shape.h"
+
+namespace assay::quantize {
+
+// The values of a tensor that were seen: low <= high.
+struct Range {
+  float low = 0, high = 0;
+  bool operator==(const Range&) const = default;
+};
+
+// A tensor's integer form.
+struct Codes {
+  DType dtype = DType::kInt8;
+  Quantization quantization;
+  bool operator==(const Codes&) const = default;
+};
+
+// int8: [low, high] widened to include 0, zero point rounded to a code. int16: symmetric around 0.
+Codes ActivationCodes(Range range, DType dtype);
+
+// The same from a constant's values (an operand that is no weight).
+Codes ConstantCodes(std::span<const float> values);
+
+// Symmetric int8 weights in [-127, 127], one scale for all.
+Codes WeightCodes(std::span<const float> values);
+
+// The same with a scale for each slice of `dimension`.
+Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension);
+
+// The bias: input scale times weight scale, zero point 0; int32, or int64 beside int16 activations.
+Codes BiasCodes(const Codes& input, const Codes& weights);
+
+// Widens weight scales of channels whose bias would leave half of int32's range, so that the accumulator keeps room,
+// and `bias_codes` with them. Returns how many changed.
+int MakeRoomForBias(std::span<const float> bias, const Codes& input, Codes& weights, Codes& bias_codes);
+
+// Codes of real values. Symmetric int8 (weights) and int32 (bias) round value * (1 / scale) as the converter does.
+graph::Constant EncodeActivation(std::span<const float> values, const Codes& codes);
+graph::Constant EncodeWeights(std::span<const float> values, const Shape& shape, const Codes& codes);
+graph::Constant EncodeBias(std::span<const float> values, const Codes& codes);
+
+}  // namespace assay::quantize

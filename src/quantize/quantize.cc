@@ -1,0 +1,294 @@
+#include "quantize/quantize.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/version.h"
+#include "eval/input.h"
+#include "graph/verifier.h"
+#include "passes/dequantize_graph.h"
+#include "passes/half_weights.h"
+#include "passes/passes.h"
+#include "passes/rewrite.h"
+#include "quantize/assignment.h"
+#include "quantize/calibration.h"
+#include "quantize/integer_model.h"
+#include "quantize/op_rules.h"
+#include "quantize/weight_schemes.h"
+
+namespace assay::quantize {
+namespace {
+
+struct SchemeRow {
+  Scheme scheme;
+  std::string_view name;
+};
+constexpr SchemeRow kSchemes[] = {
+    {Scheme::kDynamic, "dynamic"}, {Scheme::kFloat16, "float16"}, {Scheme::kInt8, "int8"}};
+
+double Seconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+
+std::string Place(const graph::Subgraph& graph, size_t op) {
+  return fmt::format("op {} {}", op, graph.operators[op].Name());
+}
+
+// A model that holds integers in place of reals was quantized before.
+void CheckIsFloat(const graph::Model& model) {
+  for (const graph::Subgraph& graph : model.subgraphs) {
+    for (const graph::Tensor& tensor : graph.tensors) {
+      if (!IsQuantizedInteger(tensor.dtype) || !tensor.quantization.is_quantized()) continue;
+      throw InputError("{}: is quantized already: tensor '{}' is {} with a scale of {}", model.source,
+                       graph::Printable(tensor.name), DTypeName(tensor.dtype), tensor.quantization.scale[0]);
+    }
+    for (const graph::Operator& op : graph.operators) {
+      if (op.code == graph::BuiltinOp::kFakeQuant) {
+        throw InputError("{}: holds FAKE_QUANT ops, which say ranges of their own; they are not read yet",
+                         model.source);
+      }
+    }
+  }
+}
+
+// Weights that are no numbers have no scale.
+void CheckConstants(const graph::Model& model) {
+  const graph::Subgraph& graph = model.subgraphs[0];
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    const graph::Operator& op = graph.operators[i];
+    const OpRule* rule = FindOpRule(op);
+    if (rule == nullptr) continue;
+    for (const int32_t t : op.inputs) {
+      if (t == graph::kNoTensor) continue;
+      const graph::Tensor& tensor = passes::TensorAt(graph, t);
+      if (tensor.dtype != DType::kFloat32 || !tensor.data.has_value()) continue;
+      if (tensor.sparsity.has_value()) {
+        throw InputError("{}: {}: '{}' is stored sparsely, which cannot be quantized", model.source, Place(graph, i),
+                         graph::Printable(tensor.name));
+      }
+      const std::vector<float> values = *passes::FloatValues(graph, t);
+      for (size_t k = 0; k < values.size(); ++k) {
+        const bool may_be_infinite = rule->output == OutputScale::kSame;  // a padding of the lowest value
+        if (std::isfinite(values[k]) || (may_be_infinite && !std::isnan(values[k]))) continue;
+        throw InputError("{}: {}: value {} of '{}' is {}", model.source, Place(graph, i), k,
+                         graph::Printable(tensor.name), std::isnan(values[k]) ? "NaN" : "infinite");
+      }
+    }
+  }
+}
+
+std::vector<bool> AskedToStayFloat(const QuantizeRequest& request) {
+  const graph::Subgraph& graph = request.model->subgraphs[0];
+  std::vector<bool> keep(graph.operators.size());
+  const auto mark = [&](const std::string& wanted, const char* flag, const auto& matches) {
+    bool found = false;
+    for (size_t i = 0; i < graph.operators.size(); ++i) {
+      if (!matches(graph.operators[i])) continue;
+      keep[i] = true;
+      found = true;
+    }
+    if (!found) throw UsageError("{} {}: the model has none", flag, wanted);
+  };
+  for (const std::string& name : request.float_ops) {
+    mark(name, "--float-op", [&](const graph::Operator& op) { return op.Name() == name; });
+  }
+  for (const std::string& name : request.float_tensors) {
+    mark(name, "--float-tensor", [&](const graph::Operator& op) {
+      return std::any_of(op.outputs.begin(), op.outputs.end(),
+                         [&](int32_t t) { return t != graph::kNoTensor && passes::TensorAt(graph, t).name == name; });
+    });
+  }
+  return keep;
+}
+
+void CheckTypes(const QuantizeRequest& request) {
+  for (const auto& [flag, type] :
+       {std::pair("--input-type", request.input_type), std::pair("--output-type", request.output_type)}) {
+    if (type == DType::kFloat32) continue;
+    if (request.scheme != Scheme::kInt8) {
+      throw UsageError("{} {}: scheme {} computes in float32 between float32 inputs and outputs", flag, DTypeName(type),
+                       SchemeName(request.scheme));
+    }
+    if (type != DType::kInt8 && type != DType::kUInt8) {
+      throw UsageError("{} {}: scheme int8 takes float32, int8 and uint8", flag, DTypeName(type));
+    }
+  }
+}
+
+void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
+  nlohmann::ordered_json json;
+  json["program"] = fmt::format("assay {}", kVersion);
+  json["source"] = request.model->source;
+  json["scheme"] = SchemeName(request.scheme);
+  json["per_channel"] = request.per_channel;
+  json["per_channel_dense"] = request.per_channel_dense;
+  if (NeedsSamples(request.scheme)) {
+    json["calibration"] = {{"method", "minmax"},
+                           {"data", request.data_spec},
+                           {"preprocess", request.pipeline.ToString()},
+                           {"samples", result.calibrated_with.size()},
+                           {"seed", request.seed},
+                           {"like_tensorflow", request.like_tensorflow},
+                           {"numerics", request.options.profile->id}};
+    json["input_type"] = DTypeName(request.input_type);
+    json["output_type"] = DTypeName(request.output_type);
+  }
+  json["float_ops"] = result.float_ops.size();
+  const std::string text = json.dump();
+  graph::Metadata metadata;
+  metadata.name = "ASSAY_QUANTIZATION";
+  metadata.data = graph::Constant::Own({text.begin(), text.end()});
+  std::erase_if(result.model.metadata, [&](const graph::Metadata& m) { return m.name == metadata.name; });
+  result.model.metadata.push_back(std::move(metadata));
+}
+
+void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>& keep_float, QuantizeResult& result) {
+  if (request.dataset == nullptr) {
+    throw UsageError("--scheme {} needs samples: give --data", SchemeName(request.scheme));
+  }
+  if (request.dataset->size() == 0) throw InputError("{}: has no samples to calibrate with", request.data_spec);
+  if (request.samples == 0) throw UsageError("--samples 0: calibration needs samples");
+  eval::CheckPipeline(request.pipeline, *request.dataset);
+  CheckConstants(*request.model);
+  // What needs no samples to fail fails before they are run.
+  const graph::Subgraph& source = request.model->subgraphs[0];
+  if (!request.float_fallback) {
+    for (size_t i = 0; i < source.operators.size(); ++i) {
+      const graph::Operator& op = source.operators[i];
+      const bool touches_float = std::any_of(op.inputs.begin(), op.inputs.end(), [&](int32_t t) {
+        return t != graph::kNoTensor && passes::TensorAt(source, t).dtype == DType::kFloat32;
+      });
+      if (!touches_float || FindOpRule(op) != nullptr || keep_float[i]) continue;
+      throw InputError("{}: {} has no integer form; --float-fallback leaves such ops float", request.model->source,
+                       Place(source, i));
+    }
+  }
+  const auto start = std::chrono::steady_clock::now();
+  CalibrationRequest calibrate;
+  calibrate.model = request.model;
+  calibrate.dataset = request.dataset;
+  calibrate.samples = ChooseSamples(request.dataset->size(), request.samples, request.seed);
+  calibrate.pipeline = request.pipeline;
+  calibrate.options = request.options;
+  calibrate.threads = request.threads;
+  calibrate.progress = request.progress;
+  Calibration calibration = Calibrate(calibrate);
+  if (request.like_tensorflow) WidenLikeTensorFlow(source, calibration.ranges);
+  result.calibrated_with = std::move(calibrate.samples);
+  result.calibration_seconds = Seconds(start);
+  result.warnings = calibration.warnings;
+
+  SeparateConstants(result.model.subgraphs[0]);
+  AssignmentOptions options;
+  options.per_channel = request.per_channel;
+  options.per_channel_dense = request.per_channel && request.per_channel_dense;
+  options.keep_float = keep_float;
+  const Assignment assignment = Assign(result.model.subgraphs[0], calibration.ranges, options);
+  result.widened_for_bias = assignment.widened_for_bias;
+  for (size_t i = 0; i < source.operators.size(); ++i) {
+    const std::string& reason = assignment.float_reason[i];
+    if (reason.empty()) continue;
+    if (!request.float_fallback && !keep_float[i]) {
+      throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source, Place(source, i),
+                       reason);
+    }
+    const std::vector<int32_t>& outputs = source.operators[i].outputs;
+    const bool has_result = !outputs.empty() && outputs[0] != graph::kNoTensor;
+    result.float_ops.push_back({static_cast<int32_t>(i), std::string(source.operators[i].Name()),
+                                has_result ? passes::TensorAt(source, outputs[0]).name : "", reason});
+  }
+  const IntegerModelStats stats = MakeIntegerModel(result.model, assignment, {request.input_type, request.output_type});
+  result.integer_ops = stats.integer_ops;
+  result.quantize_ops = stats.quantize_ops;
+  result.dequantize_ops = stats.dequantize_ops;
+}
+
+// A file that no runtime would take must not be written: the plain kernels' conditions are checked here.
+void CheckRuns(const graph::Model& model) {
+  runtime::InterpreterOptions options;
+  options.profile = &numerics::FindProfile("reference");
+  options.plan_only = true;
+  InContext([] { return "the quantized model"; },
+            [&] { runtime::Interpreter(std::make_shared<const graph::Model>(model), options).AllocateTensors(); });
+}
+
+}  // namespace
+
+Scheme SchemeFromName(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const SchemeRow& row : kSchemes) {
+    if (row.name == name) return row.scheme;
+    known.push_back(row.name);
+  }
+  throw UsageError("unknown scheme '{}'{}: one of {}", name, NearestHint(name, known.data(), known.size()),
+                   fmt::join(known, ", "));
+}
+
+std::string_view SchemeName(Scheme scheme) {
+  for (const SchemeRow& row : kSchemes) {
+    if (row.scheme == scheme) return row.name;
+  }
+  ASSAY_CHECK(false);
+}
+
+bool NeedsSamples(Scheme scheme) { return scheme == Scheme::kInt8; }
+
+std::vector<size_t> ChooseSamples(size_t size, size_t count, uint64_t seed) {
+  std::vector<size_t> order(size);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (count >= size) return order;
+  Random random(seed);
+  for (size_t i = 0; i < count; ++i) std::swap(order[i], order[i + static_cast<size_t>(random.Below(size - i))]);
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+QuantizeResult Quantize(const QuantizeRequest& request) {
+  const auto start = std::chrono::steady_clock::now();
+  CheckTypes(request);
+  CheckIsFloat(*request.model);
+  if (request.model->has_unknown_fields) {
+    throw InputError("{}: holds what only a newer version of the format knows; rewriting would lose that",
+                     request.model->source);
+  }
+  const std::vector<bool> keep_float = AskedToStayFloat(request);
+  QuantizeResult result;
+  result.model = *request.model;
+  switch (request.scheme) {
+    case Scheme::kDynamic: {
+      const WeightStats stats =
+          QuantizeWeightsForHybridKernels(result.model, {.per_channel = request.per_channel, .keep_float = keep_float});
+      result.weights = stats.quantized;
+      result.weights_too_small = stats.too_small;
+      break;
+    }
+    case Scheme::kFloat16: {
+      const passes::HalfWeights half = passes::StoreWeightsAsHalf(result.model);
+      result.weights = half.constants;
+      result.weights_beyond_half = half.kept;
+      break;
+    }
+    case Scheme::kInt8:
+      QuantizeToIntegers(request, keep_float, result);
+      break;
+  }
+  for (graph::Subgraph& graph : result.model.subgraphs) {
+    passes::PassContext context{result.model, graph};
+    passes::RemoveDead(context);
+  }
+  AddMetadata(request, result);
+  graph::Verify(result.model);
+  CheckRuns(result.model);
+  result.seconds = Seconds(start);
+  return result;
+}
+
+}  // namespace assay::quantize

@@ -1,0 +1,69 @@
+// From a float model to a quantized one: the request, what came of it, and the one function that does it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.h"
+#include "eval/evaluate.h"
+#include "graph/model.h"
+#include "image/preprocess.h"
+#include "runtime/interpreter.h"
+
+namespace assay::quantize {
+
+enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8 };
+
+// Throws UsageError naming the nearest known one.
+Scheme SchemeFromName(std::string_view name);
+std::string_view SchemeName(Scheme scheme);
+bool NeedsSamples(Scheme scheme);
+
+struct QuantizeRequest {
+  std::shared_ptr<const graph::Model> model;
+  Scheme scheme = Scheme::kInt8;
+  DType input_type = DType::kFloat32, output_type = DType::kFloat32;
+  bool per_channel = true;        // weights of convolutions
+  bool per_channel_dense = true;  // weights of FULLY_CONNECTED
+  bool like_tensorflow = false;   // ranges as TensorFlow's calibrator takes them, see WidenLikeTensorFlow
+  bool float_fallback = false;    // ops without an integer form stay float instead of ending the run
+  std::vector<std::string> float_ops, float_tensors;  // left float: ops by name, ops by a result's name
+
+  const data::Dataset* dataset = nullptr;  // for schemes that need samples
+  std::string data_spec;                   // what the metadata says of it
+  Pipeline pipeline;
+  size_t samples = 100;
+  uint64_t seed = 0;
+  runtime::InterpreterOptions options;  // of the calibration: profile, limits, cancellation
+  int threads = 1;
+  eval::Progress progress;
+};
+
+struct FloatOp {
+  int32_t index = 0;
+  std::string name, result, reason;
+};
+
+struct QuantizeResult {
+  graph::Model model;
+  std::vector<size_t> calibrated_with;  // samples of the data set, ascending
+  std::vector<std::string> warnings;
+  std::vector<FloatOp> float_ops;  // that were left float
+  int integer_ops = 0, quantize_ops = 0, dequantize_ops = 0;
+  int weights = 0, weights_too_small = 0, weights_beyond_half = 0, widened_for_bias = 0;
+  double calibration_seconds = 0, seconds = 0;
+};
+
+// Throws InputError: no samples, a model that is quantized already, an op that cannot take the scheme, NaN in a sample,
+// a layer or a weight (each named); UsageError for what the request itself gets wrong; Error(kInterrupted).
+QuantizeResult Quantize(const QuantizeRequest& request);
+
+// `count` of `size` samples by the seed, ascending; all where there are fewer.
+std::vector<size_t> ChooseSamples(size_t size, size_t count, uint64_t seed);
+
+}  // namespace assay::quantize

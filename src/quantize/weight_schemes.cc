@@ -1,0 +1,51 @@
+#include "quantize/weight_schemes.h"
+
+#include <map>
+
+#include "passes/rewrite.h"
+#include "quantize/op_rules.h"
+#include "quantize/parameters.h"
+
+namespace assay::quantize {
+
+WeightStats QuantizeWeightsForHybridKernels(graph::Model& model, const DynamicOptions& options) {
+  WeightStats stats;
+  for (size_t s = 0; s < model.subgraphs.size(); ++s) {
+    graph::Subgraph& graph = model.subgraphs[s];
+    // By float constant and dimension: a constant may have readers that stay float.
+    std::map<std::pair<int32_t, int>, int32_t> quantized;
+    for (size_t i = 0; i < graph.operators.size(); ++i) {
+      graph::Operator& op = graph.operators[i];
+      const OpRule* rule = FindOpRule(op);
+      if (rule == nullptr || rule->hybrid_version == 0 || rule->weights < 0) continue;
+      if (s == 0 && i < options.keep_float.size() && options.keep_float[i]) continue;
+      if (static_cast<size_t>(rule->weights) >= op.inputs.size()) continue;
+      const int32_t weights = op.inputs[static_cast<size_t>(rule->weights)];
+      if (!passes::IsFloatConstant(graph, weights)) continue;
+      const Shape shape = passes::TensorAt(graph, weights).shape;
+      if (shape.NumElements() < options.min_elements) {
+        ++stats.too_small;
+        continue;
+      }
+      const bool per_channel = options.per_channel && rule->channel_dim < shape.rank();
+      const auto [place, is_new] = quantized.try_emplace({weights, per_channel ? rule->channel_dim : -1}, -1);
+      if (is_new) {
+        const std::vector<float> values = *passes::FloatValues(graph, weights);
+        const Codes codes = per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim) : WeightCodes(values);
+        graph::Tensor narrow = passes::TensorAt(graph, weights);
+        narrow.dtype = codes.dtype;
+        narrow.quantization = codes.quantization;
+        narrow.data = EncodeWeights(values, shape, codes);
+        graph.tensors.push_back(std::move(narrow));
+        place->second = static_cast<int32_t>(graph.tensors.size()) - 1;
+        ++stats.quantized;
+      }
+      op.inputs[static_cast<size_t>(rule->weights)] = place->second;
+      op.version = std::max(op.version, rule->hybrid_version);
+      if (op.code == graph::BuiltinOp::kFullyConnected) op.attributes.Set("asymmetric_quantize_inputs", int64_t{1});
+    }
+  }
+  return stats;
+}
+
+}  // namespace assay::quantize

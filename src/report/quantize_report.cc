@@ -1,0 +1,79 @@
+#include "report/quantize_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "graph/verifier.h"
+
+namespace assay::report {
+namespace {
+
+constexpr size_t kFloatOpsInText = 20;
+
+}  // namespace
+
+std::string QuantizeText(const QuantizeContext& context, const quantize::QuantizeResult& result) {
+  std::string text = fmt::format("{} -> {}\n  scheme      {}\n", context.source, context.destination, context.scheme);
+  if (!result.calibrated_with.empty()) {
+    text += fmt::format("  calibrated  {} samples of {} in {:.2f} s (minmax, {})\n", result.calibrated_with.size(),
+                        context.data, result.calibration_seconds, context.profile);
+    if (!context.preprocess.empty()) text += fmt::format("  preprocess  {}\n", context.preprocess);
+  }
+  if (result.integer_ops > 0) {
+    text += fmt::format("  ops         {} in integers, {} in float; {} QUANTIZE and {} DEQUANTIZE added\n",
+                        result.integer_ops, result.float_ops.size(), result.quantize_ops, result.dequantize_ops);
+  }
+  if (result.weights > 0 || result.weights_too_small > 0) {
+    text += fmt::format("  weights     {} stored narrower", result.weights);
+    if (result.weights_too_small > 0) text += fmt::format(", {} too small to gain", result.weights_too_small);
+    if (result.weights_beyond_half > 0) text += fmt::format(", {} beyond float16's range", result.weights_beyond_half);
+    text += "\n";
+  }
+  if (result.widened_for_bias > 0) {
+    text += fmt::format("  bias        {} weight scales widened, so that a large bias leaves the accumulator room\n",
+                        result.widened_for_bias);
+  }
+  text += fmt::format("  size        {} bytes, weights in float32 were {}\n", context.destination_bytes,
+                      context.source_bytes);
+  text += fmt::format("  time        {:.2f} s\n", result.seconds);
+  for (size_t i = 0; i < result.float_ops.size() && i < kFloatOpsInText; ++i) {
+    const quantize::FloatOp& op = result.float_ops[i];
+    text += fmt::format("  float       op {} {} ({}) {}\n", op.index, op.name, graph::Printable(op.result), op.reason);
+  }
+  if (result.float_ops.size() > kFloatOpsInText) {
+    text += fmt::format("  float       and {} more\n", result.float_ops.size() - kFloatOpsInText);
+  }
+  return text;
+}
+
+std::string QuantizeJson(const QuantizeContext& context, const quantize::QuantizeResult& result) {
+  nlohmann::ordered_json json;
+  json["source"] = context.source;
+  json["destination"] = context.destination;
+  json["scheme"] = context.scheme;
+  json["source_weight_bytes"] = context.source_bytes;
+  json["bytes"] = context.destination_bytes;
+  json["seconds"] = result.seconds;
+  if (!result.calibrated_with.empty()) {
+    json["calibration"] = {{"method", "minmax"},
+                           {"data", context.data},
+                           {"preprocess", context.preprocess},
+                           {"profile", context.profile},
+                           {"samples", result.calibrated_with},
+                           {"seconds", result.calibration_seconds}};
+  }
+  json["integer_ops"] = result.integer_ops;
+  json["quantize_ops"] = result.quantize_ops;
+  json["dequantize_ops"] = result.dequantize_ops;
+  json["weights"] = result.weights;
+  json["weights_too_small"] = result.weights_too_small;
+  json["weights_beyond_half"] = result.weights_beyond_half;
+  json["widened_for_bias"] = result.widened_for_bias;
+  auto& float_ops = json["float_ops"] = nlohmann::ordered_json::array();
+  for (const quantize::FloatOp& op : result.float_ops) {
+    float_ops.push_back({{"index", op.index}, {"op", op.name}, {"result", op.result}, {"reason", op.reason}});
+  }
+  json["warnings"] = result.warnings;
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace assay::report

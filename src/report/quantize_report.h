@@ -1,0 +1,19 @@
+// What `assay quantize` prints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "quantize/quantize.h"
+
+namespace assay::report {
+
+struct QuantizeContext {
+  std::string source, destination, scheme, data, preprocess, profile;
+  uint64_t source_bytes = 0, destination_bytes = 0;  // of the weights in float32, of the file
+};
+
+std::string QuantizeText(const QuantizeContext& context, const quantize::QuantizeResult& result);
+std::string QuantizeJson(const QuantizeContext& context, const quantize::QuantizeResult& result);
+
+}  // namespace assay::report
