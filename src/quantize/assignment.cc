@@ -74,7 +74,8 @@ class Solver {
     const auto i = static_cast<size_t>(index);
     if (i < options_.keep_float.size() && options_.keep_float[i]) return nullptr;
     const Operator& op = graph_.operators[i];
-    return TouchesFloat(graph_, op) ? FindOpRule(op) : nullptr;
+    const OpRule* rule = TouchesFloat(graph_, op) ? FindOpRule(op) : nullptr;
+    return rule != nullptr && (rule->int16 || options_.activations != DType::kInt16) ? rule : nullptr;
   }
   const OpRule* ProducerRule(int32_t tensor) const {
     const int32_t op = producer_[static_cast<size_t>(tensor)];
@@ -299,7 +300,7 @@ class Solver {
     const auto i = static_cast<size_t>(index);
     const Operator& op = Op(index);
     if (i < options_.keep_float.size() && options_.keep_float[i]) return "was asked to stay float";
-    if (rules_[i] == nullptr) return "has no integer form";
+    if (rules_[i] == nullptr) return options_.activations == DType::kInt16 ? "takes no int16" : "has no integer form";
     const OpRule& rule = *rules_[i];
     for (size_t k = 0; k < op.inputs.size(); ++k) {
       const int32_t t = op.inputs[k];

@@ -151,6 +151,12 @@ class Rewriter {
     return *codes;
   }
 
+  void CheckWidth(const Codes& codes, DType wanted, const char* what, int32_t tensor) const {
+    if ((codes.dtype == DType::kInt16) == (wanted == DType::kInt16)) return;
+    throw InputError("{} '{}' has codes of {} and cannot be {}", what, graph::Printable(TensorAt(graph_, tensor).name),
+                     DTypeName(codes.dtype), DTypeName(wanted));
+  }
+
   // The same values as uint8.
   static Codes Unsigned(const Codes& codes) {
     Codes out = codes;
@@ -166,6 +172,7 @@ class Rewriter {
       return;
     }
     const Codes codes = InterfaceCodes(tensor, "input", types_.input);
+    CheckWidth(codes, types_.input, "input", tensor);
     if (types_.input == codes.dtype) {
       SetCodes(TensorAt(graph_, tensor), codes);
       At(tensor).codes = At(tensor).produced = tensor;
@@ -188,6 +195,7 @@ class Rewriter {
       return real;
     }
     const Codes codes = InterfaceCodes(tensor, "output", types_.output);
+    CheckWidth(codes, types_.output, "output", tensor);
     const int32_t main = MainCodes(tensor);
     if (types_.output == codes.dtype) return main;
     return AddQuantize(main, tensor, Unsigned(codes), "/unsigned");
@@ -205,13 +213,27 @@ class Rewriter {
         t = CodesFor(t, {index, static_cast<int32_t>(k)});
       }
     }
+    if (const int32_t bias = BiasOf(op, rule); bias != graph::kNoTensor &&
+                                               TensorAt(graph_, bias).dtype == DType::kInt64 &&
+                                               op.code != BuiltinOp::kDepthwiseConv2D) {
+      op.attributes.Set("quantized_bias_type", int64_t{static_cast<int64_t>(DType::kInt64)});
+    }
     for (const int32_t t : op.outputs) {
       if (!IsActivation(t)) continue;
+      if ((op.code == BuiltinOp::kAdd || op.code == BuiltinOp::kSub) && CodesOf(t).codes->dtype == DType::kInt16) {
+        op.attributes.Set("pot_scale_int16", int64_t{0});  // scales need not be powers of two
+      }
       const TensorCodes& codes = CodesOf(t);
       SetCodes(TensorAt(graph_, t), codes.produced.value_or(*codes.codes));
       At(t).produced = t;
       if (!codes.produced.has_value()) At(t).codes = t;
     }
+  }
+
+  static int32_t BiasOf(const Operator& op, const OpRule& rule) {
+    return rule.bias < 0 || static_cast<size_t>(rule.bias) >= op.inputs.size()
+               ? graph::kNoTensor
+               : op.inputs[static_cast<size_t>(rule.bias)];
   }
 
   // A float tensor of the model as it was, whose value has a place by now.

@@ -7,6 +7,10 @@ using Op = graph::BuiltinOp;
 using enum OutputScale;
 
 constexpr OpRule Own(Op op, int32_t version) { return {.op = op, .int8_version = version}; }
+constexpr OpRule Only8(OpRule rule) {
+  rule.int16 = false;
+  return rule;
+}
 constexpr OpRule Same(Op op, int32_t version) { return {.op = op, .output = kSame, .int8_version = version}; }
 constexpr OpRule Fixed(Op op, int32_t version, float scale, int32_t zero_point) {
   return {.op = op, .output = kFixed, .int8_version = version, .fixed_scale = scale, .fixed_zero_point = zero_point};
@@ -23,17 +27,17 @@ constexpr OpRule kRules[] = {
     Own(Op::kAdd, 2),
     Own(Op::kSub, 2),
     Own(Op::kMul, 2),
-    Own(Op::kSquaredDifference, 2),
+    Only8(Own(Op::kSquaredDifference, 2)),
     Own(Op::kAbs, 2),
     Own(Op::kExp, 2),
     Own(Op::kLog, 2),
     Own(Op::kSqrt, 2),
     Own(Op::kRsqrt, 2),
-    Own(Op::kElu, 1),
-    Own(Op::kGelu, 2),
-    Own(Op::kHardSwish, 1),
+    Only8(Own(Op::kElu, 1)),
+    Only8(Own(Op::kGelu, 2)),
+    Only8(Own(Op::kHardSwish, 1)),
     Own(Op::kLeakyRelu, 2),
-    Own(Op::kPrelu, 1),
+    Only8(Own(Op::kPrelu, 1)),
     Own(Op::kRelu, 2),
     Own(Op::kRelu6, 2),
     Own(Op::kReluN1To1, 1),
@@ -42,8 +46,8 @@ constexpr OpRule kRules[] = {
     Own(Op::kSum, 2),
     Own(Op::kShape, 1),
     Own(Op::kRank, 1),
-    Own(Op::kArgMax, 2),
-    Own(Op::kArgMin, 2),
+    Only8(Own(Op::kArgMax, 2)),
+    Only8(Own(Op::kArgMin, 2)),
     Own(Op::kEqual, 2),
     Own(Op::kNotEqual, 2),
     Own(Op::kLess, 2),
@@ -90,8 +94,8 @@ constexpr OpRule kRules[] = {
     Fixed(Op::kSoftmax, 2, 1.0F / 256, -128),
     Fixed(Op::kLogistic, 2, 1.0F / 256, -128),
     Fixed(Op::kTanh, 2, 1.0F / 128, 0),
-    Fixed(Op::kL2Normalization, 2, 1.0F / 128, 0),
-    Fixed(Op::kLogSoftmax, 2, 16.0F / 256, 127),
+    Only8(Fixed(Op::kL2Normalization, 2, 1.0F / 128, 0)),
+    Only8(Fixed(Op::kLogSoftmax, 2, 16.0F / 256, 127)),
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ struct OpRule {
   int8_t channel_dim = 0;  // of the weights, where they have a scale per channel
   int8_t bias = -1;
   int32_t int8_version = 1;  // the least version of the op that takes int8
+  bool int16 = true;         // takes int16 activations, too
   // Fixed results in 8 bits: scale and zero point of int8. In 16 bits the scale is 2^-15 and the zero point 0.
   float fixed_scale = 0;
   int32_t fixed_zero_point = 0;

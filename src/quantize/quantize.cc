@@ -20,6 +20,7 @@
 #include "quantize/assignment.h"
 #include "quantize/calibration.h"
 #include "quantize/integer_model.h"
+#include "quantize/interface_types.h"
 #include "quantize/op_rules.h"
 #include "quantize/weight_schemes.h"
 
@@ -31,7 +32,9 @@ struct SchemeRow {
   std::string_view name;
 };
 constexpr SchemeRow kSchemes[] = {
-    {Scheme::kDynamic, "dynamic"}, {Scheme::kFloat16, "float16"}, {Scheme::kInt8, "int8"}};
+    {Scheme::kDynamic, "dynamic"}, {Scheme::kFloat16, "float16"},     {Scheme::kInt8, "int8"},
+    {Scheme::kInt16x8, "int16x8"}, {Scheme::kInterface, "interface"},
+};
 
 double Seconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
@@ -112,17 +115,21 @@ void CheckTypes(const QuantizeRequest& request) {
   for (const auto& [flag, type] :
        {std::pair("--input-type", request.input_type), std::pair("--output-type", request.output_type)}) {
     if (type == DType::kFloat32) continue;
-    if (request.scheme != Scheme::kInt8) {
+    if (request.scheme == Scheme::kInterface) continue;
+    if (!NeedsSamples(request.scheme)) {
       throw UsageError("{} {}: scheme {} computes in float32 between float32 inputs and outputs", flag, DTypeName(type),
                        SchemeName(request.scheme));
     }
-    if (type != DType::kInt8 && type != DType::kUInt8) {
-      throw UsageError("{} {}: scheme int8 takes float32, int8 and uint8", flag, DTypeName(type));
+    const bool is_wide = request.scheme == Scheme::kInt16x8;
+    if (is_wide != (type == DType::kInt16)) {
+      throw UsageError("{} {}: scheme {} takes float32{}", flag, DTypeName(type), SchemeName(request.scheme),
+                       is_wide ? " and int16" : ", int8 and uint8");
     }
   }
 }
 
 void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
+  if (request.scheme == Scheme::kInterface) return;  // what quantized it stays said
   nlohmann::ordered_json json;
   json["program"] = fmt::format("assay {}", kVersion);
   json["source"] = request.model->source;
@@ -165,9 +172,11 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
       const bool touches_float = std::any_of(op.inputs.begin(), op.inputs.end(), [&](int32_t t) {
         return t != graph::kNoTensor && passes::TensorAt(source, t).dtype == DType::kFloat32;
       });
-      if (!touches_float || FindOpRule(op) != nullptr || keep_float[i]) continue;
-      throw InputError("{}: {} has no integer form; --float-fallback leaves such ops float", request.model->source,
-                       Place(source, i));
+      const OpRule* rule = FindOpRule(op);
+      const bool is_wide = request.scheme == Scheme::kInt16x8;
+      if (!touches_float || keep_float[i] || (rule != nullptr && (rule->int16 || !is_wide))) continue;
+      throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source, Place(source, i),
+                       rule != nullptr ? "takes no int16" : "has no integer form");
     }
   }
   const auto start = std::chrono::steady_clock::now();
@@ -187,6 +196,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
 
   SeparateConstants(result.model.subgraphs[0]);
   AssignmentOptions options;
+  options.activations = request.scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8;
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
   options.keep_float = keep_float;
@@ -238,7 +248,7 @@ std::string_view SchemeName(Scheme scheme) {
   ASSAY_CHECK(false);
 }
 
-bool NeedsSamples(Scheme scheme) { return scheme == Scheme::kInt8; }
+bool NeedsSamples(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kInt16x8; }
 
 std::vector<size_t> ChooseSamples(size_t size, size_t count, uint64_t seed) {
   std::vector<size_t> order(size);
@@ -254,7 +264,7 @@ std::vector<size_t> ChooseSamples(size_t size, size_t count, uint64_t seed) {
 QuantizeResult Quantize(const QuantizeRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   CheckTypes(request);
-  CheckIsFloat(*request.model);
+  if (request.scheme != Scheme::kInterface) CheckIsFloat(*request.model);
   if (request.model->has_unknown_fields) {
     throw InputError("{}: holds what only a newer version of the format knows; rewriting would lose that",
                      request.model->source);
@@ -276,7 +286,11 @@ QuantizeResult Quantize(const QuantizeRequest& request) {
       result.weights_beyond_half = half.kept;
       break;
     }
+    case Scheme::kInterface:
+      ChangeInterfaceTypes(result.model, {request.input_type, request.output_type});
+      break;
     case Scheme::kInt8:
+    case Scheme::kInt16x8:
       QuantizeToIntegers(request, keep_float, result);
       break;
   }

@@ -17,7 +17,8 @@
 
 namespace assay::quantize {
 
-enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8 };
+// kInterface leaves a quantized model's ops alone and changes only the types of its inputs and outputs.
+enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8, kInt16x8, kInterface };
 
 // Throws UsageError naming the nearest known one.
 Scheme SchemeFromName(std::string_view name);

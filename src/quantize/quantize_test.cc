@@ -11,6 +11,7 @@
 #include "ops/registry.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration.h"
+#include "quantize/measurement.h"
 #include "quantize/op_rules.h"
 #include "quantize/test_samples.h"
 
@@ -64,6 +65,13 @@ Array RunOn(const graph::Model& model, const Array& input, const char* profile =
   return interpreter.Output(0);
 }
 
+bool HasInt16(std::string_view types) {
+  for (const char* word : {"int16", "any", "all but", "every type"}) {
+    if (types.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 TEST(OpRulesTest, EveryOpOfTheTableRunsInEightBits) {
   std::set<BuiltinOp> seen;
   for (const OpRule& rule : AllOpRules()) {
@@ -72,6 +80,7 @@ TEST(OpRulesTest, EveryOpOfTheTableRunsInEightBits) {
     op.code = rule.op;
     const ops::OpRow* row = ops::FindOpRow(op);
     ASSERT_NE(row, nullptr) << graph::BuiltinOpName(rule.op);
+    EXPECT_TRUE(!rule.int16 || HasInt16(row->types)) << graph::BuiltinOpName(rule.op);
     EXPECT_LE(rule.int8_version, row->max_version) << graph::BuiltinOpName(rule.op);
     const std::string types(row->types);
     EXPECT_TRUE(types.find("int8") != std::string::npos || types.find("any") != std::string::npos ||
@@ -146,6 +155,92 @@ TEST(QuantizeInt8Test, TypesOfInputsAndOutputs) {
     EXPECT_EQ(a.values<float>()[k] * 256 - 128, static_cast<float>(b.values<int8_t>()[k]));
     EXPECT_EQ(c.values<uint8_t>()[k], b.values<int8_t>()[k] + 128);
   }
+}
+
+TEST(QuantizeInt16x8Test, ActivationsAreSymmetricAndBiasesWide) {
+  const SmallNetwork net;
+  const MemorySamples samples = MemorySamples::Random(20, {1, 4, 4, 3});
+  QuantizeRequest request = Request(net.m, &samples, Scheme::kInt16x8);
+  const graph::Model model = Quantize(request).model;
+  EXPECT_EQ(Named(model, "left").dtype, DType::kInt16);
+  EXPECT_EQ(Named(model, "left").quantization.zero_point[0], 0);
+  EXPECT_EQ(Named(model, "left/weights").dtype, DType::kInt8);
+  EXPECT_EQ(Named(model, "left/bias").dtype, DType::kInt64);
+  EXPECT_EQ(Named(model, "y/dequantized").quantization, ModelBuilder::PerTensor(1.0F / 32768, 0));
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const Array input = InputOf(samples, i);
+    const Array real = RunOn(*net.m.Build(), input), codes = RunOn(model, input);
+    for (size_t k = 0; k < 5; ++k) EXPECT_NEAR(codes.values<float>()[k], real.values<float>()[k], 0.01);
+  }
+  request.input_type = request.output_type = DType::kInt16;
+  EXPECT_EQ(Named(Quantize(request).model, "x").dtype, DType::kInt16);
+  request.output_type = DType::kInt8;
+  EXPECT_THAT(Message(request), HasSubstr("scheme int16x8 takes float32 and int16"));
+}
+
+TEST(QuantizeInt16x8Test, OpsOfEightBitsAloneAreNamed) {
+  ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {1, 8}), y = m.Tensor("y", DType::kFloat32, {1, 8});
+  m.Op(BuiltinOp::kHardSwish, {x}, {y});
+  m.Output(y);
+  const MemorySamples samples = MemorySamples::Random(3, {1, 8});
+  EXPECT_THAT(Message(Request(m, &samples, Scheme::kInt16x8)), HasSubstr("op 0 HARD_SWISH takes no int16"));
+}
+
+TEST(InterfaceTest, TypesOfInputsAndOutputsChangeAndTheResultsStay) {
+  const SmallNetwork net;
+  const MemorySamples samples = MemorySamples::Random(10, {1, 4, 4, 3});
+  QuantizeRequest request = Request(net.m, &samples);
+  const auto real = std::make_shared<const graph::Model>(Quantize(request).model);
+  const Array input = InputOf(samples, 1);
+  const Array want = RunOn(*real, input);
+  request.scheme = Scheme::kInterface;
+  for (const DType type : {DType::kInt8, DType::kUInt8}) {
+    request.model = real;
+    request.input_type = request.output_type = type;
+    const auto changed = std::make_shared<const graph::Model>(Quantize(request).model);
+    EXPECT_EQ(Named(*changed, "x").dtype, type);
+    EXPECT_EQ(Named(*changed, "y").dtype, type);
+    EXPECT_EQ(OpNames(*changed).size(), type == DType::kInt8 ? 7U : 9U);
+    request.model = changed;
+    request.input_type = request.output_type = DType::kFloat32;
+    const graph::Model back = Quantize(request).model;
+    EXPECT_EQ(OpNames(back), OpNames(*real));
+    EXPECT_EQ(RunOn(back, input).values<float>()[2], want.values<float>()[2]);
+  }
+  request.input_type = DType::kInt16;
+  EXPECT_THAT(Message(request), HasSubstr("input 'x' has codes of int8: it cannot become int16"));
+}
+
+TEST(MeasurementTest, CountsOnSamplesThatDidNotCalibrate) {
+  const SmallNetwork net;
+  MemorySamples unlabelled = MemorySamples::Random(30, {1, 4, 4, 3});
+  // The float model's own answers are the labels, but for the last sample.
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < 30; ++i) {
+    const Array scores = RunOn(*net.m.Build(), InputOf(unlabelled, i));
+    const auto values = scores.values<float>();
+    labels.push_back(std::max_element(values.begin(), values.end()) - values.begin());
+  }
+  labels[29] = (labels[29] + 1) % 5;
+  const MemorySamples samples(unlabelled.samples(), labels);
+  MeasurementRequest request;
+  request.before = net.m.Build();
+  request.after = std::make_shared<const graph::Model>(Quantize(Request(net.m, &samples)).model);
+  request.dataset = &samples;
+  for (size_t i = 0; i < 10; ++i) request.calibrated_with.push_back(i);
+  const Measurement m = Measure(request);
+  EXPECT_EQ(m.missing, "");
+  EXPECT_EQ(m.samples.size(), 20U);
+  EXPECT_EQ(m.samples.front(), 10U);
+  EXPECT_EQ(m.before.correct, 19);
+  EXPECT_EQ(m.after.correct, 19 - m.only_before + m.only_after);
+  EXPECT_EQ(m.mcnemar_p, eval::McNemarExact(m.only_before, m.only_after));
+  request.dataset = &unlabelled;
+  EXPECT_EQ(Measure(request).missing, "the data have no labels");
+  request.dataset = &samples;
+  for (size_t i = 10; i < 30; ++i) request.calibrated_with.push_back(i);
+  EXPECT_EQ(Measure(request).missing, "no sample is left that did not calibrate");
 }
 
 TEST(QuantizeInt8Test, PerTensorWeightsWhereAsked) {

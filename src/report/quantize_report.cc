@@ -9,9 +9,37 @@ namespace {
 
 constexpr size_t kFloatOpsInText = 20;
 
+std::string MeasurementText(const quantize::Measurement& m) {
+  if (!m.missing.empty()) return fmt::format("  accuracy    not measured: {}\n", m.missing);
+  const auto line = [](const char* name, const eval::Proportion& p) {
+    return fmt::format("  {:<11} {} of {}  {:.4f}   [{:.4f}, {:.4f}]\n", name, p.correct, p.total, p.accuracy, p.low,
+                       p.high);
+  };
+  return fmt::format("  accuracy    top-1 with 95 % interval, on {} samples that did not calibrate\n",
+                     m.samples.size()) +
+         line("  before", m.before) + line("  after", m.after) +
+         fmt::format("    difference {:+.4f} [{:+.4f}, {:+.4f}], McNemar p = {:.2g}\n", m.difference.difference,
+                     m.difference.low, m.difference.high, m.mcnemar_p);
+}
+
+nlohmann::ordered_json MeasurementJson(const quantize::Measurement& m) {
+  if (!m.missing.empty()) return {{"missing", m.missing}};
+  const auto proportion = [](const eval::Proportion& p) {
+    return nlohmann::ordered_json{{"correct", p.correct}, {"accuracy", p.accuracy}, {"low", p.low}, {"high", p.high}};
+  };
+  return {{"samples", m.samples.size()},
+          {"before", proportion(m.before)},
+          {"after", proportion(m.after)},
+          {"only_before", m.only_before},
+          {"only_after", m.only_after},
+          {"difference", {{"value", m.difference.difference}, {"low", m.difference.low}, {"high", m.difference.high}}},
+          {"mcnemar_p", m.mcnemar_p}};
+}
+
 }  // namespace
 
-std::string QuantizeText(const QuantizeContext& context, const quantize::QuantizeResult& result) {
+std::string QuantizeText(const QuantizeContext& context, const quantize::QuantizeResult& result,
+                         const quantize::Measurement& measurement) {
   std::string text = fmt::format("{} -> {}\n  scheme      {}\n", context.source, context.destination, context.scheme);
   if (!result.calibrated_with.empty()) {
     text += fmt::format("  calibrated  {} samples of {} in {:.2f} s (minmax, {})\n", result.calibrated_with.size(),
@@ -35,6 +63,7 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
   text += fmt::format("  size        {} bytes, weights in float32 were {}\n", context.destination_bytes,
                       context.source_bytes);
   text += fmt::format("  time        {:.2f} s\n", result.seconds);
+  text += MeasurementText(measurement);
   for (size_t i = 0; i < result.float_ops.size() && i < kFloatOpsInText; ++i) {
     const quantize::FloatOp& op = result.float_ops[i];
     text += fmt::format("  float       op {} {} ({}) {}\n", op.index, op.name, graph::Printable(op.result), op.reason);
@@ -45,7 +74,8 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
   return text;
 }
 
-std::string QuantizeJson(const QuantizeContext& context, const quantize::QuantizeResult& result) {
+std::string QuantizeJson(const QuantizeContext& context, const quantize::QuantizeResult& result,
+                         const quantize::Measurement& measurement) {
   nlohmann::ordered_json json;
   json["source"] = context.source;
   json["destination"] = context.destination;
@@ -72,6 +102,7 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   for (const quantize::FloatOp& op : result.float_ops) {
     float_ops.push_back({{"index", op.index}, {"op", op.name}, {"result", op.result}, {"reason", op.reason}});
   }
+  json["accuracy"] = MeasurementJson(measurement);
   json["warnings"] = result.warnings;
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -9,6 +9,7 @@
 #include "cli/progress_bar.h"
 #include "convert/load_model.h"
 #include "format/tflite/writer.h"
+#include "quantize/measurement.h"
 #include "report/quantize_report.h"
 
 namespace assay::cli {
@@ -17,7 +18,7 @@ namespace {
 struct QuantizeFlags {
   std::string source, destination, scheme, input_type = "float32", output_type = "float32", calibration = "minmax";
   DataFlags data;
-  size_t samples = 100;
+  size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
   bool per_tensor = false, per_tensor_dense = false, float_fallback = false, like_tensorflow = false, json = false;
   std::vector<std::string> float_ops, float_tensors;
@@ -77,6 +78,25 @@ int Quantize(const QuantizeFlags& flags) {
     result = quantize::Quantize(request);
   }
   for (const std::string& warning : result.warnings) fmt::print(stderr, "assay: {}\n", warning);
+  quantize::MeasurementRequest measure;
+  measure.before = request.model;
+  measure.after = std::make_shared<const graph::Model>(result.model);
+  measure.dataset = request.scheme == quantize::Scheme::kInterface ? nullptr : request.dataset;
+  measure.calibrated_with = result.calibrated_with;
+  measure.count = flags.report_samples;
+  measure.seed = flags.seed;
+  measure.pipeline = request.pipeline;
+  measure.options = request.options;
+  measure.threads = request.threads;
+  measure.label_offset = flags.data.label_offset;
+  quantize::Measurement measurement;
+  if (flags.report_samples > 0) {
+    ProgressBar bar("measure");
+    measure.progress = [&bar](size_t done, size_t total) { bar.Update(done, total); };
+    measurement = quantize::Measure(measure);
+  } else {
+    measurement.missing = "--report-samples 0";
+  }
   if (Interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
   tflite::WriteModel(result.model, flags.destination);
   report::QuantizeContext context;
@@ -88,7 +108,8 @@ int Quantize(const QuantizeFlags& flags) {
   context.profile = std::string(data.profile->id);
   context.source_bytes = FloatBytes(*request.model);
   context.destination_bytes = std::filesystem::file_size(flags.destination);
-  Print(flags.json ? report::QuantizeJson(context, result) : report::QuantizeText(context, result));
+  Print(flags.json ? report::QuantizeJson(context, result, measurement)
+                   : report::QuantizeText(context, result, measurement));
   return 0;
 }
 
@@ -100,15 +121,21 @@ void AddQuantize(CLI::App& app, Action& action) {
   verb->add_option("source", flags->source, "The float model: .tflite, .h5, .keras, SavedModel or frozen .pb")
       ->required();
   verb->add_option("destination", flags->destination, "The .tflite file to write")->required();
-  verb->add_option("--scheme", flags->scheme, "dynamic, float16 or int8")->required();
+  verb->add_option(
+          "--scheme", flags->scheme,
+          "dynamic, float16, int8, int16x8, or interface: only the types of inputs and outputs of a quantized model")
+      ->required();
   AddDataFlags(*verb, flags->data, false);
   verb->add_option("--samples", flags->samples, "How many samples calibrate, chosen by the seed")
+      ->capture_default_str();
+  verb->add_option("--report-samples", flags->report_samples,
+                   "Labelled samples, apart from those, to measure accuracy on before and after; 0: none")
       ->capture_default_str();
   verb->add_option("--seed", flags->seed, "Which samples calibrate")->capture_default_str();
   verb->add_option("--calibration", flags->calibration, "How ranges follow from samples: minmax")
       ->capture_default_str();
-  verb->add_option("--input-type", flags->input_type, "float32, int8 or uint8")->capture_default_str();
-  verb->add_option("--output-type", flags->output_type, "float32, int8 or uint8")->capture_default_str();
+  verb->add_option("--input-type", flags->input_type, "float32, int8, uint8 or int16")->capture_default_str();
+  verb->add_option("--output-type", flags->output_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
   verb->add_flag("--per-tensor-dense", flags->per_tensor_dense, "The same for FULLY_CONNECTED alone");
   verb->add_flag("--like-tensorflow", flags->like_tensorflow,
