@@ -55,7 +55,9 @@ int32_t ZeroOfSignedCodes(const TensorRef& weights, int32_t zero_point) {
 }
 
 bool AnyNonzero(const std::vector<int8_t>& codes) {
-  return std::any_of(codes.begin(), codes.end(), [](int8_t code) { return code != 0; });
+  int32_t all = 0;
+  for (const int8_t code : codes) all |= code;
+  return all != 0;
 }
 
 // One key for a number and a zero point, which is a code.
@@ -72,13 +74,18 @@ SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& l
     PackedCodes packed;
     packed.sums.resize(outputs);
     for (size_t o = 0; o < outputs; ++o) {
-      for (size_t k = 0; k < depth; ++k) packed.sums[o] += static_cast<uint32_t>(codes[o * depth + k] - zero);
+      uint32_t sum = 0;
+      for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(codes[o * depth + k] - zero);
+      packed.sums[o] = sum;
     }
     std::vector<std::vector<kernels::simd::Correction8Bit>> corrections(blocks);
     std::vector<int8_t> part = codes;
+    std::vector<int16_t> left(zero == 0 ? 0 : codes.size());  // of the differences, after the parts so far
+    for (size_t i = 0; i < left.size(); ++i) left[i] = static_cast<int16_t>(codes[i] - zero);
     for (size_t p = 0; p < kernels::simd::kWeightParts; ++p) {
-      if (zero != 0) {
-        for (size_t i = 0; i < part.size(); ++i) part[i] = kernels::simd::WeightParts(codes[i] - zero)[p];
+      for (size_t i = 0; i < left.size(); ++i) {
+        part[i] = kernels::simd::WeightPart(left[i]);
+        left[i] = static_cast<int16_t>(left[i] - part[i]);
       }
       if (p > 0 && (zero == 0 || !AnyNonzero(part))) break;
       AlignedVector<int8_t> in_order(kernels::simd::PaddedOutputs(outputs) * lines.padded());
@@ -352,9 +359,8 @@ class QuantizedImages {
   void Compute(const RunContext& run) const {
     const float* input = run.In<float>(0).data();
     run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
-      for (size_t i = begin; i < end; ++i) {
-        Ranges(run)[i] = kernels::simd::QuantizeDynamically(how_, {input + i * size_, size_}, Codes(run) + i * size_);
-      }
+      kernels::simd::QuantizeRows(how_, input + begin * size_, end - begin, size_, Codes(run) + begin * size_,
+                                  Ranges(run) + begin);
     });
   }
   int8_t* Codes(const RunContext& run) const { return reinterpret_cast<int8_t*>(run.Scratch(codes_).data()); }

@@ -79,17 +79,12 @@ DynamicRange QuantizeAsymmetrically(std::span<const float> values, int8_t* codes
 
 DynamicRange QuantizeAsXnnpack(std::span<const float> values, int8_t* codes) {
   const Extent e = FindExtent(values);
-  const float low = std::min(0.0f, e.low), high = std::max(0.0f, e.high);
-  const float steps = low == high ? 1.0f : 255.0f / (high - low);
-  const float scaled_low = low * steps, scaled_high = high * steps;
-  const float low_error = -128.0f + scaled_low, high_error = 127.0f + scaled_high;
-  const float real_zero = low_error + high_error > 0 ? -128.0f - scaled_low : 127.0f - scaled_high;
-  const int32_t zero = std::isnan(real_zero) ? 0 : ToInt(std::nearbyintf(std::clamp(real_zero, -128.0f, 127.0f)));
+  const XnnpackRange r = RangeAsXnnpack(e.low, e.high);
   for (size_t i = 0; i < values.size(); ++i) {
-    const int32_t x = std::clamp(ToInt(std::nearbyintf(values[i] * steps)), -32768, 32767);
-    codes[i] = ToCode(x + zero, -128);
+    const int32_t x = std::clamp(ToInt(std::nearbyintf(values[i] * r.steps)), -32768, 32767);
+    codes[i] = ToCode(x + r.range.zero_point, -128);
   }
-  return {.scale = 1.0f / steps, .zero_point = zero};
+  return r.range;
 }
 
 }  // namespace

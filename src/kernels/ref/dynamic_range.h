@@ -2,6 +2,7 @@
 // weights and scaled back to float. The rules are those of docs/numerics.md, "Dynamic range".
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -22,6 +23,23 @@ struct DynamicRange {
 
 // Writes one code per value. Not-a-number and infinity give some code.
 DynamicRange QuantizeDynamically(DynamicQuantizer how, std::span<const float> values, int8_t* codes) noexcept;
+
+// What kXnnpack makes of values from `low` to `high`: the range, and what values are multiplied by.
+struct XnnpackRange {
+  DynamicRange range;
+  float steps;
+};
+inline XnnpackRange RangeAsXnnpack(float lowest, float highest) noexcept {
+  const float low = std::min(0.0f, lowest), high = std::max(0.0f, highest);
+  const float steps = low == high ? 1.0f : 255.0f / (high - low);
+  const float scaled_low = low * steps, scaled_high = high * steps;
+  const float low_error = -128.0f + scaled_low, high_error = 127.0f + scaled_high;
+  const float real_zero = low_error + high_error > 0 ? -128.0f - scaled_low : 127.0f - scaled_high;
+  const float limited = real_zero < -128.0f ? -128.0f : real_zero > 127.0f ? 127.0f : real_zero;
+  // Not-a-number gives 0.
+  const float zero = limited == limited ? std::nearbyintf(limited) : 0.0f;
+  return {{.scale = 1.0f / steps, .zero_point = static_cast<int32_t>(zero)}, steps};
+}
 
 // In which order a sum, the input's scale and the weight's scale are multiplied, each product rounded to float.
 enum class HybridScaling : uint8_t {

@@ -396,10 +396,7 @@ void Conv2DHybrid(const Conv2DGeometry& g, const int8_t* codes, const ref::Dynam
                                       static_cast<uint8_t>(ranges[begin / pixels_per_range].zero_point));
     ForWindows(g, plan, how, input, {begin, end}, windows, [&](size_t first, const WindowRows& rows) {
       Sum8Bit(matrix.sums, AsRows8Bit(rows), sums);
-      for (size_t r = 0; r < rows.count; ++r) {
-        ScaleHybrid(matrix, ranges[(first + r) / pixels_per_range], sums + r * width,
-                    output + (first + r) * matrix.sums.outputs);
-      }
+      ScaleHybrid(matrix, ranges, first, pixels_per_range, rows.count, sums, output + first * matrix.sums.outputs);
     });
     begin = end;
   }

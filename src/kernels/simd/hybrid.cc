@@ -95,6 +95,41 @@ void ScaleRow(ref::HybridScaling scaling, const int32_t* sums, const int32_t* we
   }
 }
 
+void QuantizeXnnpackRows(const float* values, size_t rows, size_t size, int8_t* codes, ref::DynamicRange* ranges) {
+  // The ranges of several rows come out together, for their divisions take long.
+  constexpr size_t kTogether = 16;
+  for (size_t r = 0; r < rows; r += kTogether) {
+    const size_t count = std::min(kTogether, rows - r);
+    float lows[kTogether] = {}, highs[kTogether] = {}, steps[kTogether], scales[kTogether];
+    int32_t zeros[kTogether];
+    for (size_t i = 0; i < count; ++i) {
+      float ends[2];
+      FindExtent(values + (r + i) * size, size, ends);
+      lows[i] = ends[0], highs[i] = ends[1];
+    }
+    for (size_t i = 0; i < kTogether; ++i) {
+      const ref::XnnpackRange range = ref::RangeAsXnnpack(lows[i], highs[i]);
+      steps[i] = range.steps, scales[i] = range.range.scale, zeros[i] = range.range.zero_point;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      ranges[r + i] = {scales[i], zeros[i]};
+      QuantizeHalfEven(values + (r + i) * size, size, steps[i], zeros[i], codes + (r + i) * size);
+    }
+  }
+}
+
+void ScaleRows(const MatrixHybrid& m, const ref::DynamicRange* ranges, size_t first, size_t rows_per_range, size_t rows,
+               const int32_t* sums, float* output) {
+  const size_t outputs = m.sums.outputs, width = PaddedOutputs(outputs);
+  size_t at = first / rows_per_range, left = (at + 1) * rows_per_range - first;  // rows of that range
+  for (size_t r = 0; r < rows; ++r, --left, sums += width, output += outputs) {
+    if (left == 0) ++at, left = rows_per_range;
+    // sum (u - 128 - zero) w = sum u w - (128 + zero) sum w
+    ScaleRow(m.scaling, sums, m.weight_sums, static_cast<uint32_t>(ranges[at].zero_point + 128), 0, outputs,
+             {ranges[at].scale, m.scales, m.bias, m.low, m.high}, output);
+  }
+}
+
 HWY_INLINE void AddTap(const int8_t* HWY_RESTRICT x, int32_t zero, const int8_t* HWY_RESTRICT w, size_t channels,
                        int32_t* HWY_RESTRICT sums) {
   for (size_t c = 0; c < channels; ++c) sums[c] += (int32_t{x[c]} - zero) * int32_t{w[c]};
@@ -131,10 +166,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace assay::kernels::simd {
 
+HWY_EXPORT(QuantizeXnnpackRows);
+HWY_EXPORT(ScaleRows);
 HWY_EXPORT(FindExtent);
 HWY_EXPORT(QuantizeInBlocks);
 HWY_EXPORT(QuantizeHalfEven);
-HWY_EXPORT(ScaleRow);
 HWY_EXPORT(Depthwise);
 
 ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values,
@@ -145,18 +181,16 @@ ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const
   // of 8.
   constexpr size_t kBlock = 8, kMostLeft = kBlock - 1 - 2;
   if (values.size() < kBlock) return ref::QuantizeDynamically(how, values, codes);
+  if (how == DynamicQuantizer::kXnnpack) {
+    ref::DynamicRange range;
+    HWY_DYNAMIC_DISPATCH(QuantizeXnnpackRows)(values.data(), 1, values.size(), codes, &range);
+    return range;
+  }
   float few[kBlock];
   int8_t few_codes[kBlock];
   HWY_DYNAMIC_DISPATCH(FindExtent)(values.data(), values.size(), few);
   const float low = few[0], high = few[1];
   const ref::DynamicRange range = ref::QuantizeDynamically(how, {few, 2}, few_codes);
-  if (how == DynamicQuantizer::kXnnpack) {
-    const float least = std::min(0.0F, low), most = std::max(0.0F, high);
-    const float steps = least == most ? 1.0F : 255.0F / (most - least);
-    HWY_DYNAMIC_DISPATCH(QuantizeHalfEven)
-    (values.data(), values.size(), steps, range.zero_point, codes);
-    return range;
-  }
   if (low == 0 && high == 0) {
     std::fill_n(codes, values.size(), int8_t{0});
     return range;
@@ -176,11 +210,18 @@ ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const
   return range;
 }
 
-void ScaleHybrid(const MatrixHybrid& m, const ref::DynamicRange& range, const int32_t* sums, float* output) noexcept {
-  // sum (u - 128 - zero) w = sum u w - (128 + zero) sum w
-  HWY_DYNAMIC_DISPATCH(ScaleRow)
-  (m.scaling, sums, m.weight_sums, static_cast<uint32_t>(range.zero_point + 128), 0, m.sums.outputs,
-   {range.scale, m.scales, m.bias, m.low, m.high}, output);
+void QuantizeRows(ref::DynamicQuantizer how, const float* values, size_t rows, size_t size, int8_t* codes,
+                  ref::DynamicRange* ranges) noexcept {
+  if (how == ref::DynamicQuantizer::kXnnpack && size > 0) {
+    return HWY_DYNAMIC_DISPATCH(QuantizeXnnpackRows)(values, rows, size, codes, ranges);
+  }
+  for (size_t r = 0; r < rows; ++r)
+    ranges[r] = simd::QuantizeDynamically(how, {values + r * size, size}, codes + r * size);
+}
+
+void ScaleHybrid(const MatrixHybrid& m, const ref::DynamicRange* ranges, size_t first, size_t rows_per_range,
+                 size_t rows, const int32_t* sums, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ScaleRows)(m, ranges, first, rows_per_range, rows, sums, output);
 }
 
 void DepthwiseConv2DHybrid(const ref::Conv2DGeometry& g, const DepthwiseHybrid& filter, const ref::DynamicRange& range,

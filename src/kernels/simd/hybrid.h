@@ -15,6 +15,10 @@ namespace assay::kernels::simd {
 // too.
 ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values, int8_t* codes) noexcept;
 
+// The same for rows of `size` values, each with a range of its own.
+void QuantizeRows(ref::DynamicQuantizer how, const float* values, size_t rows, size_t size, int8_t* codes,
+                  ref::DynamicRange* ranges) noexcept;
+
 struct MatrixHybrid {
   Matrix8Bit sums;             // its offsets are 0
   const int32_t* weight_sums;  // per output
@@ -30,9 +34,10 @@ struct RowScaling {
   float low, high;
 };
 
-// One row of output from sums of codes without sign (Rows8Bit::flip_sign) times
-// weights.
-void ScaleHybrid(const MatrixHybrid& m, const ref::DynamicRange& range, const int32_t* sums, float* output) noexcept;
+// Rows of output from sums of codes without sign (Rows8Bit::flip_sign) times weights; row r follows
+// ranges[(first + r) / rows_per_range].
+void ScaleHybrid(const MatrixHybrid& m, const ref::DynamicRange* ranges, size_t first, size_t rows_per_range,
+                 size_t rows, const int32_t* sums, float* output) noexcept;
 
 // DEPTHWISE_CONV_2D of one image's codes with a depth multiplier of 1, for the
 // output rows [begin, end) of that image.

@@ -237,14 +237,18 @@ HWY_AFTER_NAMESPACE();
 namespace assay::kernels::simd {
 
 void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8_t* weights, int8_t* packed) noexcept {
-  const size_t padded = PaddedDepth(lines, line_depth);
-  std::memset(packed, 0, PaddedOutputs(outputs) * padded);
-  for (size_t o = 0; o < outputs; ++o) {
-    int8_t* block = packed + o / kChannelBlock * padded * kChannelBlock + o % kChannelBlock * kDepthGroup;
-    for (size_t line = 0; line < lines; ++line, block += PaddedLine(line_depth) * kChannelBlock) {
-      for (size_t k = 0; k < line_depth; ++k) {
-        block[k / kDepthGroup * kChannelBlock * kDepthGroup + k % kDepthGroup] = *weights++;
+  const size_t depth = lines * line_depth, whole = line_depth / kDepthGroup, rest = line_depth % kDepthGroup;
+  std::memset(packed, 0, PaddedOutputs(outputs) * PaddedDepth(lines, line_depth));
+  for (size_t first = 0; first < outputs; first += kChannelBlock) {
+    const size_t channels = std::min(kChannelBlock, outputs - first);
+    for (size_t line = 0; line < lines; ++line) {
+      const int8_t* from = weights + first * depth + line * line_depth;
+      for (size_t g = 0; g < whole; ++g, from += kDepthGroup, packed += kChannelBlock * kDepthGroup) {
+        for (size_t c = 0; c < channels; ++c) std::memcpy(packed + c * kDepthGroup, from + c * depth, kDepthGroup);
       }
+      if (rest == 0) continue;
+      for (size_t c = 0; c < channels; ++c) std::memcpy(packed + c * kDepthGroup, from + c * depth, rest);
+      packed += kChannelBlock * kDepthGroup;
     }
   }
 }

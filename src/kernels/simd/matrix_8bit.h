@@ -23,10 +23,11 @@ inline constexpr size_t kDepthGroup = 4;
 
 // A weight's difference to its zero point as a sum of int8, the last of which are mostly 0.
 inline constexpr size_t kWeightParts = 3;
+constexpr int8_t WeightPart(int32_t left) { return static_cast<int8_t>(std::clamp(left, -128, 127)); }
 constexpr std::array<int8_t, kWeightParts> WeightParts(int32_t difference) {
   std::array<int8_t, kWeightParts> parts = {};
   for (int8_t& part : parts) {
-    part = static_cast<int8_t>(std::clamp(difference, -128, 127));
+    part = WeightPart(difference);
     difference -= part;
   }
   return parts;
@@ -71,7 +72,9 @@ void ForCorrections(size_t outputs, size_t lines, size_t line_depth, const int8_
   for (size_t block = 0; block < PaddedOutputs(outputs) / kChannelBlock; ++block) {
     for (size_t line = 0; line < lines; ++line) {
       for (size_t group = 0; group < groups; ++group, packed += kBytes) {
-        if (std::all_of(packed, packed + kBytes, [](int8_t w) { return w == 0; })) continue;
+        int32_t all = 0;
+        for (size_t i = 0; i < kBytes; ++i) all |= packed[i];
+        if (all == 0) continue;
         Correction8Bit correction = {static_cast<uint32_t>(line), static_cast<uint32_t>(group), {}};
         std::copy_n(packed, kBytes, correction.weights);
         each(block, correction);
