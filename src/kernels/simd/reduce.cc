@@ -33,6 +33,8 @@ HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
 namespace {  // other files use the same names for other things
 
+namespace hn = hwy::HWY_NAMESPACE;
+
 template <typename T, typename Sum>
 HWY_INLINE void AddRow(const T* HWY_RESTRICT x, size_t channels, Sum* HWY_RESTRICT sums) {
   for (size_t c = 0; c < channels; ++c) {
@@ -82,9 +84,80 @@ HWY_INLINE void ForWindows(const ref::Pool2DGeometry& g, const T* input, size_t 
   }
 }
 
+// In this order NaN stays NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Limited(D d, V x, float low, float high) {
+  const auto vlow = hn::Set(d, low), vhigh = hn::Set(d, high);
+  x = hn::IfThenElse(hn::Lt(x, vlow), vlow, x);
+  return hn::IfThenElse(hn::Lt(vhigh, x), vhigh, x);
+}
+
+// Calls compute(tag, c) for the channels in the widest vectors of T, of at most kMost, that fit.
+template <typename T, size_t kMost, typename Compute>
+HWY_INLINE void ForChannels(size_t channels, const Compute& compute) {
+  size_t c = 0;
+  const auto take = [&](auto tag) HWY_ATTR {
+    for (; c + hn::MaxLanes(tag) <= channels; c += hn::MaxLanes(tag)) compute(tag, c);
+  };
+  take(hn::CappedTag<T, kMost>());
+  take(hn::CappedTag<T, kMost / 2>());
+  take(hn::CappedTag<T, kMost / 4>());
+  take(hn::CappedTag<T, 2>());
+  take(hn::CappedTag<T, 1>());
+}
+
+// Floats: sums stay in registers while the window passes.
+template <typename Sum>
+HWY_INLINE void AverageFloatRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
+                                 size_t end, float* output) {
+  const auto channels = static_cast<size_t>(g.channels);
+  ForWindows(g, input, begin, end, output, [&](const float* image, const Window& w, float* HWY_RESTRICT to) HWY_ATTR {
+    const auto count = static_cast<Sum>((w.bottom - w.top) * std::max<int64_t>(w.right - w.left, 0));
+    ForChannels<Sum, 64 / sizeof(Sum)>(channels, [&](auto d, size_t c) HWY_ATTR {
+      const hn::Rebind<float, decltype(d)> df;
+      auto sum = hn::Zero(d);
+      for (int64_t y = w.top; y < w.bottom; ++y) {
+        const float* from = image + (y * g.input_w + w.left) * g.channels + c;
+        for (int64_t x = w.left; x < w.right; ++x, from += channels) {
+          if constexpr (sizeof(Sum) == sizeof(float)) {
+            sum = hn::Add(sum, hn::LoadU(d, from));
+          } else {
+            sum = hn::Add(sum, hn::PromoteTo(d, hn::LoadU(df, from)));
+          }
+        }
+      }
+      const auto mean = hn::Div(sum, hn::Set(d, count));
+      if constexpr (sizeof(Sum) == sizeof(float)) {
+        hn::StoreU(Limited(df, mean, low, high), df, to + c);
+      } else {
+        hn::StoreU(Limited(df, hn::DemoteTo(df, mean), low, high), df, to + c);
+      }
+    });
+  });
+}
+
+HWY_INLINE void MaximumFloatRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
+                                 size_t end, float* output) {
+  const auto channels = static_cast<size_t>(g.channels);
+  ForWindows(g, input, begin, end, output, [&](const float* image, const Window& w, float* HWY_RESTRICT to) HWY_ATTR {
+    ForChannels<float, 16>(channels, [&](auto d, size_t c) HWY_ATTR {
+      auto most = hn::Set(d, std::numeric_limits<float>::lowest());
+      for (int64_t y = w.top; y < w.bottom; ++y) {
+        const float* from = image + (y * g.input_w + w.left) * g.channels + c;
+        for (int64_t x = w.left; x < w.right; ++x, from += channels) {
+          const auto value = hn::LoadU(d, from);
+          most = hn::IfThenElse(hn::Lt(most, value), value, most);
+        }
+      }
+      hn::StoreU(Limited(d, most, low, high), d, to + c);
+    });
+  });
+}
+
 template <typename T, typename Sum, typename Bound>
 HWY_INLINE void AverageRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin,
                             size_t end, Sum* HWY_RESTRICT sums, T* output) {
+  if constexpr (std::is_floating_point_v<T>) return AverageFloatRows<Sum>(g, input, low, high, begin, end, output);
   const auto channels = static_cast<size_t>(g.channels);
   ForWindows(g, input, begin, end, output, [&](const T* image, const Window& w, T* HWY_RESTRICT to) HWY_ATTR {
     std::fill_n(sums, channels, Sum{0});
@@ -92,21 +165,15 @@ HWY_INLINE void AverageRows(const ref::Pool2DGeometry& g, const T* input, Bound 
     for (int64_t y = w.top; y < w.bottom; ++y) {
       AddRowsLoop(image + (y * g.input_w + w.left) * g.channels, static_cast<size_t>(columns), channels, sums);
     }
-    if constexpr (std::is_integral_v<T>) {
-      // The quotients are small, so that double separates them from whole numbers.
-      const auto count = static_cast<int32_t>((w.bottom - w.top) * columns);
-      const auto divisor = static_cast<double>(count);
-      const int32_t half = count / 2;
-      for (size_t c = 0; c < channels; ++c) {
-        const int32_t numerator = sums[c] + (sums[c] > 0 ? half : -half);
-        const auto mean = static_cast<int32_t>(static_cast<double>(numerator) / divisor);
-        to[c] = static_cast<T>(std::min(std::max(mean, low), high));
-      }
-    } else {
-      const auto count = static_cast<Sum>((w.bottom - w.top) * columns);
-      for (size_t c = 0; c < channels; ++c) {
-        to[c] = std::min(std::max(static_cast<float>(sums[c] / count), low), high);
-      }
+    // The quotients are small, so that double separates them from whole numbers.
+    const auto count = static_cast<int32_t>((w.bottom - w.top) * columns);
+    const auto divisor = static_cast<double>(count);
+    const int32_t half = count / 2;
+    for (size_t c = 0; c < channels; ++c) {
+      const auto sum = static_cast<int32_t>(sums[c]);
+      const int32_t numerator = sum + (sum > 0 ? half : -half);
+      const auto mean = static_cast<int32_t>(static_cast<double>(numerator) / divisor);
+      to[c] = static_cast<T>(std::min(std::max(mean, static_cast<int32_t>(low)), static_cast<int32_t>(high)));
     }
   });
 }
@@ -114,6 +181,7 @@ HWY_INLINE void AverageRows(const ref::Pool2DGeometry& g, const T* input, Bound 
 template <typename T, typename Bound>
 HWY_INLINE void MaximumRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin,
                             size_t end, T* output) {
+  if constexpr (std::is_floating_point_v<T>) return MaximumFloatRows(g, input, low, high, begin, end, output);
   const auto channels = static_cast<size_t>(g.channels);
   ForWindows(g, input, begin, end, output, [&](const T* image, const Window& w, T* HWY_RESTRICT to) HWY_ATTR {
     std::fill_n(to, channels, std::numeric_limits<T>::lowest());
