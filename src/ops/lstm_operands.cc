@@ -299,6 +299,7 @@ RunFn MakeInteger(PrepareContext& context, const LstmOperands& o, const LstmSize
   CheckPerTensorQuantized(context.Input(o.input), "input");
   CheckPerTensorQuantized(context.Output(0), "output");
   const kernels::ref::LstmInteger fixed = IntegerScales(context, o, n, options);
+  if (auto run = PrepareVectorLstm(context, o, fixed, sequence)) return *std::move(run);
   const int gates = context.AddScratch(Count(int64_t{n.cells} * kLstmGates, sizeof(int16_t)));
   const int hidden = context.AddScratch(Count(n.cells, 1));
   const int biases = context.AddScratch(Count(int64_t{n.cells} * kLstmGates * 2 + n.outputs, sizeof(int32_t)));

@@ -53,10 +53,12 @@ kernels::ref::LstmSizes CheckLstm(const PrepareContext& context, const LstmOpera
 RunFn MakeLstm(PrepareContext& context, const LstmOperands& operands, const kernels::ref::LstmSizes& sizes,
                const LstmOptions& options, const LstmSequence& sequence);
 
-// The vector kernels' form of a float LSTM; none where they do not serve: no such kernels on this machine, weights that
-// are not constant, parts beyond the four gates' two products and biases.
+// The vector kernels' form of an LSTM of floats or integers; none where they do not serve: no such kernels on this
+// machine, weights that are not constant, parts beyond the four gates' two products and biases.
 std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperands& operands,
                                        const kernels::ref::LstmSizes& sizes, const LstmOptions& options,
                                        const LstmSequence& sequence);
+std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperands& operands,
+                                       const kernels::ref::LstmInteger& lstm, const LstmSequence& sequence);
 
 }  // namespace assay::ops

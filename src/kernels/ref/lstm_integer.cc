@@ -49,9 +49,35 @@ void NormalizeLayer(const LstmIntegerGate& g, int32_t count, int16_t* gate) {
   }
 }
 
-int16_t Logistic(int16_t x) { return numerics::Logistic(numerics::Fixed<int16_t, 3>{x}).raw; }
+void Gate(const LstmInteger& lstm, LstmGate which, const PeepholeSpan& span, const int8_t* input,
+          const int8_t* output_state, const int16_t* cell_state, int16_t* gate) {
+  const LstmIntegerGate& g = lstm.gates[which];
+  const LstmSizes& n = lstm.sizes;
+  for (int32_t c = 0; c < n.cells; ++c) {
+    const auto from_input = Saturated<int16_t>(Row(g.input, c, n.inputs, input));
+    gate[c] = Saturated<int16_t>(int64_t{Row(g.recurrent, c, n.outputs, output_state)} + from_input);
+    const int64_t at = span.first + c;
+    if (g.peephole == nullptr || at >= span.end || at % n.outputs >= n.cells) continue;
+    const int32_t product = int32_t{g.peephole[at % n.outputs]} * int32_t{cell_state[c]};
+    gate[c] = Saturated<int16_t>(int64_t{MultiplyHalfAway(product, g.peephole_scale)} + gate[c]);
+  }
+  if (g.layer_norm != nullptr) NormalizeLayer(g, n.cells, gate);
+  constexpr int kGateIntegerBits = 3;
+  for (int32_t c = 0; c < n.cells; ++c) {
+    gate[c] = which == kCellGate ? LstmTanh(gate[c], kGateIntegerBits) : LstmLogistic(gate[c]);
+  }
+}
 
-int16_t Tanh(int16_t x, int integer_bits) {
+// a * b / 2^shift, half away from zero, as 16 bits.
+int16_t Product(int16_t a, int16_t b, int shift) {
+  return static_cast<int16_t>(numerics::RoundingShiftRightHalfAway(int32_t{a} * int32_t{b}, shift));
+}
+
+}  // namespace
+
+int16_t LstmLogistic(int16_t x) noexcept { return numerics::Logistic(numerics::Fixed<int16_t, 3>{x}).raw; }
+
+int16_t LstmTanh(int16_t x, int integer_bits) noexcept {
   switch (integer_bits) {
     case 0:
       return numerics::Tanh(numerics::Fixed<int16_t, 0>{x}).raw;
@@ -69,32 +95,6 @@ int16_t Tanh(int16_t x, int integer_bits) {
       return numerics::Tanh(numerics::Fixed<int16_t, 6>{x}).raw;
   }
 }
-
-void Gate(const LstmInteger& lstm, LstmGate which, const PeepholeSpan& span, const int8_t* input,
-          const int8_t* output_state, const int16_t* cell_state, int16_t* gate) {
-  const LstmIntegerGate& g = lstm.gates[which];
-  const LstmSizes& n = lstm.sizes;
-  for (int32_t c = 0; c < n.cells; ++c) {
-    const auto from_input = Saturated<int16_t>(Row(g.input, c, n.inputs, input));
-    gate[c] = Saturated<int16_t>(int64_t{Row(g.recurrent, c, n.outputs, output_state)} + from_input);
-    const int64_t at = span.first + c;
-    if (g.peephole == nullptr || at >= span.end || at % n.outputs >= n.cells) continue;
-    const int32_t product = int32_t{g.peephole[at % n.outputs]} * int32_t{cell_state[c]};
-    gate[c] = Saturated<int16_t>(int64_t{MultiplyHalfAway(product, g.peephole_scale)} + gate[c]);
-  }
-  if (g.layer_norm != nullptr) NormalizeLayer(g, n.cells, gate);
-  constexpr int kGateIntegerBits = 3;
-  for (int32_t c = 0; c < n.cells; ++c) {
-    gate[c] = which == kCellGate ? Tanh(gate[c], kGateIntegerBits) : Logistic(gate[c]);
-  }
-}
-
-// a * b / 2^shift, half away from zero, as 16 bits.
-int16_t Product(int16_t a, int16_t b, int shift) {
-  return static_cast<int16_t>(numerics::RoundingShiftRightHalfAway(int32_t{a} * int32_t{b}, shift));
-}
-
-}  // namespace
 
 void LstmStepInteger(const LstmInteger& lstm, const PeepholeSpan& span, const int8_t* input, int8_t* output_state,
                      int16_t* cell_state, int16_t* gates, int8_t* hidden) noexcept {
@@ -118,7 +118,7 @@ void LstmStepInteger(const LstmInteger& lstm, const PeepholeSpan& span, const in
   Gate(lstm, kOutputGate, span, input, output_state, cell_state, gate[kOutputGate]);
   const bool projects = lstm.projection.weights != nullptr;
   for (int32_t c = 0; c < n.cells; ++c) {
-    const int16_t activated = Tanh(cell_state[c], 15 + lstm.cell_exponent);
+    const int16_t activated = LstmTanh(cell_state[c], 15 + lstm.cell_exponent);
     const int32_t value = MultiplyHalfAway(int32_t{gate[kOutputGate][c]} * int32_t{activated}, lstm.hidden_scale);
     const int32_t zero_point = projects ? -lstm.hidden_zero_point : lstm.hidden_zero_point;
     (projects ? hidden : output_state)[c] = Saturated<int8_t>(int64_t{value} + zero_point);

@@ -45,6 +45,10 @@ struct PeepholeSpan {
 void LstmStepInteger(const LstmInteger& lstm, const PeepholeSpan& span, const int8_t* input, int8_t* output_state,
                      int16_t* cell_state, int16_t* gates, int8_t* hidden) noexcept;
 
+// The activations of its gates (3 integer bits) and cells (0 to 6).
+int16_t LstmLogistic(int16_t x) noexcept;
+int16_t LstmTanh(int16_t x, int integer_bits) noexcept;
+
 // bias (or 0) + zero_point * sum of each row of weights.
 void FoldZeroPoint(const int8_t* weights, int32_t rows, int32_t columns, int32_t zero_point, const int32_t* bias,
                    int32_t* folded) noexcept;
