@@ -119,18 +119,18 @@ kernels::simd::Matrix8Bit MatrixOf(const PackedCodes& packed, size_t outputs, co
   return matrix;
 }
 
-// Of a filter [taps, channels]; none where two int8 do not hold a difference.
-SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout, size_t channels,
-                          size_t taps, int32_t zero_point) {
-  return SharePacked(weights, channels, KeyOf(taps, zero_point), PackedCache::Layout::kDepthwise, [&] {
+// Of a filter [taps, channels], lane l being channel l % channels; none where two int8 do not hold a difference.
+SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::DepthwiseLayout& layout, size_t lanes,
+                          size_t channels, size_t taps, int32_t zero_point) {
+  return SharePacked(weights, lanes, KeyOf(taps, zero_point), PackedCache::Layout::kDepthwise, [&] {
     const std::vector<int8_t> codes = SignedCodes(weights);
     const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
     PackedCodes packed;
     packed.codes.resize(layout.weight_bytes());
-    packed.sums.resize(channels);
-    for (size_t c = 0; c < channels; ++c) {
+    packed.sums.resize(lanes);
+    for (size_t c = 0; c < lanes; ++c) {
       for (size_t t = 0; t < taps; ++t) {
-        const int32_t difference = codes[t * channels + c] - zero;
+        const int32_t difference = codes[t * channels + c % channels] - zero;
         const auto parts = kernels::simd::WeightParts(difference);
         packed.codes[layout.WeightAt(c, t)] = parts[0];
         packed.sums[c] += static_cast<uint32_t>(difference);
@@ -163,13 +163,14 @@ struct ZeroPoint {
   uint32_t without_sign;  // as the kernels see it
 };
 
-// bias - x_zero * sum of w (kernels/simd/matrix_8bit.h), modulo 2^32; channel c's at place(c).
+// bias - x_zero * sum of w (kernels/simd/matrix_8bit.h), modulo 2^32; sum c's at place(c). There may be more sums than
+// biases, which then repeat.
 template <typename Place>
 AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_t> bias, const ZeroPoint& zero,
                                size_t size, const Place& place) {
   AlignedVector<int32_t> offsets(size);
   for (size_t c = 0; c < packed.sums.size(); ++c) {
-    const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[c]);
+    const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[c % bias.size()]);
     offsets[place(c)] = static_cast<int32_t>(start - zero.without_sign * packed.sums[c]);
   }
   return offsets;
@@ -272,19 +273,23 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
     PackedScales scales;
   };
   const TensorRef& weights = context.Input(1);
-  const kernels::simd::DepthwiseLayout layout(channels, taps);
+  const size_t lanes = kernels::simd::DepthwiseLanes(g);
+  const kernels::simd::DepthwiseLayout layout(lanes, taps);
   if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
   const auto place = [&](size_t c) { return layout.ChannelAt(c); };
   const ZeroPoint zero(context.Input(0));
   const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackDepthwise(weights, layout, channels, taps, product.filter_zero_point);
+  SharedCodes packed = PackDepthwise(weights, layout, lanes, channels, taps, product.filter_zero_point);
   if (packed->codes.empty()) return std::nullopt;
   AlignedVector<int32_t> offsets = Offsets(*packed, bias, zero, layout.padded_channels(), place);
+  std::vector<numerics::ChannelScale> scales(lanes);
+  for (size_t l = 0; l < lanes; ++l) scales[l] = product.scales[l % channels];
   auto state = std::make_shared<const State>(
-      State{std::move(packed), std::move(offsets), PackedScales(product.scales, layout.padded_channels(), place)});
+      State{std::move(packed), std::move(offsets), PackedScales(scales, layout.padded_channels(), place)});
   const PackedCodes& codes = *state->weights;
   const bool has_more = !codes.more_groups.empty();
-  const kernels::simd::Depthwise8Bit filter = {codes.codes.data(),
+  const kernels::simd::Depthwise8Bit filter = {lanes,
+                                               codes.codes.data(),
                                                has_more ? codes.more_codes.data() : nullptr,
                                                has_more ? codes.more_groups.data() : nullptr,
                                                state->offsets.data(),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/simd/image_strip.h"
+
 namespace assay::kernels::simd {
 namespace {
 
@@ -257,39 +259,6 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
   return plan;
 }
 
-// Lines of an image from `first` on, each with what lies left and right of it.
-void FillStrip(const Conv2DGeometry& g, const Gathering& how, const Plan& plan, const uint8_t* image, int64_t first,
-               size_t lines, uint8_t* strip) {
-  const size_t input_w = static_cast<size_t>(g.input_w), left = std::min(static_cast<size_t>(g.pad_w), plan.strip_w);
-  const size_t inside = std::min(input_w, plan.strip_w - left) * how.pixel_bytes;
-  const size_t before = left * how.pixel_bytes, line_bytes = plan.strip_w * how.pixel_bytes;
-  const auto outside = static_cast<int>(how.outside & 0xFF);
-  const Move flip = {how.flip, how.flip};
-  for (size_t l = 0; l < lines; ++l, strip += line_bytes) {
-    const int64_t y = first + static_cast<int64_t>(l);
-    if (y < 0 || y >= g.input_h) {
-      std::memset(strip, outside, line_bytes);
-      continue;
-    }
-    std::memset(strip, outside, before);
-    std::memset(strip + before + inside, outside, line_bytes - before - inside);
-    const uint8_t* from = image + static_cast<size_t>(y) * input_w * how.pixel_bytes;
-    uint8_t* to = strip + before;
-    if (how.flip == 0) {
-      std::memcpy(to, from, inside);
-      continue;
-    }
-    size_t i = 0;
-    for (; i + kMove <= inside; i += kMove) {
-      Move move;
-      std::memcpy(&move, from + i, kMove);
-      move ^= flip;
-      std::memcpy(to + i, &move, kMove);
-    }
-    for (; i < inside; ++i) to[i] = static_cast<uint8_t>(from[i] ^ how.flip);
-  }
-}
-
 // Rows for the matrix kernels, distances in bytes.
 struct WindowRows {
   const uint8_t* data;
@@ -334,7 +303,9 @@ void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how,
         // To the end of the range, of the image and of the strip.
         strip_end = std::min({(pixels.end - 1) / output_w + 1, line - oy + output_h, line + plan.strip_lines});
         const size_t lines = (strip_end - strip_begin - 1) * step_h + static_cast<size_t>(g.filter_h);
-        FillStrip(g, how, plan, image, static_cast<int64_t>(oy * step_h) - g.pad_h, lines, scratch);
+        FillStrip(g,
+                  {plan.pixel_bytes, plan.strip_w, static_cast<uint8_t>(how.flip), static_cast<uint8_t>(how.outside)},
+                  image, static_cast<int64_t>(oy * step_h) - g.pad_h, lines, scratch);
       }
       from = scratch + (line - strip_begin) * step_h * strip_line;
       line_step = strip_line;

@@ -65,6 +65,7 @@ Case Draw(Random& random, bool depthwise) {
   g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
   g.input_c = g.filter_c = random.Chance(0.3) ? 4 * random.Between(1, 30) : random.Between(1, 100);
   g.output_c = random.Chance(0.3) ? 16 * random.Between(1, 9) : random.Between(1, 150);
+  if (depthwise && random.Chance(0.3)) g.input_c = 1 << random.Between(0, 5);
   if (random.Chance(0.2)) g.input_c = g.filter_c = random.Between(1, 4), g.output_c = random.Between(1, 17);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
   g.input_h = random.Between(1, 9), g.input_w = random.Between(1, random.Chance(0.3) ? 40 : 9);
@@ -205,28 +206,32 @@ std::vector<uint8_t> DepthwiseReference(const Case& c) {
 
 std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   const auto channels = static_cast<size_t>(c.g.output_c), taps = static_cast<size_t>(c.g.PatchSize());
-  const DepthwiseLayout layout(channels, taps);
+  const size_t lanes = DepthwiseLanes(c.g);
+  const DepthwiseLayout layout(lanes, taps);
   const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
   std::vector<int8_t> packed(layout.weight_bytes()), more(layout.weight_bytes());
   std::vector<uint8_t> flags(layout.flag_count());
   std::vector<int32_t> offsets(layout.padded_channels());
-  for (size_t o = 0; o < channels; ++o) {
+  for (size_t o = 0; o < lanes; ++o) {
     uint32_t sum = 0;
     for (size_t t = 0; t < taps; ++t) {
-      const int32_t difference = Difference(c, t * channels + o);
+      const int32_t difference = Difference(c, t * channels + o % channels);
       const auto parts = WeightParts(difference);
       packed[layout.WeightAt(o, t)] = parts[0];
       more[layout.WeightAt(o, t)] = parts[1];
       if (parts[1] != 0) flags[layout.FlagAt(o, t)] = 1;
       sum += static_cast<uint32_t>(difference);
     }
-    offsets[layout.ChannelAt(o)] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
+    const auto bias = static_cast<uint32_t>(c.bias[o % channels]);
+    offsets[layout.ChannelAt(o)] = static_cast<int32_t>(bias - zero * sum);
   }
-  const Scales scales(c.scales, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
+  std::vector<ChannelScale> of_lanes;
+  for (size_t o = 0; o < lanes; ++o) of_lanes.push_back(c.scales[o % channels]);
+  const Scales scales(of_lanes, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
   const bool has_more = std::count(flags.begin(), flags.end(), 1) > 0;
   const Depthwise8Bit filter = {
-      packed.data(), has_more ? more.data() : nullptr, has_more ? flags.data() : nullptr, offsets.data(), scales.view(),
-      c.stage};
+      lanes,         packed.data(), has_more ? more.data() : nullptr, has_more ? flags.data() : nullptr, offsets.data(),
+      scales.view(), c.stage};
   std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
   return Guarded(c, [&](uint8_t* out) {
     DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/simd/dot8-inl.h"
+#include "kernels/simd/image_strip.h"
 #include "kernels/simd/requantize-inl.h"
 
 #ifndef ASSAY_KERNELS_SIMD_DEPTHWISE_CONV_2D_ONCE_
@@ -33,6 +34,24 @@ size_t FloatSegmentPixels(size_t taps) {
   constexpr size_t kMostPointers = 2048;
   return std::clamp<size_t>(kMostPointers / std::max<size_t>(taps, 1), 1, kSegmentPixels);
 }
+
+// How several neighbouring pixels are taken at once.
+struct FlatPlan {
+  explicit FlatPlan(const ref::Conv2DGeometry& g) {
+    constexpr size_t kStripBytes = size_t{24} << 10;
+    const size_t reach = static_cast<size_t>(g.filter_h - 1) * static_cast<size_t>(g.dilation_h) + 1;
+    strip_w = static_cast<size_t>(g.output_w) + static_cast<size_t>(g.filter_w - 1) * static_cast<size_t>(g.dilation_w);
+    line_bytes = strip_w * static_cast<size_t>(g.input_c);
+    const size_t fitting = std::max(kStripBytes / line_bytes, reach);
+    rows = std::min((fitting - reach) / static_cast<size_t>(g.stride_h) + 1, static_cast<size_t>(g.output_h));
+    strip_bytes = ((rows - 1) * static_cast<size_t>(g.stride_h) + reach) * line_bytes;
+  }
+  size_t strip_w, line_bytes;
+  size_t rows;  // of output that one strip serves
+  size_t strip_bytes;
+};
+
+size_t PointerBytes(size_t taps) { return kSegmentPixels * TapGroups(taps) * kTaps * sizeof(uint8_t*); }
 
 }  // namespace
 }  // namespace assay::kernels::simd
@@ -152,7 +171,7 @@ void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
   constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
   Chunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
   while (chunk.channel < segment.channels) {
-    const size_t width = ChunkWidth(segment.channels - chunk.channel, kFull);
+    const size_t width = ChunkWidth(f.lanes - chunk.channel, kFull);
     chunk.count = std::min(width, segment.channels - chunk.channel);
     if (f.more_groups != nullptr &&
         std::any_of(chunk.more_groups, chunk.more_groups + segment.groups, [](uint8_t flag) { return flag != 0; })) {
@@ -185,14 +204,63 @@ SegmentFn FindSegmentFn(numerics::Rounding rounding, size_t groups) {
   return nullptr;
 }
 
+// Neighbouring pixels as the lanes of one: the strip's lines have them side by side for every tap.
+void ComputeFlat(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
+                 const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
+  const FlatPlan plan(g);
+  const auto channels = static_cast<size_t>(g.input_c), output_h = static_cast<size_t>(g.output_h);
+  const size_t line_out = static_cast<size_t>(g.output_w) * channels;
+  const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w), groups = TapGroups(taps);
+  const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
+  uint8_t* strip = scratch + PointerBytes(taps);
+  const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
+  const ImageStrip how = {channels, plan.strip_w, flip, static_cast<uint8_t>(outside_code ^ flip)};
+  const SegmentFn compute = FindSegmentFn(FastestRounding(f.stage), groups);
+  Segment segment = {pointers, 0, groups, UINTPTR_MAX, /*flip=*/0, output + rows.begin * line_out, f.lanes};
+  size_t strip_begin = 0, strip_end = 0;
+  for (size_t row = rows.begin; row < rows.end; ++row) {
+    const size_t oy = row % output_h, step_h = static_cast<size_t>(g.stride_h);
+    if (row >= strip_end) {
+      strip_begin = row;
+      strip_end = std::min({rows.end, row - oy + output_h, row + plan.rows});
+      const size_t lines =
+          (strip_end - row - 1) * step_h + static_cast<size_t>(g.filter_h - 1) * static_cast<size_t>(g.dilation_h) + 1;
+      FillStrip(g, how, input + row / output_h * static_cast<size_t>(g.ImageSize()),
+                static_cast<int64_t>(oy * step_h) - g.pad_h, lines, strip);
+    }
+    const uint8_t* from = strip + (row - strip_begin) * step_h * plan.line_bytes;
+    for (size_t done = 0; done < line_out;) {
+      // Whole vectors, then what is left of the line.
+      const size_t whole = (line_out - done) / f.lanes;
+      segment.pixels = std::min(std::max<size_t>(whole, 1), kSegmentPixels);
+      segment.channels = whole > 0 ? f.lanes : line_out - done;
+      size_t t = 0;
+      for (; t < groups * kTaps; ++t) {
+        const size_t tap = std::min(t, taps - 1);  // where no tap is, weights are 0
+        const size_t ky = tap / static_cast<size_t>(g.filter_w), kx = tap % static_cast<size_t>(g.filter_w);
+        const uint8_t* first = from + ky * static_cast<size_t>(g.dilation_h) * plan.line_bytes +
+                               kx * static_cast<size_t>(g.dilation_w) * channels + done;
+        for (size_t p = 0; p < segment.pixels; ++p) pointers[p * groups * kTaps + t] = first + p * f.lanes;
+      }
+      compute(f, segment);
+      const size_t bytes = segment.pixels * segment.channels;
+      segment.out += bytes;
+      done += bytes;
+    }
+  }
+}
+
 void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
              const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
+  if (f.lanes != static_cast<size_t>(g.input_c)) {
+    return ComputeFlat(g, input, is_signed, outside_code, f, rows, scratch, output);
+  }
   const auto channels = static_cast<size_t>(g.input_c);
   const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
   const size_t groups = TapGroups(taps);
   const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
-  uint8_t* outside = scratch + kSegmentPixels * groups * kTaps * sizeof(uint8_t*);
+  uint8_t* outside = scratch + PointerBytes(taps);
   std::memset(outside, outside_code, channels + 64);
   for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
   const size_t image = static_cast<size_t>(g.ImageSize());
@@ -405,10 +473,10 @@ namespace assay::kernels::simd {
 HWY_EXPORT(VectorBytes);
 HWY_EXPORT(Compute);
 
-DepthwiseLayout::DepthwiseLayout(size_t channels, size_t taps) noexcept
-    : channels_(channels), groups_(TapGroups(taps)), full_width_(HWY_DYNAMIC_DISPATCH(VectorBytes)()) {
-  for (size_t c = 0; c < channels;) {
-    const size_t width = ChunkWidth(channels - c, full_width_);
+DepthwiseLayout::DepthwiseLayout(size_t lanes, size_t taps) noexcept
+    : channels_(lanes), groups_(TapGroups(taps)), full_width_(HWY_DYNAMIC_DISPATCH(VectorBytes)()) {
+  for (size_t c = 0; c < lanes;) {
+    const size_t width = ChunkWidth(lanes - c, full_width_);
     padded_channels_ += width;
     c += width;
     ++chunks_;
@@ -441,9 +509,23 @@ size_t DepthwiseLayout::WeightAt(size_t c, size_t t) const noexcept {
 
 size_t DepthwiseLayout::FlagAt(size_t c, size_t t) const noexcept { return Find(c).chunk * groups_ + t / kTaps; }
 
+size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept {
+  const size_t full = HWY_DYNAMIC_DISPATCH(VectorBytes)(), channels = static_cast<size_t>(g.input_c);
+  if (g.stride_w != 1 || channels >= full || full % channels != 0) return channels;
+  if (static_cast<size_t>(g.output_w) * channels < full) return channels;
+  // Far apart taps would make strips of mostly what nobody reads.
+  constexpr int64_t kMostReach = 64;
+  constexpr size_t kMostStripBytes = size_t{256} << 10;
+  const auto reaches = [](int64_t filter, int64_t dilation) { return (filter - 1) * dilation >= kMostReach; };
+  if (reaches(g.filter_h, g.dilation_h) || reaches(g.filter_w, g.dilation_w)) return channels;
+  return FlatPlan(g).strip_bytes <= kMostStripBytes ? full : channels;
+}
+
 size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept {
-  const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  return kSegmentPixels * TapGroups(taps) * kTaps * sizeof(uint8_t*) + static_cast<size_t>(g.input_c) + 64;
+  constexpr size_t kBehind = 64;  // a vector may reach beyond what it needs
+  const size_t pointers = PointerBytes(static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w));
+  const auto channels = static_cast<size_t>(g.input_c);
+  return pointers + kBehind + (DepthwiseLanes(g) != channels ? FlatPlan(g).strip_bytes : channels);
 }
 
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,

@@ -12,15 +12,19 @@
 
 namespace assay::kernels::simd {
 
+// Few channels fill no vector: where the stride allows, several neighbouring pixels do, and lane l holds channel
+// l % channels. Gives the number of lanes for which weights, offsets and scales are laid out; else the channels.
+size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept;
+
 // Interleaving changes the order of channels; arrays per channel and weights are stored in the order in which the
 // chosen instruction set meets them. One for each target: pack after the target is chosen.
 class DepthwiseLayout {
  public:
-  DepthwiseLayout(size_t channels, size_t taps) noexcept;
+  DepthwiseLayout(size_t lanes, size_t taps) noexcept;
   size_t padded_channels() const { return padded_channels_; }  // of arrays per channel
   size_t weight_bytes() const { return weight_bytes_; }
   size_t flag_count() const { return chunks_ * groups_; }  // of Depthwise8Bit::more_groups
-  // Where channel c's entry of a padded array is, its weight of tap t, and the flag of that.
+  // Where lane c's entry of a padded array is, its weight of tap t, and the flag of that.
   size_t ChannelAt(size_t c) const noexcept;
   size_t WeightAt(size_t c, size_t t) const noexcept;
   size_t FlagAt(size_t c, size_t t) const noexcept;
@@ -37,6 +41,7 @@ class DepthwiseLayout {
 };
 
 struct Depthwise8Bit {
+  size_t lanes;           // DepthwiseLanes
   const int8_t* weights;  // by DepthwiseLayout
   // What int8 does not hold of the differences to the zero point, by DepthwiseLayout too, and for which groups of taps
   // it is not 0. Null where it is 0 throughout.
