@@ -46,6 +46,7 @@ ClassMapping FindClassMapping(const std::vector<int32_t>& wanted, const std::vec
   if (classes > kMaxPermutedClasses) return mapping;
   // Greedy assignment: the most frequent pairs first, each class once.
   std::vector<std::pair<int64_t, std::pair<int32_t, int32_t>>> order;
+  order.reserve(pairs.size());
   for (const auto& [pair, n] : pairs) order.emplace_back(n, pair);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<int32_t> to(static_cast<size_t>(classes), -1);

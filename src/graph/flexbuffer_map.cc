@@ -36,6 +36,7 @@ class Reader {
     return value;
   }
   int64_t Int(uint64_t at, uint8_t width) const {
+    ASSAY_CHECK(width >= 1 && width <= 8);
     const int unused = 64 - 8 * width;
     return static_cast<int64_t>(UInt(at, width) << unused) >> unused;
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "graph/attributes.h"
@@ -25,9 +26,18 @@ class Constant {
   Constant() = default;
   Constant(std::span<const uint8_t> bytes, std::shared_ptr<const void> owner)
       : bytes_(bytes), owner_(std::move(owner)) {}
-  static Constant Own(std::vector<uint8_t> bytes) {
-    auto owned = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
-    return Constant({owned->data(), owned->size()}, owned);
+  template <typename T = uint8_t>
+  static Constant Own(std::vector<T> values) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    auto owned = std::make_shared<const std::vector<T>>(std::move(values));
+    return Constant({reinterpret_cast<const uint8_t*>(owned->data()), owned->size() * sizeof(T)}, owned);
+  }
+  // Weights of a source file that `owner` holds open. Few bytes are copied: a bias, which outlives the kernels that are
+  // rearranged, shall not keep the whole file in memory.
+  static Constant OfFile(std::span<const uint8_t> bytes, std::shared_ptr<const void> owner) {
+    constexpr size_t kCopied = size_t{1} << 16;
+    return bytes.size() <= kCopied ? Own(std::vector<uint8_t>(bytes.begin(), bytes.end()))
+                                   : Constant(bytes, std::move(owner));
   }
   std::span<const uint8_t> bytes() const { return bytes_; }
   // The first `count` bytes, sharing the same memory.

@@ -52,9 +52,9 @@ void GrowingHistogram::Grow() {
   // Bin pairs merge towards zero, which stays the border between the two middle bins.
   std::vector<int64_t> wider(kBins, 0);
   for (int i = 0; i < kBins; ++i) {
-    const int from_zero = i - kBins / 2;
+    const int from_zero = i - kMiddle;
     const int to = from_zero >= 0 ? from_zero / 2 : -((-from_zero + 1) / 2);
-    wider[static_cast<size_t>(to + kBins / 2)] += counts_[static_cast<size_t>(i)];
+    wider[static_cast<size_t>(to + kMiddle)] += counts_[static_cast<size_t>(i)];
   }
   counts_ = std::move(wider);
   width_ *= 2;
@@ -65,9 +65,9 @@ void GrowingHistogram::Fit(float magnitude) {
     counts_.assign(kBins, 0);
     int exponent = -120;
     if (magnitude > 0) std::frexp(magnitude, &exponent);
-    width_ = std::ldexp(1.0, std::max(exponent, -120)) / (kBins / 2);
+    width_ = std::ldexp(1.0, std::max(exponent, -120)) / kMiddle;
   }
-  while (static_cast<double>(magnitude) >= width_ * (kBins / 2)) Grow();
+  while (static_cast<double>(magnitude) >= width_ * kMiddle) Grow();
 }
 
 void GrowingHistogram::Add(std::span<const float> values) {
@@ -81,7 +81,7 @@ void GrowingHistogram::Add(std::span<const float> values) {
   for (const float value : values) {
     if (!std::isfinite(value)) continue;
     min_ = std::min(min_, value), max_ = std::max(max_, value);
-    const auto bin = static_cast<int>(std::floor(static_cast<double>(value) / width_)) + kBins / 2;
+    const auto bin = static_cast<int>(std::floor(static_cast<double>(value) / width_)) + kMiddle;
     ++counts_[static_cast<size_t>(std::clamp(bin, 0, kBins - 1))];
     ++count_;
   }
@@ -107,7 +107,7 @@ double GrowingHistogram::Quantile(double share) const {
   for (int i = 0; i < kBins && !counts_.empty(); ++i) {
     seen += static_cast<double>(counts_[static_cast<size_t>(i)]);
     if (seen >= wanted && seen > 0) {
-      return std::clamp((i + 1 - kBins / 2) * width_, static_cast<double>(min_), static_cast<double>(max_));
+      return std::clamp((i + 1 - kMiddle) * width_, static_cast<double>(min_), static_cast<double>(max_));
     }
   }
   return count_ > 0 ? static_cast<double>(max_) : 0;
@@ -119,7 +119,7 @@ std::vector<int64_t> GrowingHistogram::Resample(double low, double high, int bin
   for (int i = 0; i < kBins && !counts_.empty(); ++i) {
     if (counts_[static_cast<size_t>(i)] == 0) continue;
     const double center =
-        std::clamp((i + 0.5 - kBins / 2) * width_, static_cast<double>(min_), static_cast<double>(max_));
+        std::clamp((i + 0.5 - kMiddle) * width_, static_cast<double>(min_), static_cast<double>(max_));
     const int bin = step > 0 ? static_cast<int>(std::floor((center - low) / step)) : 0;
     out[static_cast<size_t>(std::clamp(bin, 0, bins - 1))] += counts_[static_cast<size_t>(i)];
   }

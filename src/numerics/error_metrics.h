@@ -53,7 +53,7 @@ class GrowingHistogram {
   std::vector<int64_t> Resample(double low, double high, int bins) const;
 
  private:
-  static constexpr int kBins = 4096;  // half of them below zero
+  static constexpr int kBins = 4096, kMiddle = kBins / 2;  // half of them below zero
   void Grow();
   void Fit(float magnitude);
 

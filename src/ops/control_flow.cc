@@ -175,8 +175,9 @@ RunFn PrepareWhile(PrepareContext& context) {
       cond.tensors[static_cast<size_t>(cond.outputs[0])].dtype != DType::kBool) {
     throw InputError("cond (subgraph {}) does not take {} inputs and give one bool", a.cond_subgraph_index, num_inputs);
   }
-  std::vector<Shape> input_shapes;
   const std::vector<const TensorRef*> inputs = InputsFrom(context, 0, num_inputs);
+  std::vector<Shape> input_shapes;
+  input_shapes.reserve(inputs.size());
   for (const TensorRef* input : inputs) input_shapes.push_back(input->shape);
   Shapes shapes = context.subgraphs().OutputShapes(a.body_subgraph_index, inputs);
   if (shapes != input_shapes) shapes.reset();

@@ -9,7 +9,6 @@
 namespace assay::ops {
 namespace {
 
-using kernels::ref::ChannelAxis;
 using kernels::ref::Dequantizer;
 using numerics::Engine;
 

@@ -118,6 +118,9 @@ class PrepareContext {
 
   virtual SubgraphRunner& subgraphs() const = 0;
 
+  // True where only shapes are asked for and Run never comes: weights need not be packed.
+  virtual bool shapes_only() const { return false; }
+
   // How many threads RunContext::pool will have.
   virtual int threads() const { return 1; }
 

@@ -197,14 +197,15 @@ bool HasConstantOperands(const PrepareContext& context) {
 }
 
 bool HasDepthwiseForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g) {
-  return kernels::simd::UsesVectors() && g.output_c == g.input_c && HasConstantOperands(context);
+  return !context.shapes_only() && kernels::simd::UsesVectors() && g.output_c == g.input_c &&
+         HasConstantOperands(context);
 }
 
 // Whether a matrix kernel whose packed weights have `packed` values serves a convolution.
 bool HasMatrixForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g, size_t packed) {
   const auto values = static_cast<size_t>(g.output_c) * static_cast<size_t>(g.PatchSize());
-  return kernels::simd::UsesVectors() && g.filter_c == g.input_c && g.PatchSize() > 0 && HasConstantOperands(context) &&
-         IsWorthPacking(packed, values);
+  return !context.shapes_only() && kernels::simd::UsesVectors() && g.filter_c == g.input_c && g.PatchSize() > 0 &&
+         HasConstantOperands(context) && IsWorthPacking(packed, values);
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 namespace assay::ops {
 namespace {
 
-using kernels::ref::ChannelAxis;
 using kernels::ref::CodeOf;
 using kernels::ref::Requantizer;
 using numerics::Engine;

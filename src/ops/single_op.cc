@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kMaxElements = int64_t{1} << 36;
 constexpr uint64_t kMaxBytes = uint64_t{8} << 30;
 
-// 64-byte aligned memory of a value.
+// 64-byte aligned working memory.
 class Buffer {
  public:
   explicit Buffer(uint64_t bytes) : bytes_(bytes + 2 * kAlignment) {}
@@ -43,12 +43,16 @@ struct State {
   graph::Model empty_model;
   std::vector<TensorRef> inputs, outputs;
   std::vector<bool> input_known, output_known, shape_known;
-  std::vector<std::unique_ptr<Buffer>> values;  // of the outputs
+  std::vector<std::vector<uint8_t>> values;  // of the outputs
   std::vector<std::unique_ptr<Buffer>> scratch;
   std::vector<uint64_t> scratch_bytes;
   NoSubgraphs subgraphs;
 
-  void GiveMemory(size_t i) { outputs[i].data = (values[i] = std::make_unique<Buffer>(outputs[i].bytes))->data(); }
+  void GiveMemory(size_t i) {
+    values[i].reserve(1);  // kernels want an address, of nothing too
+    values[i].assign(outputs[i].bytes, 0);
+    outputs[i].data = values[i].data();
+  }
   void Shape(int i, assay::Shape shape) {
     if (i < 0 || static_cast<size_t>(i) >= outputs.size()) throw InputError("output {} is missing", i);
     TensorRef& output = outputs[static_cast<size_t>(i)];
@@ -62,7 +66,7 @@ struct State {
 
 class SinglePrepare final : public PrepareContext {
  public:
-  explicit SinglePrepare(State& state) : s_(state) {}
+  SinglePrepare(State& state, bool shapes_only) : s_(state), shapes_only_(shapes_only) {}
   const graph::Operator& op() const override { return s_.op; }
   const graph::Model& model() const override { return s_.empty_model; }
   const numerics::Profile& profile() const override { return numerics::FindProfile("reference"); }
@@ -87,6 +91,7 @@ class SinglePrepare final : public PrepareContext {
     s_.output_known[static_cast<size_t>(i)] = true;
   }
   SubgraphRunner& subgraphs() const override { return s_.subgraphs; }
+  bool shapes_only() const override { return shapes_only_; }
   int AddScratch(uint64_t bytes) override {
     if (bytes > kMaxBytes) throw InputError("needs {} bytes of working memory", bytes);
     s_.scratch_bytes.push_back(bytes);
@@ -95,6 +100,7 @@ class SinglePrepare final : public PrepareContext {
 
  private:
   State& s_;
+  bool shapes_only_;
 };
 
 class SingleRun final : public RunContext {
@@ -167,7 +173,7 @@ std::vector<SingleOpOutput> ApplySingleOp(const graph::Operator& op, std::span<c
   s.values.resize(outputs.size());
   RunFn body;
   try {
-    SinglePrepare prepare(s);
+    SinglePrepare prepare(s, !run);
     body = row->prepare(prepare);
   } catch (const ValueNotKnownYet&) {
     return std::vector<SingleOpOutput>(outputs.size());
@@ -178,7 +184,7 @@ std::vector<SingleOpOutput> ApplySingleOp(const graph::Operator& op, std::span<c
   if (run && all_known && !done && body) {
     for (const uint64_t bytes : s.scratch_bytes) s.scratch.push_back(std::make_unique<Buffer>(bytes));
     for (size_t i = 0; i < outputs.size(); ++i) {
-      if (s.shape_known[i] && s.values[i] == nullptr) s.GiveMemory(i);
+      if (s.shape_known[i] && !s.output_known[i]) s.GiveMemory(i);
     }
     body(SingleRun(s));
     s.output_known.assign(outputs.size(), true);
@@ -188,7 +194,7 @@ std::vector<SingleOpOutput> ApplySingleOp(const graph::Operator& op, std::span<c
     if (s.shape_known[i]) results[i].shape = s.outputs[i].shape;
     if (!s.output_known[i]) continue;
     results[i].is_known = true;
-    results[i].value.assign(s.outputs[i].data, s.outputs[i].data + s.outputs[i].bytes);
+    results[i].value = std::move(s.values[i]);
   }
   return results;
 }

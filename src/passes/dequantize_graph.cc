@@ -18,12 +18,6 @@ bool IsQuantized(const Tensor& tensor) {
   return IsQuantizedInteger(tensor.dtype) && tensor.quantization.is_quantized();
 }
 
-graph::Constant FloatConstant(const std::vector<float>& values) {
-  std::vector<uint8_t> bytes(values.size() * sizeof(float));
-  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-  return graph::Constant::Own(std::move(bytes));
-}
-
 void MakeFloat(Tensor& tensor) {
   if (tensor.sparsity.has_value() && tensor.data.has_value()) {
     throw InputError("tensor '{}' is stored sparsely and quantized, which has no float form", tensor.name);
@@ -32,7 +26,8 @@ void MakeFloat(Tensor& tensor) {
     throw InputError("tensor '{}' is quantized blockwise, which has no float form", tensor.name);
   }
   if (tensor.data.has_value()) {
-    tensor.data = FloatConstant(RealValues(tensor.dtype, tensor.data->bytes(), tensor.shape, tensor.quantization));
+    tensor.data =
+        graph::Constant::Own(RealValues(tensor.dtype, tensor.data->bytes(), tensor.shape, tensor.quantization));
   }
   tensor.dtype = DType::kFloat32;
   tensor.quantization = {};
@@ -80,7 +75,7 @@ Tensor FloatBias(const Subgraph& before, const Operator& op, const Tensor& bias)
   } else {
     values = RealValues(bias.dtype, bias.data->bytes(), bias.shape, bias.quantization);
   }
-  out.data = FloatConstant(values);
+  out.data = graph::Constant::Own(values);
   out.dtype = DType::kFloat32;
   out.quantization = {};
   return out;
@@ -168,7 +163,7 @@ void Convert(const Subgraph& before, Subgraph& after) {
       after.tensors.push_back(is_bias ? FloatBias(before, op, *tensor) : *tensor);
       Tensor& copy = after.tensors.back();
       if (!is_bias) {
-        copy.data = FloatConstant(RealValues(copy.dtype, copy.data->bytes(), copy.shape, copy.quantization));
+        copy.data = graph::Constant::Own(RealValues(copy.dtype, copy.data->bytes(), copy.shape, copy.quantization));
         copy.dtype = DType::kFloat32;
         copy.quantization = {};
       }

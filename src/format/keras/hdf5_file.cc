@@ -136,7 +136,7 @@ graph::Constant Slice(std::span<const uint8_t> whole, const std::shared_ptr<cons
   if (offset > whole.size() || count > whole.size() - offset) {
     throw InputError("dataset '{}' lies outside of the file", path);
   }
-  return {whole.subspan(offset, count), owner};
+  return graph::Constant::OfFile(whole.subspan(offset, count), owner);
 }
 
 Hdf5File Parse(const std::string& text, std::span<const uint8_t> file, const std::shared_ptr<const void>& file_owner,

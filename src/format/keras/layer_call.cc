@@ -68,6 +68,8 @@ void WeightBag::CheckAllTaken() const {
   }
 }
 
+namespace {
+
 std::vector<float> ToFloats(const Weight& weight) {
   const auto bytes = weight.data.bytes();
   const auto count = static_cast<size_t>(weight.shape.NumElements());
@@ -104,6 +106,12 @@ std::vector<float> ToFloats(const Weight& weight) {
   }
   return values;
 }
+
+std::span<const float> ValuesOf(const graph::Constant& constant) {
+  return {reinterpret_cast<const float*>(constant.bytes().data()), constant.bytes().size() / sizeof(float)};
+}
+
+}  // namespace
 
 std::vector<float> PermuteValues(std::span<const float> values, const Shape& shape, const std::vector<int>& order) {
   const int rank = shape.rank();
@@ -246,13 +254,19 @@ std::vector<int32_t> LayerCall::Sizes(const char* key, size_t count, std::option
   return list;
 }
 
-std::vector<float> LayerCall::Floats(std::string_view name, const Shape& shape) {
+graph::Constant LayerCall::FloatWeight(std::string_view name, const Shape& shape) {
   const Weight& weight = weights.Take(name, within);
   if (weight.shape != shape) {
     throw InputError("its weight '{}' has the shape {}, its config asks for {}", weight.Name(), weight.shape.ToString(),
                      shape.ToString());
   }
-  return ToFloats(weight);
+  const bool is_aligned = reinterpret_cast<uintptr_t>(weight.data.bytes().data()) % alignof(float) == 0;
+  return weight.dtype == DType::kFloat32 && is_aligned ? weight.data : graph::Constant::Own(ToFloats(weight));
+}
+
+std::vector<float> LayerCall::Floats(std::string_view name, const Shape& shape) {
+  const graph::Constant weight = FloatWeight(name, shape);
+  return {ValuesOf(weight).begin(), ValuesOf(weight).end()};
 }
 
 Id LayerCall::Permuted(std::string_view name, const Shape& shape, const std::vector<int>& order,
@@ -260,12 +274,13 @@ Id LayerCall::Permuted(std::string_view name, const Shape& shape, const std::vec
   std::vector<int32_t> dims;
   dims.reserve(order.size());
   for (const int axis : order) dims.push_back(shape[axis]);
-  return g.Floats(as, Shape(dims), PermuteValues(Floats(name, shape), shape, order));
+  const graph::Constant weight = FloatWeight(name, shape);
+  return g.Floats(as, Shape(dims), PermuteValues(ValuesOf(weight), shape, order));
 }
 
 Id LayerCall::Constant(std::string_view name, const Shape& shape, const std::string& as,
                        std::optional<Shape> as_shape) {
-  return g.Floats(as, as_shape.value_or(shape), Floats(name, shape));
+  return g.ConstantBytes(as, DType::kFloat32, as_shape.value_or(shape), FloatWeight(name, shape));
 }
 
 Id LayerCall::ToChannelsLast(Id x) {

@@ -79,7 +79,7 @@ class LayerCall {
   std::vector<int32_t> IntList(const char* key) const;
   bool ChannelsFirst() const { return Text("data_format", "channels_last") == "channels_first"; }
 
-  // ---- weights as constants
+  // ---- weights as constants; each throws InputError where the weight has another shape
   std::vector<float> Floats(std::string_view name, const Shape& shape);
   // The weight with its dimensions in another order.
   Id Permuted(std::string_view name, const Shape& shape, const std::vector<int>& order, const std::string& as);
@@ -94,10 +94,11 @@ class LayerCall {
   Id ToChannelsLast(Id x);
   Id FromChannelsLast(Id x);
 
+  // The weight's values as float32, in the memory of the file where they are that already.
+  graph::Constant FloatWeight(std::string_view name, const Shape& shape);
   [[noreturn]] void Unsupported(const std::string& what) const;
 };
 
-std::vector<float> ToFloats(const Weight& weight);
 // Row-major values with their dimensions in another order: out dimension i is dimension order[i].
 std::vector<float> PermuteValues(std::span<const float> values, const Shape& shape, const std::vector<int>& order);
 

@@ -51,12 +51,6 @@ bool IsRandom(BuiltinOp code) {
 
 }  // namespace
 
-graph::Constant FloatConstant(std::span<const float> values) {
-  std::vector<uint8_t> bytes(values.size() * sizeof(float));
-  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-  return graph::Constant::Own(std::move(bytes));
-}
-
 std::vector<float> FloatsOf(const graph::Tensor& constant) {
   ASSAY_CHECK(constant.data.has_value() && constant.dtype == DType::kFloat32);
   const auto bytes = constant.data->bytes();
@@ -137,20 +131,19 @@ Id GraphBuilder::ConstantBytes(const std::string& name, DType dtype, Shape shape
   return id;
 }
 
-Id GraphBuilder::Floats(const std::string& name, Shape shape, std::span<const float> values) {
-  return ConstantBytes(name, DType::kFloat32, std::move(shape), FloatConstant(values));
+Id GraphBuilder::Floats(const std::string& name, Shape shape, std::vector<float> values) {
+  return ConstantBytes(name, DType::kFloat32, std::move(shape), graph::Constant::Own(std::move(values)));
 }
 
 Id GraphBuilder::Doubles(const std::string& name, Shape shape, std::vector<double> values) {
-  const std::vector<float> rounded(values.begin(), values.end());
-  return ConstantBytes(name, DType::kFloat32, std::move(shape), FloatConstant(rounded).WithExact(std::move(values)));
+  std::vector<float> rounded(values.begin(), values.end());
+  return ConstantBytes(name, DType::kFloat32, std::move(shape),
+                       graph::Constant::Own(std::move(rounded)).WithExact(std::move(values)));
 }
 
 Id GraphBuilder::Ints(const std::string& name, std::span<const int32_t> values) {
-  std::vector<uint8_t> bytes(values.size() * sizeof(int32_t));
-  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
   return ConstantBytes(name, DType::kInt32, {static_cast<int32_t>(values.size())},
-                       graph::Constant::Own(std::move(bytes)));
+                       graph::Constant::Own(std::vector<int32_t>(values.begin(), values.end())));
 }
 
 Id GraphBuilder::IntScalar(const std::string& name, int32_t value) {
@@ -383,6 +376,7 @@ void GraphBuilder::SetKind(Id id, const Kind& kind) {
   if (kind.low == kind.high) return;
   ASSAY_CHECK(kind.low.rank() == kind.high.rank());
   std::vector<int32_t> signature;
+  signature.reserve(static_cast<size_t>(kind.low.rank()));
   for (int d = 0; d < kind.low.rank(); ++d) signature.push_back(kind.low[d] == kind.high[d] ? kind.low[d] : -1);
   tensor.shape_signature = std::move(signature);
   high_[open_.back()][id] = kind.high;

@@ -73,10 +73,10 @@ class GraphBuilder {
   // -1 marks an open dimension.
   Id Input(const std::string& name, DType dtype, const std::vector<int32_t>& dims);
   Id ConstantBytes(const std::string& name, DType dtype, Shape shape, graph::Constant data);
-  Id Floats(const std::string& name, Shape shape, std::span<const float> values);
+  Id Floats(const std::string& name, Shape shape, std::vector<float> values);
   // Rounded to float32; passes that fold them know what they were.
   Id Doubles(const std::string& name, Shape shape, std::vector<double> values);
-  Id Scalar(const std::string& name, float value) { return Floats(name, {}, std::span<const float>(&value, 1)); }
+  Id Scalar(const std::string& name, float value) { return Floats(name, {}, {value}); }
   Id Ints(const std::string& name, std::span<const int32_t> values);
   Id Ints(const std::string& name, std::initializer_list<int32_t> values) {
     return Ints(name, std::span<const int32_t>(values.begin(), values.size()));
@@ -170,8 +170,6 @@ class GraphBuilder {
 // The format's version of the op that its operands and options need, for float models.
 int32_t FloatOpVersion(const graph::Subgraph& subgraph, const graph::Operator& op);
 
-// Bytes of a value list as a constant.
-graph::Constant FloatConstant(std::span<const float> values);
 std::vector<float> FloatsOf(const graph::Tensor& constant);  // a float32 constant's values
 
 }  // namespace assay::lowering

@@ -211,7 +211,8 @@ Bundle Bundle::FromIndex(std::span<const uint8_t> index, const std::string& pref
       bundle.header_ = ParseBundleHeader(bytes);
       has_header = true;
     } else {
-      bundle.entries_[key] = InContext([&] { return "entry '" + key + "'"; }, [&] { return ParseBundleEntry(bytes); });
+      bundle.entries_[key] =
+          InContext([&entry = key] { return "entry '" + entry + "'"; }, [&] { return ParseBundleEntry(bytes); });
     }
   }
   if (!has_header) throw InputError("it has no header");
@@ -266,7 +267,7 @@ VariableValue Bundle::Read(const std::string& key) {
                      }
                      // Values follow each other without gaps; kernels want elements at multiples of their size.
                      const bool is_aligned = reinterpret_cast<uintptr_t>(data.data()) % element == 0;
-                     value.data = is_aligned ? graph::Constant(data, shard)
+                     value.data = is_aligned ? graph::Constant::OfFile(data, shard)
                                              : graph::Constant::Own(std::vector<uint8_t>(data.begin(), data.end()));
                      return value;
                    });

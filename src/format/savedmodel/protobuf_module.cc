@@ -159,6 +159,7 @@ std::vector<TensorInfo> InfosOf(const List& from) {
     by_key[entry.key()] = {entry.key(), info.name(), info.dtype(), ShapeOf(info.tensor_shape())};
   }
   std::vector<TensorInfo> list;
+  list.reserve(by_key.size());
   for (auto& [key, info] : by_key) list.push_back(std::move(info));
   return list;
 }

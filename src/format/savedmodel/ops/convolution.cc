@@ -26,6 +26,7 @@ std::vector<int32_t> PerDimension(const Call& c, const char* attr, int rank, boo
   if (given.empty()) given.assign(static_cast<size_t>(rank), 1);
   if (given.size() != static_cast<size_t>(rank)) throw InputError("its {} has {} numbers", attr, given.size());
   std::vector<int32_t> values;
+  values.reserve(given.size());
   for (const int64_t value : given) values.push_back(Checked(value, attr));
   if (channels_first) std::rotate(values.begin() + 1, values.begin() + 2, values.end());
   return values;
@@ -260,7 +261,7 @@ void FusedBatchNorm(Call& c) {
   }
   c.Return(g.Add(c.name, g.Mul(c.name + "/scaled", x, factor), offset));
   // The statistics that it hands on, and what only training uses.
-  for (int i = 0; i < 2; ++i) c.results.push_back(c.inputs[static_cast<size_t>(3 + i)]);
+  for (const size_t i : {size_t{3}, size_t{4}}) c.results.push_back(c.inputs[i]);
   for (int i = 0; i < 3; ++i) c.results.emplace_back();
 }
 

@@ -1,5 +1,6 @@
 // Products of matrices, and Einstein's sums as those.
 #include <algorithm>
+#include <numeric>
 
 #include "format/savedmodel/node_call.h"
 
@@ -9,8 +10,8 @@ namespace {
 using graph::kNoTensor;
 
 std::vector<int32_t> SwapLast(int rank) {
-  std::vector<int32_t> permutation;
-  for (int i = 0; i < rank; ++i) permutation.push_back(i);
+  std::vector<int32_t> permutation(static_cast<size_t>(rank));
+  std::iota(permutation.begin(), permutation.end(), 0);
   std::swap(permutation[static_cast<size_t>(rank - 1)], permutation[static_cast<size_t>(rank - 2)]);
   return permutation;
 }
