@@ -1,13 +1,18 @@
 #include "kernels/simd/elementwise.h"
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/elementwise.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
 namespace {  // other files use the same names for other things
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 // The compiler makes the vectors: what is needed of it is that operands do not overlap and that the functor's values
 // are known not to change.
@@ -15,6 +20,34 @@ template <typename In, typename Out, typename F>
 HWY_INLINE void MapLoop(const In* HWY_RESTRICT x, Out* HWY_RESTRICT y, size_t count, const F& f) {
   const F g = f;
   for (size_t i = 0; i < count; ++i) y[i] = static_cast<Out>(g(x[i]));
+}
+
+// ADD of whole vectors of codes; gives how many it took. Sums are right modulo 2^32, which is all that the rule looks
+// at.
+template <typename T>
+HWY_INLINE size_t AddCodes(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, T* HWY_RESTRICT y, size_t count,
+                           const ref::AddXnnpack& f) {
+  const hn::CappedTag<int32_t, 16> d;
+  const hn::Rebind<T, decltype(d)> d_codes;
+  const hn::Repartition<uint8_t, decltype(d)> d8;
+  constexpr size_t kLanes = hn::MaxLanes(d), kStep = 4 * kLanes;
+  const uint32_t offset = (uint32_t{1} << (f.shift - 1)) -
+                          static_cast<uint32_t>(f.a_zero_point) * static_cast<uint32_t>(f.a_multiplier) -
+                          static_cast<uint32_t>(f.b_zero_point) * static_cast<uint32_t>(f.b_multiplier);
+  const auto start = hn::Set(d, static_cast<int32_t>(offset));
+  const auto a_multiplier = hn::Set(d, f.a_multiplier), b_multiplier = hn::Set(d, f.b_multiplier);
+  const Codes<decltype(d)> codes({.rounding = {}, .zero_point = f.zero_point, .low = f.low, .high = f.high});
+  size_t i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    const auto sum = [&](size_t v) HWY_ATTR {
+      const auto x = hn::PromoteTo(d, hn::LoadU(d_codes, a + i + v * kLanes));
+      const auto z = hn::PromoteTo(d, hn::LoadU(d_codes, b + i + v * kLanes));
+      const auto both = hn::Add(hn::Add(hn::Mul(x, a_multiplier), hn::Mul(z, b_multiplier)), start);
+      return hn::ShiftRightSame(both, f.shift);
+    };
+    hn::StoreU(InOrder(d, codes(sum(0), sum(1), sum(2), sum(3))), d8, reinterpret_cast<uint8_t*>(y + i));
+  }
+  return i;
 }
 
 template <typename T, typename F>
@@ -33,7 +66,9 @@ HWY_INLINE void CombineLoop(const T* HWY_RESTRICT a, bool a_repeats, const T* HW
     const T first = *a;
     for (size_t i = 0; i < count; ++i) y[i] = static_cast<T>(g(first, b[i]));
   } else {
-    for (size_t i = 0; i < count; ++i) y[i] = static_cast<T>(g(a[i], b[i]));
+    size_t i = 0;
+    if constexpr (std::is_same_v<F, ref::AddXnnpack>) i = AddCodes(a, b, y, count, f);
+    for (; i < count; ++i) y[i] = static_cast<T>(g(a[i], b[i]));
   }
 }
 
