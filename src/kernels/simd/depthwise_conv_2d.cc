@@ -284,11 +284,21 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
         const bool inside_h = y >= 0 && y < g.input_h;
         const uint8_t* line = from + static_cast<size_t>(inside_h ? y : 0) * static_cast<size_t>(g.input_w) * channels;
         for (int32_t kx = 0; kx < g.filter_w; ++kx, ++t) {
-          int64_t x = static_cast<int64_t>(first) * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
-          for (size_t p = 0; p < segment.pixels; ++p, x += g.stride_w) {
-            pointers[p * groups * kTaps + t] =
-                inside_h && x >= 0 && x < g.input_w ? line + static_cast<size_t>(x) * channels : outside;
-          }
+          const int64_t x = static_cast<int64_t>(first) * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+          // Pixels [inside, beyond) have this tap inside of the image.
+          const auto pixels = static_cast<int64_t>(segment.pixels);
+          const int64_t inside = x >= 0 ? 0 : std::min((-x + g.stride_w - 1) / g.stride_w, pixels);
+          const int64_t room = int64_t{g.input_w} - 1 - x;
+          const int64_t beyond =
+              !inside_h || room < 0 ? inside : std::clamp<int64_t>(room / g.stride_w + 1, inside, pixels);
+          const uint8_t** to = pointers + t;
+          const uint8_t* tap =
+              inside < beyond ? line + (x + inside * g.stride_w) * static_cast<int64_t>(channels) : outside;
+          const size_t step = static_cast<size_t>(g.stride_w) * channels, pitch = groups * kTaps;
+          int64_t p = 0;
+          for (; p < inside; ++p, to += pitch) *to = outside;
+          for (; p < beyond; ++p, to += pitch, tap += step) *to = tap;
+          for (; p < pixels; ++p, to += pitch) *to = outside;
         }
       }
       compute(f, segment);
