@@ -1,7 +1,10 @@
 #include "quantize/calibration.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -10,6 +13,7 @@
 #include "eval/input.h"
 #include "graph/verifier.h"
 #include "passes/rewrite.h"
+#include "quantize/range_search.h"
 
 namespace assay::quantize {
 namespace {
@@ -50,12 +54,61 @@ Extent ExtentOf(std::span<const float> values) {
   return extent;
 }
 
+// What was seen of a tensor's channels. Means are added up as integers, so that the order of the samples does not
+// matter.
+struct ChannelSums {
+  static constexpr double kUnit = 1 << 20;
+  std::vector<float> low, high;
+  std::vector<int64_t> mean;  // in 1 / kUnit
+  std::vector<int64_t> at_six;
+  int64_t samples = 0, rows = 0;
+
+  void Resize(size_t channels) {
+    low.assign(channels, std::numeric_limits<float>::infinity());
+    high.assign(channels, -std::numeric_limits<float>::infinity());
+    mean.assign(channels, 0);
+    at_six.assign(channels, 0);
+  }
+  void See(std::span<const float> values, size_t channels) {
+    if (low.size() != channels) Resize(channels);
+    std::vector<double> sums(channels);
+    for (size_t at = 0; at + channels <= values.size(); at += channels) {
+      for (size_t c = 0; c < channels; ++c) {
+        const float v = values[at + c];
+        low[c] = v < low[c] ? v : low[c];
+        high[c] = v > high[c] ? v : high[c];
+        sums[c] += static_cast<double>(v);
+        at_six[c] += v >= 6;
+      }
+    }
+    const size_t here = values.size() / channels;
+    rows += static_cast<int64_t>(here);
+    for (size_t c = 0; c < channels; ++c) {
+      mean[c] += std::llround(std::clamp(sums[c] / static_cast<double>(here), -0x1p40, 0x1p40) * kUnit);
+    }
+    ++samples;
+  }
+  void Merge(const ChannelSums& other) {
+    if (other.samples == 0) return;
+    if (low.size() != other.low.size()) Resize(other.low.size());
+    for (size_t c = 0; c < low.size(); ++c) {
+      low[c] = std::min(low[c], other.low[c]);
+      high[c] = std::max(high[c], other.high[c]);
+      mean[c] += other.mean[c];
+      at_six[c] += other.at_six[c];
+    }
+    samples += other.samples;
+    rows += other.rows;
+  }
+};
+
 // What one worker saw.
 class Observer {
  public:
-  explicit Observer(size_t tensors) : ranges_(tensors) {}
+  Observer(size_t tensors, bool channels) : ranges_(tensors), channels_(channels ? tensors : 0) {}
 
-  void See(int32_t tensor, std::span<const float> values, const std::function<std::string()>& place) {
+  void See(int32_t tensor, const Shape& shape, std::span<const float> values,
+           const std::function<std::string()>& place) {
     if (values.empty()) return;
     const Extent extent = ExtentOf(values);
     if (!extent.all_finite) {
@@ -66,8 +119,14 @@ class Observer {
     if (!range.has_value()) range = Range{extent.low, extent.high};
     range->low = std::min(range->low, extent.low);
     range->high = std::max(range->high, extent.high);
+    if (!channels_.empty() && shape.rank() > 0) {
+      channels_[static_cast<size_t>(tensor)].See(values, static_cast<size_t>(shape[shape.rank() - 1]));
+    }
   }
 
+  void MergeInto(std::vector<ChannelSums>& channels) const {
+    for (size_t t = 0; t < channels_.size(); ++t) channels[t].Merge(channels_[t]);
+  }
   void MergeInto(std::vector<std::optional<Range>>& ranges) const {
     for (size_t t = 0; t < ranges.size(); ++t) {
       if (!ranges_[t].has_value()) continue;
@@ -79,6 +138,7 @@ class Observer {
 
  private:
   std::vector<std::optional<Range>> ranges_;
+  std::vector<ChannelSums> channels_;
 };
 
 // How TFLite's interpreter lets an op use its operand's memory for the result.
@@ -135,64 +195,230 @@ void WidenLikeTensorFlow(const graph::Subgraph& graph, std::vector<std::optional
   }
 }
 
-Calibration Calibrate(const CalibrationRequest& request) {
-  if (request.samples.empty()) throw InputError("there are no samples to calibrate with");
-  const graph::Subgraph& graph = request.model->subgraphs[0];
-  const size_t count = request.samples.size();
-  const int threads = std::max(1, std::min(request.threads, static_cast<int>(std::min<size_t>(count, 4096))));
-  std::vector<std::unique_ptr<runtime::Interpreter>> interpreters;
-  std::vector<Observer> observers(static_cast<size_t>(threads), Observer(graph.tensors.size()));
-  for (int t = 0; t < threads; ++t) {
-    interpreters.push_back(std::make_unique<runtime::Interpreter>(request.model, request.options));
-    Observer& observer = observers[static_cast<size_t>(t)];
-    interpreters.back()->SetHook([&graph, &observer](const runtime::OpEvent& event) {
-      if (event.before || event.subgraph != 0) return;
-      for (size_t i = 0; i < event.outputs.size(); ++i) {
-        const ops::TensorRef* out = event.outputs[i];
-        if (out == nullptr || out->dtype != DType::kFloat32) continue;
-        observer.See(event.op->outputs[i], out->values<float>(), [&] {
-          return fmt::format("op {} {}: tensor '{}'", event.op_index, event.op->Name(), graph::Printable(out->name()));
-        });
+namespace {
+
+// What is called for every float tensor of the main subgraph, inputs included: by which worker, for which sample.
+using See = std::function<void(size_t worker, size_t position, int32_t tensor, const Shape& shape,
+                               std::span<const float> values, const std::function<std::string()>& place)>;
+
+class Runner {
+ public:
+  explicit Runner(const CalibrationRequest& request) : request_(request) {
+    const size_t count = request.samples.size();
+    threads_ = std::max(1, std::min(request.threads, static_cast<int>(std::min<size_t>(count, 4096))));
+    positions_.resize(static_cast<size_t>(threads_));
+    for (size_t t = 0; t < positions_.size(); ++t) {
+      interpreters_.push_back(std::make_unique<runtime::Interpreter>(request.model, request.options));
+      interpreters_.back()->SetHook([this, t](const runtime::OpEvent& event) {
+        if (event.before || event.subgraph != 0) return;
+        for (size_t i = 0; i < event.outputs.size(); ++i) {
+          const ops::TensorRef* out = event.outputs[i];
+          if (out == nullptr || out->dtype != DType::kFloat32) continue;
+          see_(t, positions_[t], event.op->outputs[i], out->shape, out->values<float>(), [&] {
+            return fmt::format("op {} {}: tensor '{}'", event.op_index, event.op->Name(),
+                               graph::Printable(out->name()));
+          });
+        }
+      });
+    }
+  }
+
+  size_t workers() const { return positions_.size(); }
+
+  // Runs the samples [first, last) of the request.
+  void Run(size_t first, size_t last, See see) {
+    see_ = std::move(see);
+    ParallelFor(last - first, threads_, [&](size_t i, int worker) {
+      if (request_.options.cancelled != nullptr && *request_.options.cancelled) {
+        throw Error(ErrorCode::kInterrupted, "interrupted");
+      }
+      RunOne(first + i, static_cast<size_t>(worker));
+      if (request_.progress) {
+        const std::scoped_lock lock(mutex_);
+        const bool runs_twice = request_.method.kind != CalibrationMethod::Kind::kMinMax;
+        request_.progress(++done_, request_.samples.size() * (runs_twice ? 2 : 1));
       }
     });
   }
-  std::mutex mutex;
-  size_t done = 0;
-  ParallelFor(count, threads, [&](size_t i, int worker) {
-    if (request.options.cancelled != nullptr && *request.options.cancelled) {
-      throw Error(ErrorCode::kInterrupted, "interrupted");
-    }
-    runtime::Interpreter& interpreter = *interpreters[static_cast<size_t>(worker)];
-    Observer& observer = observers[static_cast<size_t>(worker)];
-    const data::Sample sample = request.dataset->Load(request.samples[i]);
-    eval::FillInputs(sample, request.pipeline, interpreter);
+
+ private:
+  void RunOne(size_t position, size_t worker) {
+    runtime::Interpreter& interpreter = *interpreters_[worker];
+    positions_[worker] = position;
+    const data::Sample sample = request_.dataset->Load(request_.samples[position]);
+    eval::FillInputs(sample, request_.pipeline, interpreter);
     interpreter.ResetVariables();  // samples do not see each other, whatever the order
     interpreter.AllocateTensors();
     for (size_t k = 0; k < interpreter.input_count(); ++k) {
       const runtime::TensorDetails input = interpreter.InputDetails(k);
       if (input.dtype != DType::kFloat32) continue;
       const std::span<const uint8_t> bytes = interpreter.MutableInput(k);
-      observer.See(input.index, {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
-                   [&] { return fmt::format("{}: input '{}'", sample.name, graph::Printable(input.name)); });
+      see_(worker, position, input.index, input.shape,
+           {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
+           [&] { return fmt::format("{}: input '{}'", sample.name, graph::Printable(input.name)); });
     }
     InContext([&] { return sample.name; }, [&] { interpreter.Invoke(); });
-    if (request.progress) {
-      const std::scoped_lock lock(mutex);
-      request.progress(++done, count);
+  }
+
+  const CalibrationRequest& request_;
+  int threads_ = 1;
+  std::vector<std::unique_ptr<runtime::Interpreter>> interpreters_;
+  std::vector<size_t> positions_;  // by worker: the sample at hand
+  See see_;
+  std::mutex mutex_;
+  size_t done_ = 0;
+};
+
+void CheckInputs(const graph::Subgraph& graph, const std::vector<std::optional<Range>>& ranges, size_t count) {
+  for (const int32_t input : graph.inputs) {
+    const std::optional<Range>& range = ranges[static_cast<size_t>(input)];
+    if (!range.has_value() || range->low != range->high) continue;
+    throw InputError("input '{}' holds {} everywhere in all {} samples: constant samples calibrate nothing",
+                     graph::Printable(graph.tensors[static_cast<size_t>(input)].name), range->low, count);
+  }
+}
+
+// Ranges that follow the samples in their order: the first one's, then `weight` of the old and the rest of the new.
+// Runs in blocks, so that what is kept does not grow with the samples.
+void AverageRanges(Runner& runner, const CalibrationRequest& request, std::vector<std::optional<Range>>& ranges) {
+  constexpr size_t kBlock = 64;
+  const auto weight = static_cast<float>(request.method.parameter);
+  const size_t tensors = ranges.size();
+  std::vector<std::optional<Range>> average(tensors);
+  for (size_t first = 0; first < request.samples.size(); first += kBlock) {
+    const size_t last = std::min(first + kBlock, request.samples.size());
+    std::vector<Observer> block(last - first, Observer(tensors, false));
+    runner.Run(first, last,
+               [&](size_t, size_t position, int32_t tensor, const Shape& shape, std::span<const float> values,
+                   const auto& place) { block[position - first].See(tensor, shape, values, place); });
+    for (const Observer& sample : block) {
+      std::vector<std::optional<Range>> own(tensors);
+      sample.MergeInto(own);
+      for (size_t t = 0; t < tensors; ++t) {
+        if (!own[t].has_value()) continue;
+        if (!average[t].has_value()) {
+          average[t] = own[t];
+          continue;
+        }
+        average[t]->low = weight * average[t]->low + (1 - weight) * own[t]->low;
+        average[t]->high = weight * average[t]->high + (1 - weight) * own[t]->high;
+      }
     }
-  });
+  }
+  ranges = std::move(average);
+}
+
+// Ranges from histograms over the least to the greatest value, which a second run fills.
+void SearchRanges(Runner& runner, const CalibrationRequest& request, std::vector<std::optional<Range>>& ranges) {
+  std::vector<std::vector<std::optional<Histogram>>> histograms(runner.workers());
+  for (auto& of_worker : histograms) {
+    of_worker.resize(ranges.size());
+    for (size_t t = 0; t < ranges.size(); ++t) {
+      if (ranges[t].has_value()) of_worker[t].emplace(*ranges[t]);
+    }
+  }
+  runner.Run(0, request.samples.size(),
+             [&](size_t worker, size_t, int32_t tensor, const Shape&, std::span<const float> values, const auto&) {
+               std::optional<Histogram>& histogram = histograms[worker][static_cast<size_t>(tensor)];
+               if (histogram.has_value()) histogram->Add(values);
+             });
+  for (size_t t = 0; t < ranges.size(); ++t) {
+    if (!ranges[t].has_value()) continue;
+    Histogram& all = *histograms[0][t];
+    for (size_t w = 1; w < histograms.size(); ++w) all.Merge(*histograms[w][t]);
+    switch (request.method.kind) {
+      case CalibrationMethod::Kind::kPercentile:
+        ranges[t] = PercentileRange(all, request.method.parameter);
+        break;
+      case CalibrationMethod::Kind::kMse:
+        ranges[t] = LeastErrorRange(all, request.levels);
+        break;
+      default:
+        ranges[t] = LeastDivergenceRange(all, request.levels);
+        break;
+    }
+  }
+}
+
+struct MethodRow {
+  CalibrationMethod::Kind kind;
+  std::string_view name;
+  double parameter, low, high;  // the default, and what may be given; low > high: nothing
+};
+constexpr MethodRow kMethods[] = {
+    {CalibrationMethod::Kind::kMinMax, "minmax", 0, 1, 0},
+    {CalibrationMethod::Kind::kMovingAverage, "moving-average", 0.9, 0, 0.9999},
+    {CalibrationMethod::Kind::kPercentile, "percentile", 99.99, 50, 100},
+    {CalibrationMethod::Kind::kMse, "mse", 0, 1, 0},
+    {CalibrationMethod::Kind::kEntropy, "entropy", 0, 1, 0},
+};
+
+}  // namespace
+
+std::string CalibrationMethod::ToString() const {
+  for (const MethodRow& row : kMethods) {
+    if (row.kind == kind) {
+      return row.low > row.high ? std::string(row.name) : fmt::format("{}:{}", row.name, parameter);
+    }
+  }
+  ASSAY_CHECK(false);
+}
+
+CalibrationMethod ParseCalibrationMethod(const std::string& text) {
+  const size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  std::vector<std::string_view> known;
+  for (const MethodRow& row : kMethods) {
+    known.push_back(row.name);
+    if (row.name != name) continue;
+    CalibrationMethod method = {row.kind, row.parameter};
+    if (colon == std::string::npos) return method;
+    const std::string number = text.substr(colon + 1);
+    char* end = nullptr;
+    method.parameter = std::strtod(number.c_str(), &end);
+    if (number.empty() || *end != 0 || !(method.parameter >= row.low && method.parameter <= row.high)) {
+      throw UsageError("calibration method '{}': {}", text,
+                       row.low > row.high ? fmt::format("{} takes no number", row.name)
+                                          : fmt::format("expected a number from {} to {}", row.low, row.high));
+    }
+    return method;
+  }
+  throw UsageError("unknown calibration method '{}'{}: one of {}", name, NearestHint(name, known.data(), known.size()),
+                   fmt::join(known, ", "));
+}
+
+Calibration Calibrate(const CalibrationRequest& request) {
+  if (request.samples.empty()) throw InputError("there are no samples to calibrate with");
+  const graph::Subgraph& graph = request.model->subgraphs[0];
+  const size_t count = request.samples.size();
+  Runner runner(request);
   Calibration result;
   result.samples = count;
   result.ranges.resize(graph.tensors.size());
+  std::vector<Observer> observers(runner.workers(), Observer(graph.tensors.size(), request.channels));
+  runner.Run(0, count,
+             [&](size_t worker, size_t, int32_t tensor, const Shape& shape, std::span<const float> values,
+                 const auto& place) { observers[worker].See(tensor, shape, values, place); });
   for (const Observer& observer : observers) observer.MergeInto(result.ranges);
-  for (const int32_t input : graph.inputs) {
-    const std::optional<Range>& range = result.ranges[static_cast<size_t>(input)];
-    if (range.has_value() && range->low == range->high) {
-      throw InputError("input '{}' holds {} everywhere in all {} samples: constant samples calibrate nothing",
-                       graph::Printable(graph.tensors[static_cast<size_t>(input)].name), range->low, count);
+  if (request.channels) {
+    std::vector<ChannelSums> sums(graph.tensors.size());
+    for (const Observer& observer : observers) observer.MergeInto(sums);
+    for (ChannelSums& one : sums) {
+      ChannelStatistics& channels = result.channels.emplace_back();
+      for (const int64_t mean : one.mean) {
+        channels.mean.push_back(static_cast<double>(mean) / ChannelSums::kUnit / static_cast<double>(one.samples));
+      }
+      for (const int64_t clipped : one.at_six) {
+        channels.share_at_six.push_back(static_cast<double>(clipped) / static_cast<double>(one.rows));
+      }
+      channels.low = std::move(one.low);
+      channels.high = std::move(one.high);
     }
   }
+  CheckInputs(graph, result.ranges, count);
   if (count == 1) result.warnings.emplace_back("one sample calibrates the ranges of one input only: use a hundred");
+  if (request.method.needs_histogram()) SearchRanges(runner, request, result.ranges);
+  if (request.method.kind == CalibrationMethod::Kind::kMovingAverage) AverageRanges(runner, request, result.ranges);
   return result;
 }
 

@@ -19,6 +19,26 @@
 
 namespace assay::quantize {
 
+// Of each slice along a tensor's last dimension.
+struct ChannelStatistics {
+  std::vector<float> low, high;
+  std::vector<double> mean;
+  std::vector<double> share_at_six;  // of the values: 6 or more, where a RELU6 clips
+};
+
+// How a tensor's range follows from its values.
+struct CalibrationMethod {
+  enum class Kind : uint8_t { kMinMax, kMovingAverage, kPercentile, kMse, kEntropy };
+  Kind kind = Kind::kMinMax;
+  double parameter = 0;  // of the moving average: the weight of what came before; of the percentile: in percent
+
+  bool needs_histogram() const { return kind == Kind::kPercentile || kind == Kind::kMse || kind == Kind::kEntropy; }
+  std::string ToString() const;  // "percentile:99.99"
+};
+
+// "minmax", "moving-average[:0.9]", "percentile[:99.99]", "mse", "entropy". Throws UsageError.
+CalibrationMethod ParseCalibrationMethod(const std::string& text);
+
 struct CalibrationRequest {
   std::shared_ptr<const graph::Model> model;
   const data::Dataset* dataset = nullptr;
@@ -26,12 +46,16 @@ struct CalibrationRequest {
   Pipeline pipeline;
   runtime::InterpreterOptions options;
   int threads = 1;
+  CalibrationMethod method;
+  int levels = 256;       // codes of an activation, for methods that weigh rounding against clipping
+  bool channels = false;  // also statistics of every channel
   std::function<void(size_t done, size_t total)> progress;  // from any thread, never at once
 };
 
 struct Calibration {
   // By tensor of the main subgraph; none where no op computed it (constants, branches that never ran).
   std::vector<std::optional<Range>> ranges;
+  std::vector<ChannelStatistics> channels;  // by tensor; empty where it was not asked for, or never computed
   size_t samples = 0;
   std::vector<std::string> warnings;
 };

@@ -19,6 +19,7 @@
 #include "passes/rewrite.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration.h"
+#include "quantize/corrections.h"
 #include "quantize/integer_model.h"
 #include "quantize/interface_types.h"
 #include "quantize/op_rules.h"
@@ -137,12 +138,14 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   json["per_channel"] = request.per_channel;
   json["per_channel_dense"] = request.per_channel_dense;
   if (NeedsSamples(request.scheme)) {
-    json["calibration"] = {{"method", "minmax"},
+    json["calibration"] = {{"method", request.method.ToString()},
                            {"data", request.data_spec},
                            {"preprocess", request.pipeline.ToString()},
                            {"samples", result.calibrated_with.size()},
                            {"seed", request.seed},
                            {"like_tensorflow", request.like_tensorflow},
+                           {"equalize", request.equalize},
+                           {"bias_correction", request.bias_correction},
                            {"numerics", request.options.profile->id}};
     json["input_type"] = DTypeName(request.input_type);
     json["output_type"] = DTypeName(request.output_type);
@@ -188,7 +191,20 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   calibrate.options = request.options;
   calibrate.threads = request.threads;
   calibrate.progress = request.progress;
+  calibrate.method = request.method;
+  calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
+  calibrate.channels = request.equalize || request.bias_correction;
   Calibration calibration = Calibrate(calibrate);
+  if (request.equalize) {
+    const EqualizeStats stats = Equalize(
+        result.model.subgraphs[0], calibration,
+        {.per_channel = request.per_channel, .per_channel_dense = request.per_channel && request.per_channel_dense});
+    result.equalized_pairs = stats.pairs;
+    result.equalized_channels = stats.channels;
+    CheckConstants(result.model);
+    calibrate.model = std::make_shared<const graph::Model>(result.model);
+    calibration = Calibrate(calibrate);
+  }
   if (request.like_tensorflow) WidenLikeTensorFlow(source, calibration.ranges);
   result.calibrated_with = std::move(calibrate.samples);
   result.calibration_seconds = Seconds(start);
@@ -201,6 +217,9 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
   options.keep_float = keep_float;
   const Assignment assignment = Assign(result.model.subgraphs[0], calibration.ranges, options);
+  if (request.bias_correction) {
+    result.corrected_biases = CorrectBiases(result.model.subgraphs[0], assignment, calibration);
+  }
   result.widened_for_bias = assignment.widened_for_bias;
   for (size_t i = 0; i < source.operators.size(); ++i) {
     const std::string& reason = assignment.float_reason[i];

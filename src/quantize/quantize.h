@@ -13,6 +13,7 @@
 #include "eval/evaluate.h"
 #include "graph/model.h"
 #include "image/preprocess.h"
+#include "quantize/calibration.h"
 #include "runtime/interpreter.h"
 
 namespace assay::quantize {
@@ -32,6 +33,8 @@ struct QuantizeRequest {
   bool per_channel = true;        // weights of convolutions
   bool per_channel_dense = true;  // weights of FULLY_CONNECTED
   bool like_tensorflow = false;   // ranges as TensorFlow's calibrator takes them, see WidenLikeTensorFlow
+  bool equalize = false;          // move channels' scales between neighbouring layers first
+  bool bias_correction = true;    // make up for the mean error of rounded weights
   bool float_fallback = false;    // ops without an integer form stay float instead of ending the run
   std::vector<std::string> float_ops, float_tensors;  // left float: ops by name, ops by a result's name
 
@@ -39,6 +42,7 @@ struct QuantizeRequest {
   std::string data_spec;                   // what the metadata says of it
   Pipeline pipeline;
   size_t samples = 100;
+  CalibrationMethod method;
   uint64_t seed = 0;
   runtime::InterpreterOptions options;  // of the calibration: profile, limits, cancellation
   int threads = 1;
@@ -57,6 +61,7 @@ struct QuantizeResult {
   std::vector<FloatOp> float_ops;  // that were left float
   int integer_ops = 0, quantize_ops = 0, dequantize_ops = 0;
   int weights = 0, weights_too_small = 0, weights_beyond_half = 0, widened_for_bias = 0;
+  int equalized_pairs = 0, equalized_channels = 0, corrected_biases = 0;
   double calibration_seconds = 0, seconds = 0;
 };
 

@@ -42,8 +42,8 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
                          const quantize::Measurement& measurement) {
   std::string text = fmt::format("{} -> {}\n  scheme      {}\n", context.source, context.destination, context.scheme);
   if (!result.calibrated_with.empty()) {
-    text += fmt::format("  calibrated  {} samples of {} in {:.2f} s (minmax, {})\n", result.calibrated_with.size(),
-                        context.data, result.calibration_seconds, context.profile);
+    text += fmt::format("  calibrated  {} samples of {} in {:.2f} s ({}, {})\n", result.calibrated_with.size(),
+                        context.data, result.calibration_seconds, context.method, context.profile);
     if (!context.preprocess.empty()) text += fmt::format("  preprocess  {}\n", context.preprocess);
   }
   if (result.integer_ops > 0) {
@@ -56,6 +56,11 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
     if (result.weights_beyond_half > 0) text += fmt::format(", {} beyond float16's range", result.weights_beyond_half);
     text += "\n";
   }
+  if (result.equalized_pairs > 0) {
+    text += fmt::format("  equalized   {} channels of {} pairs of layers\n", result.equalized_channels,
+                        result.equalized_pairs);
+  }
+  if (result.corrected_biases > 0) text += fmt::format("  corrected   {} biases\n", result.corrected_biases);
   if (result.widened_for_bias > 0) {
     text += fmt::format("  bias        {} weight scales widened, so that a large bias leaves the accumulator room\n",
                         result.widened_for_bias);
@@ -84,12 +89,9 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   json["bytes"] = context.destination_bytes;
   json["seconds"] = result.seconds;
   if (!result.calibrated_with.empty()) {
-    json["calibration"] = {{"method", "minmax"},
-                           {"data", context.data},
-                           {"preprocess", context.preprocess},
-                           {"profile", context.profile},
-                           {"samples", result.calibrated_with},
-                           {"seconds", result.calibration_seconds}};
+    json["calibration"] = {{"method", context.method},          {"data", context.data},
+                           {"preprocess", context.preprocess},  {"profile", context.profile},
+                           {"samples", result.calibrated_with}, {"seconds", result.calibration_seconds}};
   }
   json["integer_ops"] = result.integer_ops;
   json["quantize_ops"] = result.quantize_ops;
@@ -97,6 +99,9 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   json["weights"] = result.weights;
   json["weights_too_small"] = result.weights_too_small;
   json["weights_beyond_half"] = result.weights_beyond_half;
+  json["equalized_pairs"] = result.equalized_pairs;
+  json["equalized_channels"] = result.equalized_channels;
+  json["corrected_biases"] = result.corrected_biases;
   json["widened_for_bias"] = result.widened_for_bias;
   auto& float_ops = json["float_ops"] = nlohmann::ordered_json::array();
   for (const quantize::FloatOp& op : result.float_ops) {

@@ -10,7 +10,7 @@
 namespace assay::report {
 
 struct QuantizeContext {
-  std::string source, destination, scheme, data, preprocess, profile;
+  std::string source, destination, scheme, method, data, preprocess, profile;
   uint64_t source_bytes = 0, destination_bytes = 0;  // of the weights in float32, of the file
 };
 

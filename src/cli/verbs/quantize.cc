@@ -20,7 +20,8 @@ struct QuantizeFlags {
   DataFlags data;
   size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
-  bool per_tensor = false, per_tensor_dense = false, float_fallback = false, like_tensorflow = false, json = false;
+  bool per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
+       no_bias_correction = false, like_tensorflow = false, json = false;
   std::vector<std::string> float_ops, float_tensors;
 };
 
@@ -49,9 +50,7 @@ int Quantize(const QuantizeFlags& flags) {
   request.scheme = quantize::SchemeFromName(flags.scheme);
   request.input_type = InterfaceType("--input-type", flags.input_type);
   request.output_type = InterfaceType("--output-type", flags.output_type);
-  if (flags.calibration != "minmax") {
-    throw UsageError("unknown calibration method '{}': minmax is the one there is", flags.calibration);
-  }
+  request.method = quantize::ParseCalibrationMethod(flags.calibration);
   const OpenedData data = Open(flags.data);
   request.model = convert::LoadModel(flags.source);
   for (const std::string& warning : request.model->warnings) {
@@ -60,6 +59,8 @@ int Quantize(const QuantizeFlags& flags) {
   request.per_channel = !flags.per_tensor;
   request.per_channel_dense = !flags.per_tensor_dense;
   request.like_tensorflow = flags.like_tensorflow;
+  request.equalize = flags.equalize;
+  request.bias_correction = !flags.no_bias_correction && !flags.like_tensorflow;
   request.float_fallback = flags.float_fallback;
   request.float_ops = flags.float_ops;
   request.float_tensors = flags.float_tensors;
@@ -103,6 +104,7 @@ int Quantize(const QuantizeFlags& flags) {
   context.source = flags.source;
   context.destination = flags.destination;
   context.scheme = flags.scheme;
+  context.method = request.method.ToString();
   context.data = flags.data.spec;
   context.preprocess = data.pipeline.ToString();
   context.profile = std::string(data.profile->id);
@@ -132,12 +134,16 @@ void AddQuantize(CLI::App& app, Action& action) {
                    "Labelled samples, apart from those, to measure accuracy on before and after; 0: none")
       ->capture_default_str();
   verb->add_option("--seed", flags->seed, "Which samples calibrate")->capture_default_str();
-  verb->add_option("--calibration", flags->calibration, "How ranges follow from samples: minmax")
+  verb->add_option("--calibration", flags->calibration,
+                   "How ranges follow from samples: minmax, moving-average[:0.9], percentile[:99.99], mse, entropy")
       ->capture_default_str();
   verb->add_option("--input-type", flags->input_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_option("--output-type", flags->output_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
   verb->add_flag("--per-tensor-dense", flags->per_tensor_dense, "The same for FULLY_CONNECTED alone");
+  verb->add_flag("--equalize", flags->equalize, "Move channels' scales between neighbouring layers first");
+  verb->add_flag("--no-bias-correction", flags->no_bias_correction,
+                 "Leave biases as they are, whatever rounded weights do to the mean of a layer's result");
   verb->add_flag("--like-tensorflow", flags->like_tensorflow,
                  "Take ranges as TensorFlow's calibrator does, too wide ones included");
   verb->add_flag("--float-fallback", flags->float_fallback, "Leave ops float that cannot take the scheme");

@@ -1,0 +1,249 @@
+#include "quantize/corrections.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "graph/attributes.h"
+#include "passes/rewrite.h"
+#include "quantize/op_rules.h"
+#include "tensor/real_values.h"
+
+namespace assay::quantize {
+namespace {
+
+using graph::BuiltinOp;
+using graph::Operator;
+using graph::Subgraph;
+using passes::TensorAt;
+
+// Weights as [outer, middle, inner] along the two dimensions that matter: results and operands.
+struct Layer {
+  int32_t op = -1, weights = -1, bias = graph::kNoTensor, result = -1;
+  std::vector<float> values;
+  size_t results = 0, operands = 0;  // channels
+  bool depthwise = false;
+  bool per_channel = true;  // one scale per result
+
+  size_t ResultOf(size_t i) const { return depthwise ? i % results : i / (values.size() / results); }
+  size_t OperandOf(size_t i) const { return depthwise ? i % results : i % operands; }
+};
+
+bool IsWeighted(BuiltinOp code) {
+  return code == BuiltinOp::kConv2D || code == BuiltinOp::kDepthwiseConv2D || code == BuiltinOp::kFullyConnected;
+}
+
+// Nothing where the op's weights are not its own constant.
+std::optional<Layer> LayerOf(const Subgraph& graph, const passes::Uses& uses, int32_t index) {
+  const Operator& op = graph.operators[static_cast<size_t>(index)];
+  if (!IsWeighted(op.code) || op.inputs.size() < 2 || op.outputs.size() != 1) return std::nullopt;
+  Layer layer;
+  layer.op = index;
+  layer.weights = op.inputs[1];
+  layer.result = op.outputs[0];
+  if (op.inputs.size() > 2) layer.bias = op.inputs[2];
+  if (!passes::IsFloatConstant(graph, layer.weights) || uses.readers(layer.weights) != 1) return std::nullopt;
+  if (layer.bias != graph::kNoTensor &&
+      (!passes::IsFloatConstant(graph, layer.bias) || uses.readers(layer.bias) != 1)) {
+    return std::nullopt;
+  }
+  const Shape& shape = TensorAt(graph, layer.weights).shape;
+  if (shape.rank() != (op.code == BuiltinOp::kFullyConnected ? 2 : 4) || shape.NumElements() == 0) return std::nullopt;
+  layer.depthwise = op.code == BuiltinOp::kDepthwiseConv2D;
+  layer.results = static_cast<size_t>(shape[layer.depthwise ? 3 : 0]);
+  layer.operands = layer.depthwise ? layer.results : static_cast<size_t>(shape[shape.rank() - 1]);
+  layer.values = *passes::FloatValues(graph, layer.weights);
+  return layer;
+}
+
+size_t LastDimension(const Subgraph& graph, int32_t tensor) {
+  const Shape& shape = TensorAt(graph, tensor).shape;
+  return shape.rank() == 0 ? 0 : static_cast<size_t>(shape[shape.rank() - 1]);
+}
+
+// Ops between two layers that hand every channel's scale on.
+bool KeepsScale(const Operator& op) {
+  switch (op.code) {
+    case BuiltinOp::kPad:
+    case BuiltinOp::kMaxPool2D:
+    case BuiltinOp::kRelu:
+    case BuiltinOp::kReshape:
+      return true;
+    case BuiltinOp::kAveragePool2D:
+      return passes::FusedActivation(op) == graph::Activation::kNone;
+    default:
+      return false;
+  }
+}
+
+// The layer that alone reads `tensor`, over ops that keep scales; -1: none.
+int32_t NextLayer(const Subgraph& graph, const passes::Uses& uses, const std::vector<int32_t>& reader, int32_t tensor) {
+  const size_t channels = LastDimension(graph, tensor);
+  for (size_t steps = 0; steps < graph.operators.size(); ++steps) {
+    if (uses.readers(tensor) != 1 || uses.IsOutput(tensor) || LastDimension(graph, tensor) != channels) return -1;
+    const int32_t next = reader[static_cast<size_t>(tensor)];
+    if (next < 0) return -1;
+    const Operator& op = graph.operators[static_cast<size_t>(next)];
+    if (IsWeighted(op.code)) return op.inputs[0] == tensor ? next : -1;
+    if (!KeepsScale(op) || op.inputs[0] != tensor) return -1;
+    tensor = op.outputs[0];
+  }
+  return -1;
+}
+
+struct Pair {
+  Layer *first, *second;
+  const ChannelStatistics* between;
+  bool clips_at_six;
+};
+
+template <typename ChannelOf>
+std::vector<double> Magnitudes(const Layer& layer, size_t channels, const ChannelOf& channel_of) {
+  std::vector<double> magnitudes(channels);
+  for (size_t i = 0; i < layer.values.size(); ++i) {
+    double& magnitude = magnitudes[channel_of(i)];
+    magnitude = std::max(magnitude, static_cast<double>(std::abs(layer.values[i])));
+  }
+  return magnitudes;
+}
+
+double Largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
+
+void WriteBack(Subgraph& graph, int32_t tensor, const std::vector<float>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  TensorAt(graph, tensor).data = graph::Constant::Own(std::move(bytes));
+}
+
+// One step on one pair; `total` collects the factors of the channels of the tensor between. Returns the largest change.
+double Balance(Pair& pair, std::vector<float>& bias, std::vector<double>& total) {
+  constexpr double kMost = 1e4, kRarely = 1e-3;
+  Layer& first = *pair.first;
+  Layer& second = *pair.second;
+  const size_t channels = first.results;
+  const std::vector<double> out = Magnitudes(first, channels, [&](size_t i) { return first.ResultOf(i); });
+  const std::vector<double> in = Magnitudes(second, channels, [&](size_t i) { return second.OperandOf(i); });
+  std::vector<double> seen(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const double low = static_cast<double>(pair.between->low[c]), high = static_cast<double>(pair.between->high[c]);
+    seen[c] = std::max(std::abs(low), std::abs(high)) / total[c];
+  }
+  const double most_out = Largest(out), most_in = Largest(in), most_seen = Largest(seen);
+  double largest = 0;
+  std::vector<double> factor(channels, 1.0);
+  for (size_t c = 0; c < channels; ++c) {
+    if (out[c] == 0 || in[c] == 0) continue;
+    const double reached = static_cast<double>(pair.between->high[c]);
+    if (pair.clips_at_six && pair.between->share_at_six[c] > kRarely) continue;
+    // The squared relative rounding errors of what would be divided by s and of what would be multiplied by s; s^4 is
+    // the quotient of the two.
+    double shrinks = 0, grows = 0;
+    if (!first.per_channel) shrinks += std::pow(most_out / out[c], 2);
+    if (seen[c] > 0) shrinks += std::pow(most_seen / seen[c], 2);
+    if (!second.per_channel || !second.depthwise) grows += std::pow(most_in / in[c], 2);
+    if (shrinks == 0 || grows == 0) continue;
+    double s = std::pow(grows / shrinks, 0.25);
+    s = std::clamp(total[c] * s, 1 / kMost, kMost) / total[c];
+    if (pair.clips_at_six) s = std::max(s, std::min(reached, 6.0) / 6 / total[c]);
+    largest = std::max(largest, std::abs(std::log(s)));
+    total[c] *= s;
+    factor[c] = s;
+    if (!bias.empty()) bias[c] = static_cast<float>(static_cast<double>(bias[c]) / s);
+  }
+  for (size_t i = 0; i < first.values.size(); ++i) {
+    first.values[i] = static_cast<float>(static_cast<double>(first.values[i]) / factor[first.ResultOf(i)]);
+  }
+  for (size_t i = 0; i < second.values.size(); ++i) {
+    second.values[i] = static_cast<float>(static_cast<double>(second.values[i]) * factor[second.OperandOf(i)]);
+  }
+  return largest;
+}
+
+}  // namespace
+
+EqualizeStats Equalize(Subgraph& graph, const Calibration& calibration, const EqualizeOptions& options) {
+  const passes::Uses uses(graph);
+  std::vector<int32_t> reader(graph.tensors.size(), -1);
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    for (const int32_t t : graph.operators[i].inputs) {
+      if (t != graph::kNoTensor) reader[static_cast<size_t>(t)] = static_cast<int32_t>(i);
+    }
+  }
+  std::vector<std::optional<Layer>> layers(graph.operators.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers[i] = LayerOf(graph, uses, static_cast<int32_t>(i));
+    if (!layers[i].has_value()) continue;
+    const bool is_dense = graph.operators[i].code == BuiltinOp::kFullyConnected;
+    layers[i]->per_channel = is_dense ? options.per_channel_dense : options.per_channel;
+  }
+  std::vector<Pair> pairs;
+  for (std::optional<Layer>& first : layers) {
+    if (!first.has_value()) continue;
+    const graph::Activation activation = passes::FusedActivation(graph.operators[static_cast<size_t>(first->op)]);
+    const bool clips_at_six = activation == graph::Activation::kRelu6;
+    if (activation != graph::Activation::kNone && activation != graph::Activation::kRelu && !clips_at_six) continue;
+    const int32_t next = NextLayer(graph, uses, reader, first->result);
+    if (next < 0 || !layers[static_cast<size_t>(next)].has_value()) continue;
+    Layer& second = *layers[static_cast<size_t>(next)];
+    const auto result = static_cast<size_t>(first->result);
+    if (second.operands != first->results || result >= calibration.channels.size()) continue;
+    const ChannelStatistics& between = calibration.channels[result];
+    if (between.high.size() != first->results) continue;
+    pairs.push_back({&*first, &second, &between, clips_at_six});
+  }
+  std::vector<std::vector<float>> biases;
+  std::vector<std::vector<double>> totals;
+  for (const Pair& pair : pairs) {
+    const int32_t bias = pair.first->bias;
+    biases.push_back(bias == graph::kNoTensor ? std::vector<float>{} : *passes::FloatValues(graph, bias));
+    totals.emplace_back(pair.first->results, 1.0);
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    double largest = 0;
+    for (size_t p = 0; p < pairs.size(); ++p) largest = std::max(largest, Balance(pairs[p], biases[p], totals[p]));
+    if (largest < 1e-3) break;
+  }
+  EqualizeStats stats;
+  for (size_t p = 0; p < pairs.size(); ++p) {
+    ++stats.pairs;
+    for (const double s : totals[p]) stats.channels += s != 1;
+    WriteBack(graph, pairs[p].first->weights, pairs[p].first->values);
+    WriteBack(graph, pairs[p].second->weights, pairs[p].second->values);
+    if (!biases[p].empty()) WriteBack(graph, pairs[p].first->bias, biases[p]);
+  }
+  return stats;
+}
+
+int CorrectBiases(Subgraph& graph, const Assignment& assignment, const Calibration& calibration) {
+  const passes::Uses uses(graph);
+  int changed = 0;
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    if (!assignment.is_integer[i]) continue;
+    const std::optional<Layer> layer = LayerOf(graph, uses, static_cast<int32_t>(i));
+    if (!layer.has_value() || layer->bias == graph::kNoTensor) continue;
+    const auto input = static_cast<size_t>(graph.operators[i].inputs[0]);
+    if (input >= calibration.channels.size()) continue;
+    const std::vector<double>& mean = calibration.channels[input].mean;
+    if (mean.size() != layer->operands) continue;
+    const Codes& codes = *assignment.tensors[static_cast<size_t>(layer->weights)].codes;
+    const Shape& shape = TensorAt(graph, layer->weights).shape;
+    const graph::Constant encoded = EncodeWeights(layer->values, shape, codes);
+    const std::vector<float> rounded = RealValues(codes.dtype, encoded.bytes(), shape, codes.quantization);
+    std::vector<double> shift(layer->results);
+    for (size_t k = 0; k < rounded.size(); ++k) {
+      shift[layer->ResultOf(k)] +=
+          (static_cast<double>(rounded[k]) - static_cast<double>(layer->values[k])) * mean[layer->OperandOf(k)];
+    }
+    std::vector<float> bias = *passes::FloatValues(graph, layer->bias);
+    if (bias.size() != shift.size()) continue;
+    for (size_t c = 0; c < bias.size(); ++c) {
+      bias[c] = static_cast<float>(static_cast<double>(bias[c]) - shift[c]);
+    }
+    WriteBack(graph, layer->bias, bias);
+    ++changed;
+  }
+  return changed;
+}
+
+}  // namespace assay::quantize
