@@ -158,7 +158,9 @@ class Solver {
         const bool is_dense = op.code == graph::BuiltinOp::kFullyConnected;
         const bool per_channel =
             (is_dense ? options_.per_channel_dense : options_.per_channel) && rule->channel_dim < shape.rank();
-        At(t).codes = per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim) : WeightCodes(values);
+        const DType dtype = rule->int4_version > 0 ? options_.weights : DType::kInt8;
+        At(t).codes =
+            per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
       }
     }
   }

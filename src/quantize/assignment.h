@@ -16,6 +16,7 @@ namespace assay::quantize {
 
 struct AssignmentOptions {
   DType activations = DType::kInt8;
+  DType weights = DType::kInt8;   // int8 or int4
   bool per_channel = true;        // of convolutions
   bool per_channel_dense = true;  // of FULLY_CONNECTED
   std::vector<bool> keep_float;   // by op: asked to stay float

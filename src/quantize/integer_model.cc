@@ -204,6 +204,9 @@ class Rewriter {
   void MakeInteger(Operator& op, int32_t index) {
     const OpRule& rule = *FindOpRule(op);
     op.version = std::max(op.version, rule.int8_version);
+    if (rule.weights >= 0 && CodesOf(op.inputs[static_cast<size_t>(rule.weights)]).codes->dtype == DType::kInt4) {
+      op.version = std::max(op.version, rule.int4_version);
+    }
     for (size_t k = 0; k < op.inputs.size(); ++k) {
       int32_t& t = op.inputs[k];
       if (t == graph::kNoTensor) continue;

@@ -11,10 +11,12 @@ Measurement Measure(const MeasurementRequest& request) {
   Measurement result;
   if (request.dataset == nullptr) {
     result.missing = "no --data was given";
-  } else if (!request.dataset->has_labels()) {
-    result.missing = "the data have no labels";
+    return result;
   }
-  if (!result.missing.empty()) return result;
+  if (!request.dataset->has_labels()) {
+    result.missing = "the data have no labels";
+    return result;
+  }
   std::vector<size_t> others;
   for (size_t i = 0; i < request.dataset->size(); ++i) {
     if (!std::binary_search(request.calibrated_with.begin(), request.calibrated_with.end(), i)) others.push_back(i);

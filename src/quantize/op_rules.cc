@@ -18,9 +18,16 @@ constexpr OpRule Fixed(Op op, int32_t version, float scale, int32_t zero_point) 
 
 // The channels of DEPTHWISE_CONV_2D lie in the weights' last dimension, those of the other matrix ops in the first.
 constexpr OpRule kRules[] = {
-    {.op = Op::kConv2D, .weights = 1, .bias = 2, .int8_version = 3, .hybrid_version = 5},
-    {.op = Op::kDepthwiseConv2D, .weights = 1, .channel_dim = 3, .bias = 2, .int8_version = 3, .hybrid_version = 6},
-    {.op = Op::kFullyConnected, .weights = 1, .bias = 2, .int8_version = 4, .hybrid_version = 9},
+    {.op = Op::kConv2D, .weights = 1, .bias = 2, .int8_version = 3, .hybrid_version = 5, .int4_version = 7},
+    {.op = Op::kDepthwiseConv2D,
+     .weights = 1,
+     .channel_dim = 3,
+     .bias = 2,
+     .int8_version = 3,
+     .hybrid_version = 6,
+     .int4_version = 7,
+     .hybrid_int4 = false},
+    {.op = Op::kFullyConnected, .weights = 1, .bias = 2, .int8_version = 4, .hybrid_version = 9, .int4_version = 10},
     {.op = Op::kTransposeConv, .input = 2, .weights = 1, .bias = 3, .int8_version = 2, .hybrid_version = 0},
     Own(Op::kBatchMatmul, 2),
 

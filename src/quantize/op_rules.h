@@ -28,6 +28,8 @@ struct OpRule {
   int32_t fixed_zero_point = 0;
   // Float kernels that take int8 weights (dynamic range): the operand, and the version that does; 0: none.
   int32_t hybrid_version = 0;
+  int32_t int4_version = 0;  // the least version that takes int4 weights; 0: none
+  bool hybrid_int4 = true;   // and takes them beside float activations
 };
 
 std::span<const OpRule> AllOpRules();

@@ -13,7 +13,6 @@ namespace {
 
 constexpr double kNearZero = 1e-6;
 constexpr double kBiasMax = std::numeric_limits<int32_t>::max() / 2;  // NOLINT(bugprone-integer-division)
-constexpr float kWeightMax = 127;
 
 struct Span {
   double low, high;
@@ -38,10 +37,12 @@ Codes Asymmetric(Span span, DType dtype) {
   return {dtype, {{scale}, {zero_point}, 0, {}, {}}};
 }
 
-float WeightScale(float magnitude) {
+float WeightMax(DType dtype) { return dtype == DType::kInt4 ? 7 : 127; }
+
+float WeightScale(float magnitude, DType dtype) {
   double high = magnitude;
   if (2 * high <= kNearZero) high = kNearZero / 2;
-  return (static_cast<float>(high) - static_cast<float>(-high)) / (2 * kWeightMax);
+  return (static_cast<float>(high) - static_cast<float>(-high)) / (2 * WeightMax(dtype));
 }
 
 float Magnitude(std::span<const float> values) {
@@ -83,10 +84,20 @@ std::vector<T> Rounded(std::span<const float> values, const Codes& codes) {
   return out;
 }
 
+// Two int4 codes a byte, the first in the low bits.
+graph::Constant Packed(const std::vector<int8_t>& codes, DType dtype) {
+  if (dtype != DType::kInt4) return Own(codes);
+  std::vector<uint8_t> bytes((codes.size() + 1) / 2);
+  for (size_t i = 0; i < codes.size(); ++i) {
+    bytes[i / 2] = static_cast<uint8_t>(bytes[i / 2] | (codes[i] & 15) << (i % 2 * 4));
+  }
+  return graph::Constant::Own(std::move(bytes));
+}
+
 float Inverse(float scale) { return scale == 0 ? 0 : static_cast<float>(1.0 / static_cast<double>(scale)); }
 
-int8_t WeightCode(float value, float inverse_scale) {
-  return static_cast<int8_t>(std::clamp(std::round(value * inverse_scale), -kWeightMax, kWeightMax));
+int8_t WeightCode(float value, float inverse_scale, float most) {
+  return static_cast<int8_t>(std::clamp(std::round(value * inverse_scale), -most, most));
 }
 
 template <typename T>
@@ -130,18 +141,18 @@ Codes ConstantCodes(std::span<const float> values) {
   return Asymmetric(span, DType::kInt8);
 }
 
-Codes WeightCodes(std::span<const float> values) {
-  return {DType::kInt8, {{WeightScale(Magnitude(values))}, {0}, 0, {}, {}}};
+Codes WeightCodes(std::span<const float> values, DType dtype) {
+  return {dtype, {{WeightScale(Magnitude(values), dtype)}, {0}, 0, {}, {}}};
 }
 
-Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension) {
+Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension, DType dtype) {
   const Slices slices = SlicesOf(shape, dimension);
   std::vector<float> magnitudes(slices.count, 0.0F);
   for (size_t at = 0, slice = 0; at < values.size(); at += slices.inner, slice = (slice + 1) % slices.count) {
     magnitudes[slice] = std::max(magnitudes[slice], Magnitude(values.subspan(at, slices.inner)));
   }
-  Codes codes = {DType::kInt8, {{}, std::vector<int64_t>(slices.count, 0), dimension, {}, {}}};
-  for (const float magnitude : magnitudes) codes.quantization.scale.push_back(WeightScale(magnitude));
+  Codes codes = {dtype, {{}, std::vector<int64_t>(slices.count, 0), dimension, {}, {}}};
+  for (const float magnitude : magnitudes) codes.quantization.scale.push_back(WeightScale(magnitude, dtype));
   return codes;
 }
 
@@ -185,21 +196,24 @@ graph::Constant EncodeActivation(std::span<const float> values, const Codes& cod
 
 graph::Constant EncodeWeights(std::span<const float> values, const Shape& shape, const Codes& codes) {
   const std::vector<float>& scales = codes.quantization.scale;
+  const float most = WeightMax(codes.dtype);
   std::vector<int8_t> out(values.size());
   if (scales.size() == 1) {
     // The converter takes 127 / magnitude here, not 1 / scale, where the scale is the weights' own.
     const float magnitude = Magnitude(values);
-    const bool is_own = magnitude > 0 && scales[0] == WeightScale(magnitude);
-    const float inverse = is_own ? kWeightMax / magnitude : Inverse(scales[0]);
-    for (size_t i = 0; i < values.size(); ++i) out[i] = WeightCode(values[i], inverse);
-    return Own(out);
+    const bool is_own = magnitude > 0 && scales[0] == WeightScale(magnitude, codes.dtype);
+    const float inverse = is_own ? most / magnitude : Inverse(scales[0]);
+    for (size_t i = 0; i < values.size(); ++i) out[i] = WeightCode(values[i], inverse, most);
+    return Packed(out, codes.dtype);
   }
   const Slices slices = SlicesOf(shape, codes.quantization.quantized_dimension);
   std::vector<float> inverses;
   inverses.reserve(scales.size());
   for (const float scale : scales) inverses.push_back(Inverse(scale));
-  for (size_t i = 0; i < values.size(); ++i) out[i] = WeightCode(values[i], inverses[i / slices.inner % slices.count]);
-  return Own(out);
+  for (size_t i = 0; i < values.size(); ++i) {
+    out[i] = WeightCode(values[i], inverses[i / slices.inner % slices.count], most);
+  }
+  return Packed(out, codes.dtype);
 }
 
 graph::Constant EncodeBias(std::span<const float> values, const Codes& codes) {

@@ -32,11 +32,12 @@ Codes ActivationCodes(Range range, DType dtype);
 // The same from a constant's values (an operand that is no weight).
 Codes ConstantCodes(std::span<const float> values);
 
-// Symmetric int8 weights in [-127, 127], one scale for all.
-Codes WeightCodes(std::span<const float> values);
+// Symmetric weights, int8 in [-127, 127] or int4 in [-7, 7], one scale for all.
+Codes WeightCodes(std::span<const float> values, DType dtype = DType::kInt8);
 
 // The same with a scale for each slice of `dimension`.
-Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension);
+Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension,
+                            DType dtype = DType::kInt8);
 
 // The bias: input scale times weight scale, zero point 0; int32, or int64 beside int16 activations.
 Codes BiasCodes(const Codes& input, const Codes& weights);

@@ -33,8 +33,8 @@ struct SchemeRow {
   std::string_view name;
 };
 constexpr SchemeRow kSchemes[] = {
-    {Scheme::kDynamic, "dynamic"}, {Scheme::kFloat16, "float16"},     {Scheme::kInt8, "int8"},
-    {Scheme::kInt16x8, "int16x8"}, {Scheme::kInterface, "interface"},
+    {Scheme::kDynamic, "dynamic"}, {Scheme::kFloat16, "float16"},        {Scheme::kInt8, "int8"},
+    {Scheme::kInt16x8, "int16x8"}, {Scheme::kWeightOnly, "weight-only"}, {Scheme::kInterface, "interface"},
 };
 
 double Seconds(std::chrono::steady_clock::time_point since) {
@@ -113,6 +113,10 @@ std::vector<bool> AskedToStayFloat(const QuantizeRequest& request) {
 }
 
 void CheckTypes(const QuantizeRequest& request) {
+  if (request.weights == DType::kInt4 && (request.scheme == Scheme::kFloat16 || request.scheme == Scheme::kInt16x8)) {
+    throw UsageError("--weights int4: scheme {} stores weights in {}", SchemeName(request.scheme),
+                     request.scheme == Scheme::kFloat16 ? "float16" : "int8");
+  }
   for (const auto& [flag, type] :
        {std::pair("--input-type", request.input_type), std::pair("--output-type", request.output_type)}) {
     if (type == DType::kFloat32) continue;
@@ -135,6 +139,7 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   json["program"] = fmt::format("assay {}", kVersion);
   json["source"] = request.model->source;
   json["scheme"] = SchemeName(request.scheme);
+  json["weights"] = DTypeName(request.weights);
   json["per_channel"] = request.per_channel;
   json["per_channel_dense"] = request.per_channel_dense;
   if (NeedsSamples(request.scheme)) {
@@ -213,6 +218,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   SeparateConstants(result.model.subgraphs[0]);
   AssignmentOptions options;
   options.activations = request.scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8;
+  options.weights = request.weights;
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
   options.keep_float = keep_float;
@@ -292,9 +298,14 @@ QuantizeResult Quantize(const QuantizeRequest& request) {
   QuantizeResult result;
   result.model = *request.model;
   switch (request.scheme) {
+    case Scheme::kWeightOnly:
     case Scheme::kDynamic: {
-      const WeightStats stats =
-          QuantizeWeightsForHybridKernels(result.model, {.per_channel = request.per_channel, .keep_float = keep_float});
+      WeightOptions options;
+      options.weights = request.weights;
+      options.dequantize = request.scheme == Scheme::kWeightOnly;
+      options.per_channel = request.per_channel;
+      options.keep_float = keep_float;
+      const WeightStats stats = QuantizeWeights(result.model, options);
       result.weights = stats.quantized;
       result.weights_too_small = stats.too_small;
       break;

@@ -19,7 +19,7 @@
 namespace assay::quantize {
 
 // kInterface leaves a quantized model's ops alone and changes only the types of its inputs and outputs.
-enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8, kInt16x8, kInterface };
+enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8, kInt16x8, kWeightOnly, kInterface };
 
 // Throws UsageError naming the nearest known one.
 Scheme SchemeFromName(std::string_view name);
@@ -30,6 +30,7 @@ struct QuantizeRequest {
   std::shared_ptr<const graph::Model> model;
   Scheme scheme = Scheme::kInt8;
   DType input_type = DType::kFloat32, output_type = DType::kFloat32;
+  DType weights = DType::kInt8;   // int8, or int4 where the ops take it
   bool per_channel = true;        // weights of convolutions
   bool per_channel_dense = true;  // weights of FULLY_CONNECTED
   bool like_tensorflow = false;   // ranges as TensorFlow's calibrator takes them, see WidenLikeTensorFlow

@@ -451,6 +451,62 @@ TEST(QuantizeDynamicTest, LargeWeightsBecomeInt8) {
   for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(got.values<float>()[k], want.values<float>()[k], 1.0);
 }
 
+ModelBuilder TwoConvolutions() {
+  ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {1, 6, 6, 16});
+  const int h = m.Tensor("h", DType::kFloat32, {1, 6, 6, 16}), y = m.Tensor("y", DType::kFloat32, {1, 6, 6, 128});
+  m.Op(BuiltinOp::kConv2D, {x, m.Constant("w", {16, 3, 3, 16}, RandomValues(2304, 5, 0.1F)), -1}, {h},
+       {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}});
+  m.Op(BuiltinOp::kDepthwiseConv2D, {h, m.Constant("d", {1, 3, 3, 128}, RandomValues(1152, 6)), -1}, {y},
+       {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}, {"depth_multiplier", 8}});
+  m.Output(y);
+  return m;
+}
+
+double RelativeError(const graph::Model& model, const graph::Model& real, const Array& input) {
+  const Array got = RunOn(model, input), want = RunOn(real, input);
+  double error = 0, power = 0;
+  for (int64_t k = 0; k < want.size(); ++k) {
+    error += std::pow(ElementAsDouble(got, k) - ElementAsDouble(want, k), 2);
+    power += std::pow(ElementAsDouble(want, k), 2);
+  }
+  return std::sqrt(error / power);
+}
+
+TEST(QuantizeWeightOnlyTest, WeightsAreWidenedBeforeFloatKernels) {
+  const ModelBuilder m = TwoConvolutions();
+  QuantizeRequest request = Request(m, nullptr, Scheme::kWeightOnly);
+  const Array input = InputOf(MemorySamples::Random(1, {1, 6, 6, 16}), 0);
+  const graph::Model eight = Quantize(request).model;
+  EXPECT_EQ(OpNames(eight), (std::vector<std::string>{"DEQUANTIZE", "DEQUANTIZE", "CONV_2D", "DEPTHWISE_CONV_2D"}));
+  EXPECT_LT(RelativeError(eight, *m.Build(), input), 0.02);
+  request.weights = DType::kInt4;
+  const graph::Model four = Quantize(request).model;
+  EXPECT_EQ(Named(four, "d").dtype, DType::kInt4);
+  const double error = RelativeError(four, *m.Build(), input);
+  EXPECT_LT(error, 0.3);
+  EXPECT_GT(error, 0.02);
+}
+
+TEST(QuantizeInt4Test, WhereTheOpsTakeIt) {
+  const ModelBuilder m = TwoConvolutions();
+  const MemorySamples samples = MemorySamples::Random(8, {1, 6, 6, 16});
+  QuantizeRequest request = Request(m, &samples);
+  request.weights = DType::kInt4;
+  const graph::Model integer = Quantize(request).model;
+  EXPECT_EQ(Named(integer, "w").dtype, DType::kInt4);
+  EXPECT_EQ(Named(integer, "w").data->bytes().size(), 1152U);
+  EXPECT_EQ(Named(integer, "d").dtype, DType::kInt4);
+  EXPECT_LT(RelativeError(integer, *m.Build(), InputOf(samples, 0)), 0.3);
+  request.scheme = Scheme::kDynamic;
+  const graph::Model dynamic = Quantize(request).model;
+  EXPECT_EQ(Named(dynamic, "w").dtype, DType::kInt4);
+  EXPECT_EQ(Named(dynamic, "d").dtype, DType::kInt8);  // no float kernel takes int4 there
+  EXPECT_LT(RelativeError(dynamic, *m.Build(), InputOf(samples, 0)), 0.3);
+  request.scheme = Scheme::kInt16x8;
+  EXPECT_THAT(Message(request), HasSubstr("--weights int4: scheme int16x8"));
+}
+
 TEST(QuantizeFloat16Test, WeightsBecomeHalf) {
   const SmallNetwork net;
   const QuantizeResult result = Quantize(Request(net.m, nullptr, Scheme::kFloat16));

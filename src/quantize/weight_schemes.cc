@@ -7,13 +7,33 @@
 #include "quantize/parameters.h"
 
 namespace assay::quantize {
+namespace {
 
-WeightStats QuantizeWeightsForHybridKernels(graph::Model& model, const DynamicOptions& options) {
+// The float tensor that the narrow one becomes.
+int32_t AddDequantize(graph::Subgraph& graph, int32_t weights, int32_t narrow, bool per_channel,
+                      std::vector<graph::Operator>& ops) {
+  graph::Tensor wide = passes::TensorAt(graph, weights);
+  wide.data.reset();
+  wide.name += "/dequantized";
+  graph.tensors.push_back(std::move(wide));
+  graph::Operator& op = ops.emplace_back();
+  op.code = graph::BuiltinOp::kDequantize;
+  op.version = passes::TensorAt(graph, narrow).dtype == DType::kInt4 ? 6 : (per_channel ? 5 : 2);
+  op.options_table = graph::BuiltinOpOptionsTable(op.code);
+  op.inputs = {narrow};
+  op.outputs = {static_cast<int32_t>(graph.tensors.size()) - 1};
+  return op.outputs[0];
+}
+
+}  // namespace
+
+WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options) {
   WeightStats stats;
   for (size_t s = 0; s < model.subgraphs.size(); ++s) {
     graph::Subgraph& graph = model.subgraphs[s];
     // By float constant and dimension: a constant may have readers that stay float.
     std::map<std::pair<int32_t, int>, int32_t> quantized;
+    std::vector<graph::Operator> dequantize;
     for (size_t i = 0; i < graph.operators.size(); ++i) {
       graph::Operator& op = graph.operators[i];
       const OpRule* rule = FindOpRule(op);
@@ -27,23 +47,29 @@ WeightStats QuantizeWeightsForHybridKernels(graph::Model& model, const DynamicOp
         ++stats.too_small;
         continue;
       }
+      const DType dtype = options.dequantize || rule->hybrid_int4 ? options.weights : DType::kInt8;
       const bool per_channel = options.per_channel && rule->channel_dim < shape.rank();
       const auto [place, is_new] = quantized.try_emplace({weights, per_channel ? rule->channel_dim : -1}, -1);
       if (is_new) {
         const std::vector<float> values = *passes::FloatValues(graph, weights);
-        const Codes codes = per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim) : WeightCodes(values);
+        const Codes codes =
+            per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
         graph::Tensor narrow = passes::TensorAt(graph, weights);
         narrow.dtype = codes.dtype;
         narrow.quantization = codes.quantization;
         narrow.data = EncodeWeights(values, shape, codes);
         graph.tensors.push_back(std::move(narrow));
         place->second = static_cast<int32_t>(graph.tensors.size()) - 1;
+        if (options.dequantize) place->second = AddDequantize(graph, weights, place->second, per_channel, dequantize);
         ++stats.quantized;
       }
       op.inputs[static_cast<size_t>(rule->weights)] = place->second;
-      op.version = std::max(op.version, rule->hybrid_version);
+      if (options.dequantize) continue;
+      op.version = std::max(op.version, dtype == DType::kInt4 ? std::max(rule->int4_version, rule->hybrid_version)
+                                                              : rule->hybrid_version);
       if (op.code == graph::BuiltinOp::kFullyConnected) op.attributes.Set("asymmetric_quantize_inputs", int64_t{1});
     }
+    graph.operators.insert(graph.operators.begin(), dequantize.begin(), dequantize.end());
   }
   return stats;
 }

@@ -10,7 +10,9 @@
 
 namespace assay::quantize {
 
-struct DynamicOptions {
+struct WeightOptions {
+  DType weights = DType::kInt8;  // int8 or int4
+  bool dequantize = false;       // float kernels, with a DEQUANTIZE in front of each (weight-only)
   bool per_channel = true;
   int64_t min_elements = 1024;   // smaller weights stay float, as TensorFlow's converter leaves them
   std::vector<bool> keep_float;  // by op of the main subgraph
@@ -20,6 +22,6 @@ struct WeightStats {
   int quantized = 0, too_small = 0;  // weights
 };
 
-WeightStats QuantizeWeightsForHybridKernels(graph::Model& model, const DynamicOptions& options);
+WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options);
 
 }  // namespace assay::quantize

@@ -16,7 +16,8 @@ namespace assay::cli {
 namespace {
 
 struct QuantizeFlags {
-  std::string source, destination, scheme, input_type = "float32", output_type = "float32", calibration = "minmax";
+  std::string source, destination, scheme, weights = "int8", input_type = "float32", output_type = "float32",
+                                           calibration = "minmax";
   DataFlags data;
   size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
@@ -48,6 +49,8 @@ uint64_t FloatBytes(const graph::Model& model) {
 int Quantize(const QuantizeFlags& flags) {
   quantize::QuantizeRequest request;
   request.scheme = quantize::SchemeFromName(flags.scheme);
+  if (flags.weights != "int8" && flags.weights != "int4") throw UsageError("--weights {}: int8 or int4", flags.weights);
+  request.weights = flags.weights == "int4" ? DType::kInt4 : DType::kInt8;
   request.input_type = InterfaceType("--input-type", flags.input_type);
   request.output_type = InterfaceType("--output-type", flags.output_type);
   request.method = quantize::ParseCalibrationMethod(flags.calibration);
@@ -123,10 +126,11 @@ void AddQuantize(CLI::App& app, Action& action) {
   verb->add_option("source", flags->source, "The float model: .tflite, .h5, .keras, SavedModel or frozen .pb")
       ->required();
   verb->add_option("destination", flags->destination, "The .tflite file to write")->required();
-  verb->add_option(
-          "--scheme", flags->scheme,
-          "dynamic, float16, int8, int16x8, or interface: only the types of inputs and outputs of a quantized model")
+  verb->add_option("--scheme", flags->scheme,
+                   "dynamic, weight-only, float16, int8, int16x8, or interface: only the types of inputs and outputs "
+                   "of a quantized model")
       ->required();
+  verb->add_option("--weights", flags->weights, "int8, or int4 (dynamic, weight-only and int8)")->capture_default_str();
   AddDataFlags(*verb, flags->data, false);
   verb->add_option("--samples", flags->samples, "How many samples calibrate, chosen by the seed")
       ->capture_default_str();
