@@ -7,6 +7,7 @@
 // Numbers that lie in the file as they are keep their place there; packed ones are unpacked into `data_fd`. A file that
 // breaks a rule gives {"error": TEXT}. Plugins are never loaded, links that leave the file never followed.
 #include <hdf5.h>
+#include <hdf5_hl.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -279,12 +280,11 @@ void WalkGroup(Walker& walker, hid_t group, const std::string& path, int depth) 
 Json Read(const char* path, const void* image, size_t image_bytes, int data_fd) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  if (image != nullptr && (H5Pset_fapl_core(access.get(), size_t{1} << 20, 0) < 0 ||
-                           H5Pset_file_image(access.get(), const_cast<void*>(image), image_bytes) < 0)) {
-    Fail("there is no room for the file");
-  }
-  const Handle file(H5Fopen(path, H5F_ACC_RDONLY, access.get()), H5Fclose);
+  // The library reads the image where it is (it would copy it twice) and, without leave to, does not write to it.
+  constexpr unsigned kInPlace = H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE;
+  const Handle file(image != nullptr ? H5LTopen_file_image(const_cast<void*>(image), image_bytes, kInPlace)
+                                     : H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT),
+                    H5Fclose);
   file.OrFail("not an HDF5 file, or a damaged one");
   const Handle root(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose);
   root.OrFail("the root group cannot be opened");
