@@ -14,8 +14,7 @@ void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_option("--labels", flags.labels, "CSV of class_index,wnid,name or of file,label (imagenet data)");
   verb.add_option("--preprocess", flags.preprocess,
                   "Steps, e.g. decode=opencv,crop=0.875,resize=224x224:opencv-linear,scale=1/255");
-  verb.add_option("--numerics", flags.numerics, NumericsHelp())->capture_default_str();
-  verb.add_option("--runtime", flags.runtime, "assay or litert")->capture_default_str();
+  AddRuntimeFlags(verb, flags.runtime);
   verb.add_option("--label-offset", flags.label_offset, "Added to every label to get the model's class");
   verb.add_option("--threads", flags.threads, "Samples at once; 0 takes all processors")
       ->check(CLI::Range(0, 1024))
@@ -26,16 +25,9 @@ void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_flag("--skip-bad", flags.skip_bad, "Count and name samples that cannot be read instead of stopping");
 }
 
-void CheckRuntime(const std::string& runtime) {
-  if (runtime == "assay") return;
-  if (runtime != "litert") throw UsageError("unknown runtime '{}': assay or litert", runtime);
-  throw InputError("the runtime litert needs the LiteRT library, which this build cannot load");
-}
-
 OpenedData Open(const DataFlags& flags) {
   OpenedData data;
-  data.profile = &numerics::FindProfile(flags.numerics);
-  CheckRuntime(flags.runtime);
+  data.runtime = OpenRuntime(flags.runtime);
   data.pipeline = ParsePreprocess(flags.preprocess);
   data.threads = flags.threads > 0 ? flags.threads : AvailableThreads();
   if (flags.spec.empty()) return data;

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "cli/runtime_flags.h"
 #include "data/dataset.h"
 #include "image/preprocess.h"
-#include "numerics/profile.h"
 
 namespace CLI {
 class App;
@@ -17,7 +17,8 @@ class App;
 namespace assay::cli {
 
 struct DataFlags {
-  std::string spec, labels, preprocess, numerics = "xnnpack", runtime = "assay";
+  std::string spec, labels, preprocess;
+  RuntimeFlags runtime;
   std::optional<int64_t> label_offset;
   int threads = 0;  // 0: all processors
   size_t max_samples = 0;
@@ -30,14 +31,11 @@ void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required = true
 struct OpenedData {
   std::unique_ptr<data::Dataset> dataset;
   Pipeline pipeline;
-  const numerics::Profile* profile = nullptr;
+  OpenedRuntime runtime;
   int threads = 1;
 };
 
 // Checks what is typed before it touches a file. Without --data the dataset is null.
 OpenedData Open(const DataFlags& flags);
-
-// Throws where `runtime` is unknown or cannot be had.
-void CheckRuntime(const std::string& runtime);
 
 }  // namespace assay::cli

@@ -118,38 +118,86 @@ double Quantile(const std::vector<double>& sorted, double q) {
   return sorted[std::min(sorted.size() - 1, static_cast<size_t>(q * static_cast<double>(sorted.size())))];
 }
 
+void SetRandomInputs(Interpreter& interpreter) {
+  for (size_t i = 0; i < interpreter.input_count(); ++i) {
+    const TensorDetails input = interpreter.InputDetails(i);
+    interpreter.SetInput(i, RandomArray(input.dtype, input.shape, 0, i));
+  }
+}
+
+double TimedInvoke(Interpreter& interpreter) {
+  const auto start = Clock::now();
+  interpreter.Invoke();
+  return MicrosecondsSince(start);
+}
+
+void Summarize(std::vector<double>& us, BenchResult& result) {
+  result.median_us = MedianOf(us);
+  result.p90_us = Quantile(us, 0.9), result.p99_us = Quantile(us, 0.99);
+  result.min_us = us.front(), result.max_us = us.back();
+  result.runs = us.size();
+}
+
+// Rounds of turns, each of the same length, who begins changing from round to round; the first round only warms up.
+BenchResult RunRace(std::shared_ptr<const graph::Model> model, const BenchRequest& request, Interpreter& ours,
+                    BenchResult result) {
+  constexpr size_t kRounds = 7;
+  InterpreterOptions options = request.options;
+  options.delegate = request.against;
+  Interpreter theirs(std::move(model), options);
+  theirs.AllocateTensors();
+  SetRandomInputs(theirs);
+  const double turn_us = request.seconds * 1e6 / (2 * kRounds);
+  const size_t least_runs = request.runs.has_value() ? (*request.runs + kRounds - 1) / kRounds : 3;
+  const auto take_turn = [&](Interpreter& interpreter, std::vector<double>& all) {
+    std::vector<double> us;
+    const auto start = Clock::now();
+    while (us.size() < least_runs || (!request.runs.has_value() && MicrosecondsSince(start) < turn_us)) {
+      us.push_back(TimedInvoke(interpreter));
+    }
+    all.insert(all.end(), us.begin(), us.end());
+    return MedianOf(us);
+  };
+  std::vector<double> our_us, their_us, ratios;
+  for (size_t round = 0; round <= kRounds; ++round) {
+    double mine = 0, other = 0;
+    if (round % 2 == 0) mine = take_turn(ours, our_us);
+    other = take_turn(theirs, their_us);
+    if (round % 2 == 1) mine = take_turn(ours, our_us);
+    if (round == 0) {
+      our_us.clear(), their_us.clear();
+    } else {
+      ratios.push_back(other / mine);
+    }
+  }
+  Summarize(our_us, result);
+  const double ratio = MedianOf(ratios);
+  result.race = Race{MedianOf(their_us), ratio, ratios.front(), ratios.back(), kRounds};
+  return result;
+}
+
 }  // namespace
 
 BenchResult BenchModel(std::shared_ptr<const graph::Model> model, const BenchRequest& request) {
   BenchResult result;
   const auto load = Clock::now();
-  Interpreter interpreter(std::move(model), request.options);
+  Interpreter interpreter(model, request.options);
   interpreter.AllocateTensors();
   result.load_ms = MicrosecondsSince(load) / 1e3;
-  for (size_t i = 0; i < interpreter.input_count(); ++i) {
-    const TensorDetails input = interpreter.InputDetails(i);
-    interpreter.SetInput(i, RandomArray(input.dtype, input.shape, 0, i));
-  }
+  SetRandomInputs(interpreter);
   result.memory = interpreter.memory();
-  const auto timed = [&] {
-    const auto start = Clock::now();
-    interpreter.Invoke();
-    return MicrosecondsSince(start);
-  };
-  result.first_us = timed();
+  result.first_us = TimedInvoke(interpreter);
+  if (request.against != nullptr) return RunRace(std::move(model), request, interpreter, std::move(result));
   const auto repeat = [&](double seconds, size_t least, const auto& body) {
     const auto start = Clock::now();
     for (size_t i = 0; i < least || MicrosecondsSince(start) < seconds * 1e6; ++i) body();
   };
-  repeat(request.warm_up_seconds, 0, timed);
+  repeat(request.warm_up_seconds, 0, [&] { TimedInvoke(interpreter); });
   std::vector<double> us;
-  const auto one = [&] { us.push_back(timed()); };
+  const auto one = [&] { us.push_back(TimedInvoke(interpreter)); };
   request.runs.has_value() ? repeat(0, std::max<size_t>(*request.runs, 1), one)
                            : repeat(request.seconds, std::max<size_t>(request.least_runs, 1), one);
-  result.median_us = MedianOf(us);
-  result.p90_us = Quantile(us, 0.9), result.p99_us = Quantile(us, 0.99);
-  result.min_us = us.front(), result.max_us = us.back();
-  result.runs = us.size();
+  Summarize(us, result);
   if (!request.profile) return result;
   result.peak_bytes_gmacs = PeakGmacs(Product::kBytes);
   result.peak_floats_gmacs = PeakGmacs(Product::kFloats);

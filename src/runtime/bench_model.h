@@ -18,6 +18,7 @@ struct BenchRequest {
   size_t least_runs = 5;
   std::optional<size_t> runs;  // this many instead
   bool profile = false;
+  std::shared_ptr<const Delegate> against;  // raced in turns with the options' kernels
 };
 
 struct OpTime {
@@ -32,10 +33,18 @@ struct OpTime {
   double peak_share = 0;  // of the products per second that this machine can do in the op's type; 0 where unknown
 };
 
+// Another runtime on the same model and input, in turns in one process.
+struct Race {
+  double median_us = 0;                   // the other's
+  double ratio = 0, least = 0, most = 0;  // the other's time over ours: the median of the rounds, and their range
+  size_t rounds = 0;
+};
+
 struct BenchResult {
   double median_us = 0, p90_us = 0, p99_us = 0, min_us = 0, max_us = 0;
   double load_ms = 0, first_us = 0;  // preparing, and the first invoke
   size_t runs = 0;
+  std::optional<Race> race;
   Interpreter::MemoryUse memory;
   std::vector<OpTime> ops;                             // as they first ran; empty without request.profile
   double peak_bytes_gmacs = 0, peak_floats_gmacs = 0;  // measured on one thread; 0 without request.profile

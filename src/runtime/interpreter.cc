@@ -18,6 +18,7 @@ class Interpreter::Impl {
   }
 
   void Select(int32_t subgraph) {
+    kernel.reset();
     executor = &session.executor(subgraph);
     inputs = executor->subgraph().inputs;
     outputs = executor->subgraph().outputs;
@@ -47,9 +48,84 @@ class Interpreter::Impl {
     return tensor;
   }
 
+  // The tensors that the delegate computes, and the kernel that does, for the current shapes.
+  void PrepareDelegate() {
+    if (!executor->prepared()) executor->Prepare();
+    const graph::Subgraph& graph = executor->subgraph();
+    DelegateTask task;
+    task.source = session.model().source;
+    task.threads = session.options().threads;
+    task.model = session.model();
+    task.model.signatures.clear();
+    if (&graph != &session.model().subgraphs[0]) {
+      throw InputError("{}: the runtime {} runs the first subgraph only", task.source,
+                       session.options().delegate->Name());
+    }
+    graph::Subgraph& to = task.model.subgraphs[0];
+    for (const int32_t i : to.inputs) {
+      graph::Tensor& tensor = to.tensors[static_cast<size_t>(i)];
+      tensor.shape = executor->tensor(i).shape;
+      tensor.shape_signature.reset();
+    }
+    delegated.clear();
+    std::vector<bool> wanted(graph.tensors.size(), false);
+    for (const int32_t i : graph.outputs) wanted[static_cast<size_t>(i)] = true;
+    for (const graph::Operator& op : graph.operators) {
+      for (const int32_t i : op.outputs) {
+        if (i == graph::kNoTensor) continue;
+        const ops::TensorRef& tensor = executor->tensor(i);
+        if (tensor.is_constant) continue;
+        const bool has_value = tensor.data != nullptr && executor->IsReadable(i) && DTypeBits(tensor.dtype) >= 8;
+        if (wanted[static_cast<size_t>(i)] && !has_value) {
+          throw InputError(
+              "{}: the shape of tensor '{}' shows only when the model runs, which the runtime {} is not "
+              "used for",
+              task.source, tensor.name(), session.options().delegate->Name());
+        }
+        if (!has_value || (!wanted[static_cast<size_t>(i)] && !session.options().preserve_all_tensors)) continue;
+        wanted[static_cast<size_t>(i)] = false;
+        to.tensors[static_cast<size_t>(i)].shape = tensor.shape;
+        to.tensors[static_cast<size_t>(i)].shape_signature.reset();
+        delegated.push_back(i);
+      }
+    }
+    to.outputs = delegated;
+    kernel = session.options().delegate->Compile(task);
+  }
+
+  void InvokeDelegate() {
+    if (kernel == nullptr) PrepareDelegate();
+    std::vector<std::span<const uint8_t>> from;
+    for (const int32_t i : executor->subgraph().inputs) {
+      const ops::TensorRef& tensor = executor->tensor(i);
+      from.emplace_back(tensor.data, tensor.bytes);
+    }
+    std::vector<std::span<uint8_t>> to;
+    for (const int32_t i : delegated) {
+      const ops::TensorRef& tensor = executor->tensor(i);
+      to.emplace_back(tensor.data, tensor.bytes);
+    }
+    kernel->Invoke(from, to);
+  }
+
+  // Whether an invoke may leave something behind for the next.
+  bool HasState() const {
+    for (const graph::Subgraph& graph : session.model().subgraphs) {
+      for (const graph::Tensor& tensor : graph.tensors) {
+        if (tensor.is_variable) return true;
+      }
+      for (const graph::Operator& op : graph.operators) {
+        if (op.code == graph::BuiltinOp::kVarHandle) return true;
+      }
+    }
+    return false;
+  }
+
   Session session;
   Executor* executor = nullptr;
-  std::vector<int32_t> inputs, outputs;  // tensors, in the order of the graph or the signature
+  std::unique_ptr<DelegateKernel> kernel;  // null: to be made at the next invoke
+  std::vector<int32_t> delegated;          // tensors that it computes
+  std::vector<int32_t> inputs, outputs;    // tensors, in the order of the graph or the signature
   std::vector<std::string> input_names;
 };
 
@@ -149,6 +225,7 @@ void Interpreter::ResizeInput(size_t position, const Shape& shape, bool strict) 
   const auto& graph_inputs = impl_->executor->subgraph().inputs;
   for (size_t p = 0; p < graph_inputs.size(); ++p) {
     if (graph_inputs[p] == index) {
+      impl_->kernel.reset();
       impl_->executor->ResizeInput(p, shape);
       return;
     }
@@ -158,6 +235,7 @@ void Interpreter::ResizeInput(size_t position, const Shape& shape, bool strict) 
 
 void Interpreter::AllocateTensors() {
   if (!impl_->executor->prepared()) impl_->executor->Prepare();
+  if (options().delegate != nullptr && impl_->kernel == nullptr) impl_->PrepareDelegate();
 }
 
 void Interpreter::SetInput(size_t position, const Array& value) {
@@ -179,7 +257,7 @@ std::span<uint8_t> Interpreter::MutableInput(size_t position) {
   return {tensor.data, tensor.bytes};
 }
 
-void Interpreter::Invoke() { impl_->executor->Invoke(); }
+void Interpreter::Invoke() { options().delegate == nullptr ? impl_->executor->Invoke() : impl_->InvokeDelegate(); }
 
 std::span<const uint8_t> Interpreter::OutputBytes(size_t position) const {
   const ops::TensorRef& tensor = impl_->executor->tensor(impl_->OutputTensor(position));
@@ -216,6 +294,7 @@ void Interpreter::ResetVariables() {
   for (size_t s = 0; s < model().subgraphs.size(); ++s)
     impl_->session.executor(static_cast<int32_t>(s)).ResetVariables();
   impl_->session.resources().Reset();
+  if (impl_->HasState()) impl_->kernel.reset();
 }
 
 void Interpreter::SetHook(OpHook hook) { impl_->session.hook() = std::move(hook); }

@@ -12,6 +12,7 @@
 #include "graph/model.h"
 #include "numerics/profile.h"
 #include "ops/op.h"
+#include "runtime/delegate.h"
 
 namespace assay::runtime {
 
@@ -40,7 +41,8 @@ struct InterpreterOptions {
   bool plan_only = false;             // the arena is planned, not taken: to look at a model, nothing can be invoked
   int threads = 1;                    // the caller's included; results do not depend on it
   RunLimits limits = {};
-  const std::atomic<bool>* cancelled = nullptr;  // polled between ops and loop trips
+  const std::atomic<bool>* cancelled = nullptr;        // polled between ops and loop trips
+  std::shared_ptr<const Delegate> delegate = nullptr;  // computes in place of our kernels
 };
 
 class Executor;

@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "cli/runtime_flags.h"
 #include "convert/load_model.h"
+#include "runtime/delegates/litert.h"
 
 namespace assay::cli {
 namespace {
@@ -20,7 +22,8 @@ using runtime::OpTime;
 
 struct BenchFlags {
   std::vector<std::string> models;
-  std::string numerics = "xnnpack";
+  RuntimeFlags runtime;
+  std::string against;
   int threads = 1;
   BenchRequest request;
   bool json = false;
@@ -44,6 +47,13 @@ ordered_json ToJson(const std::string& model, std::string_view profile, int thre
                        {"median_us", r.median_us}, {"p90_us", r.p90_us}, {"p99_us", r.p99_us},
                        {"min_us", r.min_us},       {"max_us", r.max_us}, {"first_us", r.first_us},
                        {"load_ms", r.load_ms},     {"runs", r.runs},     {"arena_bytes", r.memory.arena_bytes}};
+  if (r.race.has_value()) {
+    json["litert"] = {{"median_us", r.race->median_us},
+                      {"ratio", r.race->ratio},
+                      {"ratio_least", r.race->least},
+                      {"ratio_most", r.race->most},
+                      {"rounds", r.race->rounds}};
+  }
   if (r.ops.empty()) return json;
   json["peak_gmacs_per_second"] = {{"int8", r.peak_bytes_gmacs}, {"float32", r.peak_floats_gmacs}};
   json["ops"] = ordered_json::array();
@@ -84,19 +94,33 @@ std::string ProfileText(const BenchResult& r) {
 }
 
 int Bench(const BenchFlags& flags) {
-  const numerics::Profile& profile = numerics::FindProfile(flags.numerics);
+  const bool races = !flags.against.empty();
+  if (races && flags.against != "litert") throw UsageError("--against {}: litert is what there is", flags.against);
+  if (races && flags.runtime.runtime == "litert") throw UsageError("--against litert needs --runtime assay");
+  if (flags.request.profile && (races || flags.runtime.runtime == "litert")) {
+    throw UsageError("--profile shows assay's own kernels: leave --runtime and --against away");
+  }
+  RuntimeFlags ours = flags.runtime;
+  if (races) ours.litert.clear();
+  const OpenedRuntime opened = OpenRuntime(ours);
   BenchRequest request = flags.request;
-  request.options.profile = &profile;
+  request.options.profile = opened.profile;
+  request.options.delegate = opened.delegate;
+  if (races) request.against = runtime::LoadLiteRt(flags.runtime.litert);
   request.options.threads = flags.threads;
   request.options.cancelled = &Interrupted();
   ordered_json list = ordered_json::array();
   for (const std::string& path : flags.models) {
     const BenchResult r = runtime::BenchModel(convert::LoadModel(path), request);
-    list.push_back(ToJson(path, profile.id, flags.threads, r));
+    list.push_back(ToJson(path, opened.name, flags.threads, r));
     if (flags.json) continue;
     Print(fmt::format(
         "{}: median {:.1f} us of {} runs (min {:.1f}, p90 {:.1f}, p99 {:.1f}, max {:.1f}; load {:.1f} ms)\n", path,
         r.median_us, r.runs, r.min_us, r.p90_us, r.p99_us, r.max_us, r.load_ms));
+    if (r.race.has_value()) {
+      Print(fmt::format("  litert: median {:.1f} us; its time over ours {:.2f} ({:.2f} to {:.2f} in {} rounds)\n",
+                        r.race->median_us, r.race->ratio, r.race->least, r.race->most, r.race->rounds));
+    }
     if (request.profile) Print(ProfileText(r));
   }
   if (!flags.json) return 0;
@@ -114,7 +138,8 @@ void AddBench(CLI::App& app, Action& action) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* verb = app.add_subcommand("bench", "Time one invoke on random input: the median over a second of runs");
   verb->add_option("models", flags->models, "The .tflite files")->required();
-  verb->add_option("--numerics", flags->numerics, NumericsHelp())->capture_default_str();
+  AddRuntimeFlags(*verb, flags->runtime);
+  verb->add_option("--against", flags->against, "litert: race the real LiteRT, in turns in one process");
   verb->add_option("--threads", flags->threads, "Threads of one invoke; results do not depend on them")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

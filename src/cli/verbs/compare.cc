@@ -51,13 +51,18 @@ int Compare(const CompareFlags& flags) {
   }
   if (flags.max_drop >= 0 && flags.data.spec.empty()) throw UsageError("--max-drop needs --data with labels");
   const OpenedData data = Open(flags.data);
+  if (data.runtime.delegate != nullptr) {
+    throw UsageError(
+        "compare finds causes with assay's kernels; to compare with LiteRT, give it a dump: assay run MODEL --runtime "
+        "litert --all-tensors --out DUMP.npz, then assay compare DUMP.npz MODEL");
+  }
   const Pipeline reference_pipeline =
       flags.has_reference_preprocess ? ParsePreprocess(flags.reference_preprocess) : data.pipeline;
   compare::CompareRequest request;
   request.reference = OpenSide(flags.reference, reference_pipeline);
   request.model = OpenSide(flags.model, data.pipeline);
   request.dataset = data.dataset.get();
-  request.options.profile = data.profile;
+  request.options.profile = data.runtime.profile;
   request.options.cancelled = &Interrupted();
   request.threads = data.threads;
   request.label_offset = flags.data.label_offset;
@@ -85,7 +90,7 @@ int Compare(const CompareFlags& flags) {
   }
   const report::CompareContext context = {flags.reference,          flags.model,
                                           flags.data.spec,          reference_pipeline.ToString(),
-                                          data.pipeline.ToString(), std::string(data.profile->id)};
+                                          data.pipeline.ToString(), data.runtime.name};
   if (!flags.html.empty()) WriteFileAtomically(flags.html, report::CompareHtml(context, result));
   Print(flags.json ? report::CompareJson(context, result) : report::CompareText(context, result));
   if (flags.max_drop < 0) return 0;

@@ -25,7 +25,8 @@ int Evaluate(const EvaluateFlags& flags) {
     fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
   request.dataset = data.dataset.get();
   request.pipeline = data.pipeline;
-  request.options.profile = data.profile;
+  request.options.profile = data.runtime.profile;
+  request.options.delegate = data.runtime.delegate;
   request.options.cancelled = &Interrupted();
   request.threads = data.threads;
   request.label_offset = flags.data.label_offset;
@@ -37,8 +38,8 @@ int Evaluate(const EvaluateFlags& flags) {
     result = eval::Evaluate(request);
   }
   for (const std::string& message : result.skip_messages) fmt::print(stderr, "assay: skipped {}\n", message);
-  const report::EvaluateContext context = {flags.model, flags.data.spec, data.pipeline.ToString(),
-                                           std::string(data.profile->id), *data.dataset};
+  const report::EvaluateContext context = {flags.model, flags.data.spec, data.pipeline.ToString(), data.runtime.name,
+                                           *data.dataset};
   Print(flags.json ? report::EvaluateJson(context, result) : report::EvaluateText(context, result));
   if (flags.min_top1 >= 0 && result.top1.accuracy < flags.min_top1) {
     fmt::print(stderr, "assay: top-1 {:.4f} is below --min-top1 {}\n", result.top1.accuracy, flags.min_top1);

@@ -55,6 +55,9 @@ int Quantize(const QuantizeFlags& flags) {
   request.output_type = InterfaceType("--output-type", flags.output_type);
   request.method = quantize::ParseCalibrationMethod(flags.calibration);
   const OpenedData data = Open(flags.data);
+  if (data.runtime.delegate != nullptr) {
+    throw UsageError("quantize calibrates with assay's kernels: leave --runtime away");
+  }
   request.model = convert::LoadModel(flags.source);
   for (const std::string& warning : request.model->warnings) {
     fmt::print(stderr, "assay: {}: {}\n", flags.source, warning);
@@ -72,7 +75,7 @@ int Quantize(const QuantizeFlags& flags) {
   request.pipeline = data.pipeline;
   request.samples = flags.samples;
   request.seed = flags.seed;
-  request.options.profile = data.profile;
+  request.options.profile = data.runtime.profile;
   request.options.cancelled = &Interrupted();
   request.threads = data.threads;
   quantize::QuantizeResult result;
@@ -110,7 +113,7 @@ int Quantize(const QuantizeFlags& flags) {
   context.method = request.method.ToString();
   context.data = flags.data.spec;
   context.preprocess = data.pipeline.ToString();
-  context.profile = std::string(data.profile->id);
+  context.profile = data.runtime.name;
   context.source_bytes = FloatBytes(*request.model);
   context.destination_bytes = std::filesystem::file_size(flags.destination);
   Print(flags.json ? report::QuantizeJson(context, result, measurement)

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "cli/data_flags.h"
+#include "cli/runtime_flags.h"
 #include "convert/load_model.h"
 #include "runtime/run_model.h"
 
@@ -11,7 +11,8 @@ namespace assay::cli {
 namespace {
 
 struct RunFlags {
-  std::string model, inputs_npz, out, numerics = "xnnpack", runtime = "assay";
+  std::string model, inputs_npz, out;
+  RuntimeFlags runtime;
   std::vector<std::string> inputs;
   int threads = 1;
   uint64_t seed = 0;
@@ -19,10 +20,10 @@ struct RunFlags {
 };
 
 int Run(const RunFlags& flags) {
-  const numerics::Profile& profile = numerics::FindProfile(flags.numerics);
-  CheckRuntime(flags.runtime);
+  const OpenedRuntime opened = OpenRuntime(flags.runtime);
   runtime::RunRequest request;
-  request.options.profile = &profile;
+  request.options.profile = opened.profile;
+  request.options.delegate = opened.delegate;
   request.options.cancelled = &Interrupted();
   request.options.threads = flags.threads;
   request.seed = flags.seed;
@@ -43,7 +44,7 @@ int Run(const RunFlags& flags) {
   WriteNpz(flags.out, result.arrays);
   if (flags.json) {
     nlohmann::ordered_json json = {{"model", flags.model},
-                                   {"profile", profile.id},
+                                   {"profile", opened.name},
                                    {"seed", flags.seed},
                                    {"out", flags.out},
                                    {"arena_bytes", result.memory.arena_bytes},
@@ -62,7 +63,7 @@ int Run(const RunFlags& flags) {
     Print(fmt::format("{:<40} {} {}\n", name, DTypeName(array.dtype()), array.shape().ToString()));
   }
   Print(fmt::format("{}: {} arrays under {}; arena {} bytes (all tensors side by side {}, largest set alive {})\n",
-                    flags.out, result.arrays.size(), profile.id, result.memory.arena_bytes, result.memory.sum_bytes,
+                    flags.out, result.arrays.size(), opened.name, result.memory.arena_bytes, result.memory.sum_bytes,
                     result.memory.peak_live_bytes));
   return 0;
 }
@@ -76,8 +77,7 @@ void AddRun(CLI::App& app, Action& action) {
   verb->add_option("model", flags->model, "The .tflite file")->required();
   verb->add_option("--input", flags->inputs, "NAME=FILE.npy: the value of one input (repeatable)");
   verb->add_option("--inputs", flags->inputs_npz, "FILE.npz with one array per input, keyed NAME or in/NAME");
-  verb->add_option("--numerics", flags->numerics, NumericsHelp())->capture_default_str();
-  verb->add_option("--runtime", flags->runtime, "assay or litert")->capture_default_str();
+  AddRuntimeFlags(*verb, flags->runtime);
   verb->add_option("--threads", flags->threads, "Threads; the results are those of one")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -1,0 +1,32 @@
+// What computes: our kernels under a numerics profile, or another runtime.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "numerics/profile.h"
+#include "runtime/delegate.h"
+
+namespace CLI {
+class App;
+}
+
+namespace assay::cli {
+
+struct RuntimeFlags {
+  std::string numerics = "xnnpack", runtime = "assay", litert;
+};
+
+void AddRuntimeFlags(CLI::App& verb, RuntimeFlags& flags);
+
+struct OpenedRuntime {
+  const numerics::Profile* profile = nullptr;         // of our kernels, and of the shapes in any case
+  std::shared_ptr<const runtime::Delegate> delegate;  // null: our kernels
+  std::string name;                                   // what results are recorded under
+};
+
+// Throws UsageError where a name is unknown or two flags contradict each other, InputError where the library is
+// missing.
+OpenedRuntime OpenRuntime(const RuntimeFlags& flags);
+
+}  // namespace assay::cli
