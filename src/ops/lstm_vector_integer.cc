@@ -130,7 +130,7 @@ std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperan
       IntegerGates(context, o.input_weights, o.bias, cells, inputs, context.Input(o.input).zero_point(), input_scales),
       IntegerGates(context, o.recurrent_weights, nullptr, cells, cells, lstm.output_zero_point, recurrent_scales),
       FindLstmTable(0), FindLstmTable(1 + kGateIntegerBits),
-      FindLstmTable(static_cast<size_t>(16 + lstm.cell_exponent))});
+      FindLstmTable(size_t{16} - static_cast<size_t>(-lstm.cell_exponent))});
   const size_t width = state->input.width, row_bytes = kernels::simd::PaddedLine(inputs);
   // Rows are read in whole groups; where they are none, a copy is.
   const int rows_memory = context.AddScratch(row_bytes == inputs ? 0 : kIntegerSteps * uint64_t{row_bytes});
