@@ -53,8 +53,8 @@ void GrowingHistogram::Grow() {
   std::vector<int64_t> wider(kBins, 0);
   for (int i = 0; i < kBins; ++i) {
     const int from_zero = i - kMiddle;
-    const int to = from_zero >= 0 ? from_zero / 2 : -((-from_zero + 1) / 2);
-    wider[static_cast<size_t>(to + kMiddle)] += counts_[static_cast<size_t>(i)];
+    const int to = kMiddle + (from_zero >= 0 ? from_zero / 2 : -((-from_zero + 1) / 2));
+    wider[static_cast<size_t>(to)] += counts_[static_cast<size_t>(i)];
   }
   counts_ = std::move(wider);
   width_ *= 2;
