@@ -48,7 +48,7 @@ class Interpreter::Impl {
     return tensor;
   }
 
-  // The tensors that the delegate computes, and the kernel that does, for the current shapes.
+  // The delegate's kernel for the current shapes.
   void PrepareDelegate() {
     if (!executor->prepared()) executor->Prepare();
     const graph::Subgraph& graph = executor->subgraph();
@@ -67,7 +67,7 @@ class Interpreter::Impl {
       tensor.shape = executor->tensor(i).shape;
       tensor.shape_signature.reset();
     }
-    delegated.clear();
+    to.outputs.clear();
     std::vector<bool> wanted(graph.tensors.size(), false);
     for (const int32_t i : graph.outputs) wanted[static_cast<size_t>(i)] = true;
     for (const graph::Operator& op : graph.operators) {
@@ -86,26 +86,20 @@ class Interpreter::Impl {
         wanted[static_cast<size_t>(i)] = false;
         to.tensors[static_cast<size_t>(i)].shape = tensor.shape;
         to.tensors[static_cast<size_t>(i)].shape_signature.reset();
-        delegated.push_back(i);
+        to.outputs.push_back(i);
       }
     }
-    to.outputs = delegated;
+    kernel_inputs.clear();
+    for (const int32_t i : to.inputs) kernel_inputs.emplace_back(executor->tensor(i).data, executor->tensor(i).bytes);
+    kernel_outputs.clear();
+    for (const int32_t i : to.outputs) kernel_outputs.emplace_back(executor->tensor(i).data, executor->tensor(i).bytes);
     kernel = session.options().delegate->Compile(task);
+    kernel_has_state = HasState();
   }
 
   void InvokeDelegate() {
     if (kernel == nullptr) PrepareDelegate();
-    std::vector<std::span<const uint8_t>> from;
-    for (const int32_t i : executor->subgraph().inputs) {
-      const ops::TensorRef& tensor = executor->tensor(i);
-      from.emplace_back(tensor.data, tensor.bytes);
-    }
-    std::vector<std::span<uint8_t>> to;
-    for (const int32_t i : delegated) {
-      const ops::TensorRef& tensor = executor->tensor(i);
-      to.emplace_back(tensor.data, tensor.bytes);
-    }
-    kernel->Invoke(from, to);
+    kernel->Invoke(kernel_inputs, kernel_outputs);
   }
 
   // Whether an invoke may leave something behind for the next.
@@ -124,8 +118,10 @@ class Interpreter::Impl {
   Session session;
   Executor* executor = nullptr;
   std::unique_ptr<DelegateKernel> kernel;  // null: to be made at the next invoke
-  std::vector<int32_t> delegated;          // tensors that it computes
-  std::vector<int32_t> inputs, outputs;    // tensors, in the order of the graph or the signature
+  bool kernel_has_state = false;
+  std::vector<std::span<const uint8_t>> kernel_inputs;
+  std::vector<std::span<uint8_t>> kernel_outputs;
+  std::vector<int32_t> inputs, outputs;  // tensors, in the order of the graph or the signature
   std::vector<std::string> input_names;
 };
 
@@ -294,7 +290,7 @@ void Interpreter::ResetVariables() {
   for (size_t s = 0; s < model().subgraphs.size(); ++s)
     impl_->session.executor(static_cast<int32_t>(s)).ResetVariables();
   impl_->session.resources().Reset();
-  if (impl_->HasState()) impl_->kernel.reset();
+  if (impl_->kernel_has_state) impl_->kernel.reset();
 }
 
 void Interpreter::SetHook(OpHook hook) { impl_->session.hook() = std::move(hook); }
