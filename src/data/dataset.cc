@@ -42,7 +42,7 @@ std::unique_ptr<Dataset> OpenCsvSpec(const std::string& spec, const std::vector<
 // Some samples of another data set.
 class Selection final : public Dataset {
  public:
-  Selection(std::unique_ptr<Dataset> all, std::vector<size_t> chosen)
+  Selection(std::shared_ptr<const Dataset> all, std::vector<size_t> chosen)
       : all_(std::move(all)), chosen_(std::move(chosen)) {
     label_count_ = all_->label_count();
     class_names_ = all_->class_names();
@@ -55,11 +55,15 @@ class Selection final : public Dataset {
   bool has_labels() const override { return all_->has_labels(); }
 
  private:
-  std::unique_ptr<Dataset> all_;
+  std::shared_ptr<const Dataset> all_;
   std::vector<size_t> chosen_;
 };
 
 }  // namespace
+
+std::unique_ptr<Dataset> SelectSamples(const Dataset& all, std::vector<size_t> chosen) {
+  return std::make_unique<Selection>(std::shared_ptr<const Dataset>(std::shared_ptr<void>(), &all), std::move(chosen));
+}
 
 std::unique_ptr<Dataset> SpreadSamples(std::unique_ptr<Dataset> dataset, size_t count) {
   const size_t size = dataset->size();

@@ -52,6 +52,9 @@ class Dataset {
 // what is wrong on disk.
 std::unique_ptr<Dataset> OpenDataset(const std::string& spec, const std::string& labels);
 
+// The samples `chosen` of `all`, which must outlive the result.
+std::unique_ptr<Dataset> SelectSamples(const Dataset& all, std::vector<size_t> chosen);
+
 // At most `count` samples of `dataset`, in its order, chosen so that every class keeps its share (to within one sample)
 // and each class's samples are taken evenly from its first to its last. The same ones every time.
 std::unique_ptr<Dataset> SpreadSamples(std::unique_ptr<Dataset> dataset, size_t count);
