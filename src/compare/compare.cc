@@ -49,16 +49,7 @@ AccuracyComparison CompareAccuracy(const CompareRequest& request) {
   };
   accuracy.reference = evaluate(request.reference, "reference");
   accuracy.model = evaluate(request.model, "model");
-  for (size_t i = 0; i < accuracy.model.predicted.size(); ++i) {
-    if (accuracy.reference.rank[i] < 0 || accuracy.model.rank[i] < 0) continue;
-    ++accuracy.samples;
-    accuracy.agreeing += accuracy.reference.predicted[i] == accuracy.model.predicted[i];
-    const bool r = accuracy.reference.rank[i] == 0, m = accuracy.model.rank[i] == 0;
-    accuracy.only_reference += r && !m;
-    accuracy.only_model += m && !r;
-  }
-  accuracy.mcnemar_p = eval::McNemarExact(accuracy.only_reference, accuracy.only_model);
-  accuracy.difference = eval::PairedDifference(accuracy.only_reference, accuracy.only_model, accuracy.samples);
+  static_cast<eval::PairedAccuracy&>(accuracy) = eval::ComparePaired(accuracy.reference, accuracy.model);
   return accuracy;
 }
 

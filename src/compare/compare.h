@@ -48,12 +48,9 @@ struct CompareRequest {
 };
 
 // Both models' answers on the same samples.
-struct AccuracyComparison {
+// Paired: the reference first, the model second.
+struct AccuracyComparison : eval::PairedAccuracy {
   eval::EvaluateResult reference, model;
-  int64_t agreeing = 0, samples = 0;           // equal top-1 answers, samples that both answered
-  int64_t only_reference = 0, only_model = 0;  // right on one side alone
-  double mcnemar_p = 1;                        // of a split this uneven if both were equally good
-  eval::DifferenceInterval difference;         // model - reference
 };
 
 // Of the model's float form, on the samples that both sides answered.

@@ -224,7 +224,7 @@ std::string AccuracyText(const CompareResult& result) {
     return fmt::format(", and {} samples show no difference in accuracy (McNemar p = {:.2g})", a.samples, a.mcnemar_p);
   }
   return fmt::format(", and top-1 {} by {:.2f} points (McNemar p = {:.2g})",
-                     a.only_reference > a.only_model ? "drops" : "rises", 100 * std::abs(a.difference.difference),
+                     a.only_first > a.only_second ? "drops" : "rises", 100 * std::abs(a.difference.difference),
                      a.mcnemar_p);
 }
 

@@ -156,4 +156,19 @@ EvaluateResult Evaluate(const EvaluateRequest& request) {
   return result;
 }
 
+PairedAccuracy ComparePaired(const EvaluateResult& first, const EvaluateResult& second) {
+  ASSAY_CHECK(first.rank.size() == second.rank.size());
+  PairedAccuracy paired;
+  for (size_t i = 0; i < first.rank.size(); ++i) {
+    if (first.rank[i] < 0 || second.rank[i] < 0) continue;
+    ++paired.samples;
+    paired.agreeing += first.predicted[i] == second.predicted[i];
+    paired.only_first += first.rank[i] == 0 && second.rank[i] != 0;
+    paired.only_second += first.rank[i] != 0 && second.rank[i] == 0;
+  }
+  paired.mcnemar_p = McNemarExact(paired.only_first, paired.only_second);
+  paired.difference = PairedDifference(paired.only_first, paired.only_second, paired.samples);
+  return paired;
+}
+
 }  // namespace assay::eval

@@ -60,4 +60,13 @@ size_t FindScores(const runtime::Interpreter& interpreter, int64_t label_count);
 // Throws InputError naming the sample and the reason; Error(kInterrupted) when cancelled.
 EvaluateResult Evaluate(const EvaluateRequest& request);
 
+// Two models on the same samples, those that both answered.
+struct PairedAccuracy {
+  int64_t samples = 0, agreeing = 0;        // agreeing: equal top-1 answers
+  int64_t only_first = 0, only_second = 0;  // right on one side alone
+  double mcnemar_p = 1;                     // of a split this uneven if both were equally good
+  DifferenceInterval difference;            // second - first
+};
+PairedAccuracy ComparePaired(const EvaluateResult& first, const EvaluateResult& second);
+
 }  // namespace assay::eval

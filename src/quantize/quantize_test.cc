@@ -227,18 +227,18 @@ TEST(MeasurementTest, CountsOnSamplesThatDidNotCalibrate) {
   MeasurementRequest request;
   request.before = net.m.Build();
   request.after = std::make_shared<const graph::Model>(Quantize(Request(net.m, &samples)).model);
-  request.dataset = &samples;
+  request.evaluate.dataset = &samples;
   for (size_t i = 0; i < 10; ++i) request.calibrated_with.push_back(i);
   const Measurement m = Measure(request);
   EXPECT_EQ(m.missing, "");
   EXPECT_EQ(m.samples.size(), 20U);
   EXPECT_EQ(m.samples.front(), 10U);
   EXPECT_EQ(m.before.correct, 19);
-  EXPECT_EQ(m.after.correct, 19 - m.only_before + m.only_after);
-  EXPECT_EQ(m.mcnemar_p, eval::McNemarExact(m.only_before, m.only_after));
-  request.dataset = &unlabelled;
+  EXPECT_EQ(m.after.correct, 19 - m.paired.only_first + m.paired.only_second);
+  EXPECT_EQ(m.paired.mcnemar_p, eval::McNemarExact(m.paired.only_first, m.paired.only_second));
+  request.evaluate.dataset = &unlabelled;
   EXPECT_EQ(Measure(request).missing, "the data have no labels");
-  request.dataset = &samples;
+  request.evaluate.dataset = &samples;
   for (size_t i = 10; i < 30; ++i) request.calibrated_with.push_back(i);
   EXPECT_EQ(Measure(request).missing, "no sample is left that did not calibrate");
 }

@@ -102,8 +102,8 @@ std::string Tiles(const CompareResult& result) {
     html += Tile(
         "same answer",
         compare::PercentText(a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0, 1),
-        fmt::format("of {} samples; right on one side alone: {} reference, {} model", a.samples, a.only_reference,
-                    a.only_model));
+        fmt::format("of {} samples; right on one side alone: {} reference, {} model", a.samples, a.only_first,
+                    a.only_second));
     if (result.float_form.has_value()) {
       const compare::FloatFormAccuracy& own = *result.float_form;
       const auto n = static_cast<double>(std::max<int64_t>(1, own.samples));

@@ -48,7 +48,7 @@ std::string AccuracyText(const CompareResult& result) {
   text += fmt::format(
       "  same answer on {} of {} ({:.4f}); right on one side alone: {} reference, {} model; McNemar p = {:.3g}\n",
       a.agreeing, a.samples, a.samples > 0 ? static_cast<double>(a.agreeing) / static_cast<double>(a.samples) : 0,
-      a.only_reference, a.only_model, a.mcnemar_p);
+      a.only_first, a.only_second, a.mcnemar_p);
   if (a.reference.skipped + a.model.skipped > 0) {
     text += fmt::format("  skipped     {} (reference), {} (model)\n", a.reference.skipped, a.model.skipped);
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "report/json_values.h"
+
 namespace assay::report {
 namespace {
 
@@ -15,10 +17,6 @@ std::string ClassName(const data::Dataset& dataset, int64_t label) {
   const auto& names = dataset.class_names();
   const auto at = static_cast<size_t>(label);
   return at < names.size() && !names[at].empty() ? fmt::format("{} {}", label, names[at]) : fmt::format("{}", label);
-}
-
-nlohmann::ordered_json ProportionJson(const eval::Proportion& p) {
-  return {{"correct", p.correct}, {"accuracy", p.accuracy}, {"low", p.low}, {"high", p.high}};
 }
 
 std::string Line(const char* name, const eval::Proportion& p) {

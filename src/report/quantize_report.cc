@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/verifier.h"
+#include "report/json_values.h"
 
 namespace assay::report {
 namespace {
@@ -18,22 +19,22 @@ std::string MeasurementText(const quantize::Measurement& m) {
   return fmt::format("  accuracy    top-1 with 95 % interval, on {} samples that did not calibrate\n",
                      m.samples.size()) +
          line("  before", m.before) + line("  after", m.after) +
-         fmt::format("    difference {:+.4f} [{:+.4f}, {:+.4f}], McNemar p = {:.2g}\n", m.difference.difference,
-                     m.difference.low, m.difference.high, m.mcnemar_p);
+         fmt::format("    difference {:+.4f} [{:+.4f}, {:+.4f}], McNemar p = {:.2g}\n", m.paired.difference.difference,
+                     m.paired.difference.low, m.paired.difference.high, m.paired.mcnemar_p);
 }
 
 nlohmann::ordered_json MeasurementJson(const quantize::Measurement& m) {
   if (!m.missing.empty()) return {{"missing", m.missing}};
-  const auto proportion = [](const eval::Proportion& p) {
-    return nlohmann::ordered_json{{"correct", p.correct}, {"accuracy", p.accuracy}, {"low", p.low}, {"high", p.high}};
-  };
   return {{"samples", m.samples.size()},
-          {"before", proportion(m.before)},
-          {"after", proportion(m.after)},
-          {"only_before", m.only_before},
-          {"only_after", m.only_after},
-          {"difference", {{"value", m.difference.difference}, {"low", m.difference.low}, {"high", m.difference.high}}},
-          {"mcnemar_p", m.mcnemar_p}};
+          {"before", ProportionJson(m.before)},
+          {"after", ProportionJson(m.after)},
+          {"only_before", m.paired.only_first},
+          {"only_after", m.paired.only_second},
+          {"difference",
+           {{"value", m.paired.difference.difference},
+            {"low", m.paired.difference.low},
+            {"high", m.paired.difference.high}}},
+          {"mcnemar_p", m.paired.mcnemar_p}};
 }
 
 }  // namespace

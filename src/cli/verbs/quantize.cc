@@ -54,6 +54,8 @@ int Quantize(const QuantizeFlags& flags) {
   request.input_type = InterfaceType("--input-type", flags.input_type);
   request.output_type = InterfaceType("--output-type", flags.output_type);
   request.method = quantize::ParseCalibrationMethod(flags.calibration);
+  if (flags.data.skip_bad)
+    throw UsageError("--skip-bad: quantize needs every sample that it chooses; name the bad ones with evaluate");
   const OpenedData data = Open(flags.data);
   if (data.runtime.delegate != nullptr) {
     throw UsageError("quantize calibrates with assay's kernels: leave --runtime away");
@@ -88,18 +90,18 @@ int Quantize(const QuantizeFlags& flags) {
   quantize::MeasurementRequest measure;
   measure.before = request.model;
   measure.after = std::make_shared<const graph::Model>(result.model);
-  measure.dataset = request.scheme == quantize::Scheme::kInterface ? nullptr : request.dataset;
+  measure.evaluate.dataset = request.scheme == quantize::Scheme::kInterface ? nullptr : request.dataset;
   measure.calibrated_with = result.calibrated_with;
   measure.count = flags.report_samples;
   measure.seed = flags.seed;
-  measure.pipeline = request.pipeline;
-  measure.options = request.options;
-  measure.threads = request.threads;
-  measure.label_offset = flags.data.label_offset;
+  measure.evaluate.pipeline = request.pipeline;
+  measure.evaluate.options = request.options;
+  measure.evaluate.threads = request.threads;
+  measure.evaluate.label_offset = flags.data.label_offset;
   quantize::Measurement measurement;
   if (flags.report_samples > 0) {
     ProgressBar bar("measure");
-    measure.progress = [&bar](size_t done, size_t total) { bar.Update(done, total); };
+    measure.evaluate.progress = [&bar](size_t done, size_t total) { bar.Update(done, total); };
     measurement = quantize::Measure(measure);
   } else {
     measurement.missing = "--report-samples 0";
