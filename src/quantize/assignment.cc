@@ -158,7 +158,8 @@ class Solver {
         const bool is_dense = op.code == graph::BuiltinOp::kFullyConnected;
         const bool per_channel =
             (is_dense ? options_.per_channel_dense : options_.per_channel) && rule->channel_dim < shape.rank();
-        const DType dtype = rule->int4_version > 0 ? options_.weights : DType::kInt8;
+        const bool narrow = options_.weights == DType::kInt4 || (i < options_.int4_ops.size() && options_.int4_ops[i]);
+        const DType dtype = rule->int4_version > 0 && narrow ? DType::kInt4 : DType::kInt8;
         At(t).codes =
             per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
       }

@@ -20,6 +20,7 @@ struct AssignmentOptions {
   bool per_channel = true;        // of convolutions
   bool per_channel_dense = true;  // of FULLY_CONNECTED
   std::vector<bool> keep_float;   // by op: asked to stay float
+  std::vector<bool> int4_ops;     // by op: weights in int4, whatever `weights` says
 };
 
 // One op's operand.

@@ -24,6 +24,7 @@
 #include "quantize/interface_types.h"
 #include "quantize/op_rules.h"
 #include "quantize/weight_schemes.h"
+#include "quantize/wide_ops.h"
 
 namespace assay::quantize {
 namespace {
@@ -88,9 +89,17 @@ void CheckConstants(const graph::Model& model) {
   }
 }
 
+OpForm FormOf(const QuantizeRequest& request, size_t op) {
+  return op < request.forms.size() ? request.forms[op] : OpForm::kScheme;
+}
+
 std::vector<bool> AskedToStayFloat(const QuantizeRequest& request) {
   const graph::Subgraph& graph = request.model->subgraphs[0];
   std::vector<bool> keep(graph.operators.size());
+  for (size_t i = 0; i < keep.size(); ++i) {
+    const OpForm form = FormOf(request, i);
+    keep[i] = form == OpForm::kFloat || form == OpForm::kInt16x8;  // the latter is float until WidenOps
+  }
   const auto mark = [&](const std::string& wanted, const char* flag, const auto& matches) {
     bool found = false;
     for (size_t i = 0; i < graph.operators.size(); ++i) {
@@ -113,6 +122,13 @@ std::vector<bool> AskedToStayFloat(const QuantizeRequest& request) {
 }
 
 void CheckTypes(const QuantizeRequest& request) {
+  const auto asks = [&](OpForm form) {
+    return std::find(request.forms.begin(), request.forms.end(), form) != request.forms.end();
+  };
+  if (request.scheme != Scheme::kInt8 && (asks(OpForm::kInt16x8) || asks(OpForm::kInt4))) {
+    throw UsageError("ops in int16x8 or with int4 weights stand among int8 ones: scheme {} has none",
+                     SchemeName(request.scheme));
+  }
   if (request.weights == DType::kInt4 && (request.scheme == Scheme::kFloat16 || request.scheme == Scheme::kInt16x8)) {
     throw UsageError("--weights int4: scheme {} stores weights in {}", SchemeName(request.scheme),
                      request.scheme == Scheme::kFloat16 ? "float16" : "int8");
@@ -143,15 +159,16 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   json["per_channel"] = request.per_channel;
   json["per_channel_dense"] = request.per_channel_dense;
   if (NeedsSamples(request.scheme)) {
-    json["calibration"] = {{"method", request.method.ToString()},
-                           {"data", request.data_spec},
-                           {"preprocess", request.pipeline.ToString()},
-                           {"samples", result.calibrated_with.size()},
-                           {"seed", request.seed},
-                           {"like_tensorflow", request.like_tensorflow},
-                           {"equalize", request.equalize},
-                           {"bias_correction", request.bias_correction},
-                           {"numerics", request.options.profile->id}};
+    json["calibration"] = {
+        {"method", request.method.ToString()},
+        {"data", request.data_spec},
+        {"preprocess", request.preprocess.empty() ? request.pipeline.ToString() : request.preprocess},
+        {"samples", result.calibrated_with.size()},
+        {"seed", request.seed},
+        {"like_tensorflow", request.like_tensorflow},
+        {"equalize", request.equalize},
+        {"bias_correction", request.bias_correction},
+        {"numerics", request.options.profile->id}};
     json["input_type"] = DTypeName(request.input_type);
     json["output_type"] = DTypeName(request.output_type);
   }
@@ -199,7 +216,8 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   calibrate.method = request.method;
   calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
   calibrate.channels = request.equalize || request.bias_correction;
-  Calibration calibration = Calibrate(calibrate);
+  const auto run = [&] { return request.calibrate ? request.calibrate(calibrate) : Calibrate(calibrate); };
+  Calibration calibration = run();
   if (request.equalize) {
     const EqualizeStats stats = Equalize(
         result.model.subgraphs[0], calibration,
@@ -208,7 +226,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
     result.equalized_channels = stats.channels;
     CheckConstants(result.model);
     calibrate.model = std::make_shared<const graph::Model>(result.model);
-    calibration = Calibrate(calibrate);
+    calibration = run();
   }
   if (request.like_tensorflow) WidenLikeTensorFlow(source, calibration.ranges);
   result.calibrated_with = std::move(calibrate.samples);
@@ -222,6 +240,9 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
   options.keep_float = keep_float;
+  for (size_t i = 0; i < source.operators.size(); ++i) {
+    options.int4_ops.push_back(FormOf(request, i) == OpForm::kInt4);
+  }
   const Assignment assignment = Assign(result.model.subgraphs[0], calibration.ranges, options);
   if (request.bias_correction) {
     result.corrected_biases = CorrectBiases(result.model.subgraphs[0], assignment, calibration);
@@ -229,7 +250,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   result.widened_for_bias = assignment.widened_for_bias;
   for (size_t i = 0; i < source.operators.size(); ++i) {
     const std::string& reason = assignment.float_reason[i];
-    if (reason.empty()) continue;
+    if (reason.empty() || FormOf(request, i) == OpForm::kInt16x8) continue;
     if (!request.float_fallback && !keep_float[i]) {
       throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source, Place(source, i),
                        reason);
@@ -243,6 +264,16 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   result.integer_ops = stats.integer_ops;
   result.quantize_ops = stats.quantize_ops;
   result.dequantize_ops = stats.dequantize_ops;
+  std::vector<int32_t> wide;
+  for (size_t i = 0; i < source.operators.size(); ++i) {
+    if (FormOf(request, i) == OpForm::kInt16x8) wide.push_back(source.operators[i].outputs.at(0));
+  }
+  if (!wide.empty()) {
+    const IntegerModelStats more = WidenOps(result.model, wide, calibration, options, request.bias_correction);
+    result.integer_ops += more.integer_ops;
+    result.quantize_ops += more.quantize_ops;
+    result.dequantize_ops += more.dequantize_ops;
+  }
 }
 
 // A file that no runtime would take must not be written: the plain kernels' conditions are checked here.
@@ -328,6 +359,7 @@ QuantizeResult Quantize(const QuantizeRequest& request) {
     passes::PassContext context{result.model, graph};
     passes::RemoveDead(context);
   }
+  if (request.half_constants && NeedsSamples(request.scheme)) passes::StoreWeightsAsHalf(result.model);
   AddMetadata(request, result);
   graph::Verify(result.model);
   CheckRuns(result.model);

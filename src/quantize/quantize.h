@@ -26,6 +26,14 @@ Scheme SchemeFromName(std::string_view name);
 std::string_view SchemeName(Scheme scheme);
 bool NeedsSamples(Scheme scheme);
 
+// How one op departs from the scheme of its model.
+enum class OpForm : uint8_t {
+  kScheme,   // not at all
+  kFloat,    // stays float
+  kInt16x8,  // of an int8 model: int16 activations between a QUANTIZE and a DEQUANTIZE of its own
+  kInt4,     // of an int8 model: weights in int4
+};
+
 struct QuantizeRequest {
   std::shared_ptr<const graph::Model> model;
   Scheme scheme = Scheme::kInt8;
@@ -38,10 +46,15 @@ struct QuantizeRequest {
   bool bias_correction = true;    // make up for the mean error of rounded weights
   bool float_fallback = false;    // ops without an integer form stay float instead of ending the run
   std::vector<std::string> float_ops, float_tensors;  // left float: ops by name, ops by a result's name
+  std::vector<OpForm> forms;                          // by op of the main subgraph; empty: all as the scheme says
+  bool half_constants = false;                        // what stays float keeps its constants in float16
 
   const data::Dataset* dataset = nullptr;  // for schemes that need samples
   std::string data_spec;                   // what the metadata says of it
   Pipeline pipeline;
+  std::string preprocess;  // what the metadata says where `pipeline` was applied to the data before; "": its own text
+  // In place of Calibrate, for who quantizes one model many times and keeps what was seen.
+  std::function<Calibration(const CalibrationRequest&)> calibrate;
   size_t samples = 100;
   CalibrationMethod method;
   uint64_t seed = 0;
