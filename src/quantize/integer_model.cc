@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "graph/verifier.h"
 #include "passes/rewrite.h"
+#include "quantize/conversion_ops.h"
 #include "quantize/op_rules.h"
 
 namespace assay::quantize {
@@ -16,10 +17,6 @@ using graph::Operator;
 using graph::Subgraph;
 using graph::Tensor;
 using passes::TensorAt;
-
-// The least version of QUANTIZE and DEQUANTIZE that takes the type.
-int32_t QuantizeVersion(DType output) { return output == DType::kInt16 ? 2 : 1; }
-int32_t DequantizeVersion(DType input) { return input == DType::kInt16 ? 3 : (input == DType::kInt8 ? 2 : 1); }
 
 class Rewriter {
  public:
@@ -88,21 +85,15 @@ class Rewriter {
     return static_cast<int32_t>(graph_.tensors.size()) - 1;
   }
 
-  void AddOp(BuiltinOp code, int32_t version, int32_t input, int32_t output) {
-    Operator op;
-    op.code = code;
-    op.version = version;
-    op.options_table = graph::BuiltinOpOptionsTable(code);
-    op.inputs = {input};
-    op.outputs = {output};
-    graph_.operators.push_back(std::move(op));
-    ++(code == BuiltinOp::kQuantize ? stats_.quantize_ops : stats_.dequantize_ops);
+  void AddConversion(int32_t from, int32_t to) {
+    graph_.operators.push_back(ConversionOp(graph_, from, to));
+    ++(graph_.operators.back().code == BuiltinOp::kQuantize ? stats_.quantize_ops : stats_.dequantize_ops);
   }
 
   int32_t AddQuantize(int32_t from, int32_t like, const Codes& codes, const char* suffix) {
     const int32_t to = Copy(like, suffix);
     SetCodes(TensorAt(graph_, to), codes);
-    AddOp(BuiltinOp::kQuantize, QuantizeVersion(codes.dtype), from, to);
+    AddConversion(from, to);
     return to;
   }
 
@@ -136,7 +127,7 @@ class Rewriter {
     if (At(tensor).real < 0) {
       const int32_t from = MainCodes(tensor);
       const int32_t to = Copy(tensor, "/dequantized");
-      AddOp(BuiltinOp::kDequantize, DequantizeVersion(TensorAt(graph_, from).dtype), from, to);
+      AddConversion(from, to);
       At(tensor).real = to;
     }
     return At(tensor).real;

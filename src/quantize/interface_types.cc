@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "graph/verifier.h"
 #include "passes/rewrite.h"
+#include "quantize/conversion_ops.h"
 
 namespace assay::quantize {
 namespace {
@@ -50,17 +51,6 @@ Tensor Another(const Tensor& tensor, DType wanted, const char* what) {
   return other;
 }
 
-Operator Conversion(const Subgraph& graph, int32_t from, int32_t to) {
-  Operator op;
-  const DType source = TensorAt(graph, from).dtype, target = TensorAt(graph, to).dtype;
-  op.code = target == DType::kFloat32 ? BuiltinOp::kDequantize : BuiltinOp::kQuantize;
-  op.version = target == DType::kInt16 || source == DType::kInt8 ? 2 : (source == DType::kInt16 ? 3 : 1);
-  op.options_table = graph::BuiltinOpOptionsTable(op.code);
-  op.inputs = {from};
-  op.outputs = {to};
-  return op;
-}
-
 bool IsConversion(const Operator& op) { return op.code == BuiltinOp::kQuantize || op.code == BuiltinOp::kDequantize; }
 
 void Rename(graph::Model& model, int32_t from, int32_t to, bool outputs) {
@@ -97,7 +87,7 @@ void ChangeInput(graph::Model& model, size_t position, DType wanted) {
     TensorAt(graph, inner).name += "/quantized";
     graph.tensors.push_back(std::move(outer));
     const auto added = static_cast<int32_t>(graph.tensors.size()) - 1;
-    graph.operators.insert(graph.operators.begin(), Conversion(graph, added, inner));
+    graph.operators.insert(graph.operators.begin(), ConversionOp(graph, added, inner));
     inner = added;
   }
   graph.inputs[position] = inner;
@@ -124,7 +114,7 @@ void ChangeOutput(graph::Model& model, size_t position, DType wanted) {
     TensorAt(graph, inner).name += "/codes";
     graph.tensors.push_back(std::move(outer));
     const auto added = static_cast<int32_t>(graph.tensors.size()) - 1;
-    graph.operators.push_back(Conversion(graph, inner, added));
+    graph.operators.push_back(ConversionOp(graph, inner, added));
     inner = added;
   }
   graph.outputs[position] = inner;

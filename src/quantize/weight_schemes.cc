@@ -3,6 +3,7 @@
 #include <map>
 
 #include "passes/rewrite.h"
+#include "quantize/conversion_ops.h"
 #include "quantize/op_rules.h"
 #include "quantize/parameters.h"
 
@@ -10,19 +11,14 @@ namespace assay::quantize {
 namespace {
 
 // The float tensor that the narrow one becomes.
-int32_t AddDequantize(graph::Subgraph& graph, int32_t weights, int32_t narrow, bool per_channel,
-                      std::vector<graph::Operator>& ops) {
+int32_t AddDequantize(graph::Subgraph& graph, int32_t weights, int32_t narrow, std::vector<graph::Operator>& ops) {
   graph::Tensor wide = passes::TensorAt(graph, weights);
   wide.data.reset();
   wide.name += "/dequantized";
   graph.tensors.push_back(std::move(wide));
-  graph::Operator& op = ops.emplace_back();
-  op.code = graph::BuiltinOp::kDequantize;
-  op.version = passes::TensorAt(graph, narrow).dtype == DType::kInt4 ? 6 : (per_channel ? 5 : 2);
-  op.options_table = graph::BuiltinOpOptionsTable(op.code);
-  op.inputs = {narrow};
-  op.outputs = {static_cast<int32_t>(graph.tensors.size()) - 1};
-  return op.outputs[0];
+  const int32_t result = static_cast<int32_t>(graph.tensors.size()) - 1;
+  ops.push_back(ConversionOp(graph, narrow, result));
+  return result;
 }
 
 }  // namespace
@@ -60,7 +56,7 @@ WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options) {
         narrow.data = EncodeWeights(values, shape, codes);
         graph.tensors.push_back(std::move(narrow));
         place->second = static_cast<int32_t>(graph.tensors.size()) - 1;
-        if (options.dequantize) place->second = AddDequantize(graph, weights, place->second, per_channel, dequantize);
+        if (options.dequantize) place->second = AddDequantize(graph, weights, place->second, dequantize);
         ++stats.quantized;
       }
       op.inputs[static_cast<size_t>(rule->weights)] = place->second;
