@@ -74,8 +74,8 @@ class Solver {
     const auto i = static_cast<size_t>(index);
     if (i < options_.keep_float.size() && options_.keep_float[i]) return nullptr;
     const Operator& op = graph_.operators[i];
-    const OpRule* rule = TouchesFloat(graph_, op) ? FindOpRule(op) : nullptr;
-    return rule != nullptr && (rule->int16 || options_.activations != DType::kInt16) ? rule : nullptr;
+    return TouchesFloat(graph_, op) && WhyNotInteger(graph_, op, options_.activations).empty() ? FindOpRule(op)
+                                                                                              : nullptr;
   }
   const OpRule* ProducerRule(int32_t tensor) const {
     const int32_t op = producer_[static_cast<size_t>(tensor)];
@@ -303,7 +303,7 @@ class Solver {
     const auto i = static_cast<size_t>(index);
     const Operator& op = Op(index);
     if (i < options_.keep_float.size() && options_.keep_float[i]) return "was asked to stay float";
-    if (rules_[i] == nullptr) return options_.activations == DType::kInt16 ? "takes no int16" : "has no integer form";
+    if (rules_[i] == nullptr) return std::string(WhyNotInteger(graph_, op, options_.activations));
     const OpRule& rule = *rules_[i];
     for (size_t k = 0; k < op.inputs.size(); ++k) {
       const int32_t t = op.inputs[k];
@@ -337,6 +337,13 @@ class Solver {
 };
 
 }  // namespace
+
+std::string_view WhyNotInteger(const Subgraph& graph, const Operator& op, DType activations) {
+  if (!TouchesFloat(graph, op)) return "";
+  const OpRule* rule = FindOpRule(op);
+  if (rule == nullptr) return "has no integer form";
+  return activations == DType::kInt16 && !rule->int16 ? "takes no int16" : "";
+}
 
 void SeparateConstants(Subgraph& graph) {
   std::vector<int> uses(graph.tensors.size());

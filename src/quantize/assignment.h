@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/model.h"
@@ -45,6 +46,10 @@ struct Assignment {
   std::vector<std::string> float_reason;  // by op that has float operands or results but stays float
   int widened_for_bias = 0;               // weight scales
 };
+
+// Why the op cannot compute on `activations` whatever the samples show, to follow the op's name: "has no integer form".
+// Empty where it can, and where it has no floats to begin with.
+std::string_view WhyNotInteger(const graph::Subgraph& graph, const graph::Operator& op, DType activations);
 
 // Gives every use of a float constant a tensor of its own (the bytes stay shared): its parameters may follow from its
 // reader. What comes out equal again is stored once by the writer.

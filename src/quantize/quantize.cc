@@ -181,6 +181,11 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   result.model.metadata.push_back(std::move(metadata));
 }
 
+[[noreturn]] void ThrowStaysFloat(const QuantizeRequest& request, size_t op, std::string_view reason) {
+  throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source,
+                   Place(request.model->subgraphs[0], op), reason);
+}
+
 void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>& keep_float, QuantizeResult& result) {
   if (request.dataset == nullptr) {
     throw UsageError("--scheme {} needs samples: give --data", SchemeName(request.scheme));
@@ -191,18 +196,10 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   CheckConstants(*request.model);
   // What needs no samples to fail fails before they are run.
   const graph::Subgraph& source = request.model->subgraphs[0];
-  if (!request.float_fallback) {
-    for (size_t i = 0; i < source.operators.size(); ++i) {
-      const graph::Operator& op = source.operators[i];
-      const bool touches_float = std::any_of(op.inputs.begin(), op.inputs.end(), [&](int32_t t) {
-        return t != graph::kNoTensor && passes::TensorAt(source, t).dtype == DType::kFloat32;
-      });
-      const OpRule* rule = FindOpRule(op);
-      const bool is_wide = request.scheme == Scheme::kInt16x8;
-      if (!touches_float || keep_float[i] || (rule != nullptr && (rule->int16 || !is_wide))) continue;
-      throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source, Place(source, i),
-                       rule != nullptr ? "takes no int16" : "has no integer form");
-    }
+  const DType activations = request.scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8;
+  for (size_t i = 0; i < source.operators.size() && !request.float_fallback; ++i) {
+    const std::string_view reason = WhyNotInteger(source, source.operators[i], activations);
+    if (!reason.empty() && !keep_float[i]) ThrowStaysFloat(request, i, reason);
   }
   const auto start = std::chrono::steady_clock::now();
   CalibrationRequest calibrate;
@@ -235,7 +232,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
 
   SeparateConstants(result.model.subgraphs[0]);
   AssignmentOptions options;
-  options.activations = request.scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8;
+  options.activations = activations;
   options.weights = request.weights;
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
@@ -251,10 +248,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   for (size_t i = 0; i < source.operators.size(); ++i) {
     const std::string& reason = assignment.float_reason[i];
     if (reason.empty() || FormOf(request, i) == OpForm::kInt16x8) continue;
-    if (!request.float_fallback && !keep_float[i]) {
-      throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source, Place(source, i),
-                       reason);
-    }
+    if (!request.float_fallback && !keep_float[i]) ThrowStaysFloat(request, i, reason);
     const std::vector<int32_t>& outputs = source.operators[i].outputs;
     const bool has_result = !outputs.empty() && outputs[0] != graph::kNoTensor;
     result.float_ops.push_back({static_cast<int32_t>(i), std::string(source.operators[i].Name()),
