@@ -75,7 +75,7 @@ class Solver {
     if (i < options_.keep_float.size() && options_.keep_float[i]) return nullptr;
     const Operator& op = graph_.operators[i];
     return TouchesFloat(graph_, op) && WhyNotInteger(graph_, op, options_.activations).empty() ? FindOpRule(op)
-                                                                                              : nullptr;
+                                                                                               : nullptr;
   }
   const OpRule* ProducerRule(int32_t tensor) const {
     const int32_t op = producer_[static_cast<size_t>(tensor)];
@@ -150,8 +150,9 @@ class Solver {
         if (At(t).codes.has_value()) continue;
         const std::vector<float> values = *passes::FloatValues(graph_, t);
         if (static_cast<int8_t>(k) != rule->weights) {
-          At(t).codes = options_.activations == DType::kInt8 ? ConstantCodes(values)
-                                                             : ActivationCodes(ExtentOf(values), options_.activations);
+          At(t).codes = options_.activations == DType::kInt8
+                            ? ConstantCodes(values)
+                            : ActivationCodes(ExtentWithZero(values), options_.activations);
           continue;
         }
         const Shape& shape = graph_.tensors[static_cast<size_t>(t)].shape;
@@ -164,12 +165,6 @@ class Solver {
             per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
       }
     }
-  }
-
-  static Range ExtentOf(const std::vector<float>& values) {
-    Range range;
-    for (const float v : values) range = {std::min(range.low, v), std::max(range.high, v)};
-    return range;
   }
 
   // The parameters that a same-scale op imposes: a fixed one first, then that of the only operand or result, then the

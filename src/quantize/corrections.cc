@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "graph/attributes.h"
@@ -111,9 +110,7 @@ std::vector<double> Magnitudes(const Layer& layer, size_t channels, const Channe
 double Largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
 void WriteBack(Subgraph& graph, int32_t tensor, const std::vector<float>& values) {
-  std::vector<uint8_t> bytes(values.size() * sizeof(float));
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  TensorAt(graph, tensor).data = graph::Constant::Own(std::move(bytes));
+  TensorAt(graph, tensor).data = graph::Constant::Own(values);
 }
 
 // One step on one pair; `total` collects the factors of the channels of the tensor between. Returns the largest change.

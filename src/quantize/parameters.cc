@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
@@ -12,7 +11,8 @@ namespace assay::quantize {
 namespace {
 
 constexpr double kNearZero = 1e-6;
-constexpr double kBiasMax = std::numeric_limits<int32_t>::max() / 2;  // NOLINT(bugprone-integer-division)
+constexpr int32_t kHalfOfInt32 = std::numeric_limits<int32_t>::max() / 2;  // the converter's, rounded down
+constexpr double kBiasMax = kHalfOfInt32;
 
 struct Span {
   double low, high;
@@ -64,13 +64,6 @@ Slices SlicesOf(const Shape& shape, int dimension) {
 }
 
 template <typename T>
-graph::Constant Own(const std::vector<T>& codes) {
-  std::vector<uint8_t> bytes(codes.size() * sizeof(T));
-  if (!bytes.empty()) std::memcpy(bytes.data(), codes.data(), bytes.size());
-  return graph::Constant::Own(std::move(bytes));
-}
-
-template <typename T>
 std::vector<T> Rounded(std::span<const float> values, const Codes& codes) {
   constexpr auto kLow = static_cast<double>(std::numeric_limits<T>::min());
   constexpr auto kHigh = static_cast<double>(std::numeric_limits<T>::max());
@@ -86,7 +79,7 @@ std::vector<T> Rounded(std::span<const float> values, const Codes& codes) {
 
 // Two int4 codes a byte, the first in the low bits.
 graph::Constant Packed(const std::vector<int8_t>& codes, DType dtype) {
-  if (dtype != DType::kInt4) return Own(codes);
+  if (dtype != DType::kInt4) return graph::Constant::Own(codes);
   std::vector<uint8_t> bytes((codes.size() + 1) / 2);
   for (size_t i = 0; i < codes.size(); ++i) {
     bytes[i / 2] = static_cast<uint8_t>(bytes[i / 2] | (codes[i] & 15) << (i % 2 * 4));
@@ -117,6 +110,12 @@ std::vector<T> RoundedBias(std::span<const float> values, const std::vector<floa
 
 }  // namespace
 
+Range ExtentWithZero(std::span<const float> values) {
+  Range range;
+  for (const float v : values) range = {std::min(range.low, v), std::max(range.high, v)};
+  return range;
+}
+
 Codes ActivationCodes(Range range, DType dtype) {
   Span span = WithZero(range);
   if (dtype == DType::kInt16) {
@@ -132,9 +131,7 @@ Codes ActivationCodes(Range range, DType dtype) {
 }
 
 Codes ConstantCodes(std::span<const float> values) {
-  Range range;
-  for (const float v : values) range = {std::min(range.low, v), std::max(range.high, v)};
-  Span span = WithZero(range);
+  Span span = WithZero(ExtentWithZero(values));
   if (span.high - span.low <= kNearZero) {
     span = {std::min(span.low, -kNearZero / 2), std::max(span.high, kNearZero / 2)};
   }
@@ -186,9 +183,9 @@ int MakeRoomForBias(std::span<const float> bias, const Codes& input, Codes& weig
 graph::Constant EncodeActivation(std::span<const float> values, const Codes& codes) {
   switch (codes.dtype) {
     case DType::kInt8:
-      return Own(Rounded<int8_t>(values, codes));
+      return graph::Constant::Own(Rounded<int8_t>(values, codes));
     case DType::kInt16:
-      return Own(Rounded<int16_t>(values, codes));
+      return graph::Constant::Own(Rounded<int16_t>(values, codes));
     default:
       ASSAY_CHECK(false);
   }
@@ -217,8 +214,8 @@ graph::Constant EncodeWeights(std::span<const float> values, const Shape& shape,
 }
 
 graph::Constant EncodeBias(std::span<const float> values, const Codes& codes) {
-  return codes.dtype == DType::kInt64 ? Own(RoundedBias<int64_t>(values, codes.quantization.scale))
-                                      : Own(RoundedBias<int32_t>(values, codes.quantization.scale));
+  return codes.dtype == DType::kInt64 ? graph::Constant::Own(RoundedBias<int64_t>(values, codes.quantization.scale))
+                                      : graph::Constant::Own(RoundedBias<int32_t>(values, codes.quantization.scale));
 }
 
 }  // namespace assay::quantize

@@ -19,6 +19,9 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
+// From the least to the greatest of the values and 0.
+Range ExtentWithZero(std::span<const float> values);
+
 // A tensor's integer form.
 struct Codes {
   DType dtype = DType::kInt8;
