@@ -51,6 +51,14 @@ Tensor Another(const Tensor& tensor, DType wanted, const char* what) {
   return other;
 }
 
+// Adds a tensor of the wanted type that takes over the name of `inner`, which gets the suffix.
+int32_t AddOuter(Subgraph& graph, int32_t inner, DType wanted, const char* what, const char* suffix) {
+  Tensor outer = Another(TensorAt(graph, inner), wanted, what);
+  TensorAt(graph, inner).name += suffix;
+  graph.tensors.push_back(std::move(outer));
+  return static_cast<int32_t>(graph.tensors.size()) - 1;
+}
+
 bool IsConversion(const Operator& op) { return op.code == BuiltinOp::kQuantize || op.code == BuiltinOp::kDequantize; }
 
 void Rename(graph::Model& model, int32_t from, int32_t to, bool outputs) {
@@ -83,12 +91,9 @@ void ChangeInput(graph::Model& model, size_t position, DType wanted) {
     }
   }
   if (TensorAt(graph, inner).dtype != wanted) {
-    Tensor outer = Another(TensorAt(graph, inner), wanted, "input");
-    TensorAt(graph, inner).name += "/quantized";
-    graph.tensors.push_back(std::move(outer));
-    const auto added = static_cast<int32_t>(graph.tensors.size()) - 1;
-    graph.operators.insert(graph.operators.begin(), ConversionOp(graph, added, inner));
-    inner = added;
+    const int32_t outer = AddOuter(graph, inner, wanted, "input", "/quantized");
+    graph.operators.insert(graph.operators.begin(), ConversionOp(graph, outer, inner));
+    inner = outer;
   }
   graph.inputs[position] = inner;
   Rename(model, from, inner, false);
@@ -110,12 +115,9 @@ void ChangeOutput(graph::Model& model, size_t position, DType wanted) {
     }
   }
   if (TensorAt(graph, inner).dtype != wanted) {
-    Tensor outer = Another(TensorAt(graph, inner), wanted, "output");
-    TensorAt(graph, inner).name += "/codes";
-    graph.tensors.push_back(std::move(outer));
-    const auto added = static_cast<int32_t>(graph.tensors.size()) - 1;
-    graph.operators.push_back(ConversionOp(graph, inner, added));
-    inner = added;
+    const int32_t outer = AddOuter(graph, inner, wanted, "output", "/codes");
+    graph.operators.push_back(ConversionOp(graph, inner, outer));
+    inner = outer;
   }
   graph.outputs[position] = inner;
   Rename(model, from, inner, true);
