@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/simd/scales.h"
+#include "kernels/simd/target.h"
 #include "ops/checks.h"
+#include "ops/packed_cache.h"
 
 namespace assay::ops {
 namespace {
@@ -426,6 +429,20 @@ LstmSizes CheckLstm(const PrepareContext& context, const LstmOperands& o) {
     throw InputError("{} cells and {} outputs without a projection", n.cells, n.outputs);
   }
   return n;
+}
+
+bool HasPackedGates(const PrepareContext& context, const LstmOperands& o, const LstmSizes& n) {
+  if (context.shapes_only() || !kernels::simd::UsesVectors() || Has(context, o.projection)) return false;
+  for (int gate = 0; gate < kLstmGates; ++gate) {
+    if (!Has(context, o.input_weights[gate]) || Has(context, o.peephole[gate]) || Has(context, o.layer_norm[gate]))
+      return false;
+    for (const int operand : {o.input_weights[gate], o.recurrent_weights[gate], o.bias[gate]}) {
+      if (!Has(context, operand) || !context.IsKnown(operand)) return false;
+    }
+    if (context.Input(o.recurrent_weights[gate]).shape.rank() != 2) return false;
+  }
+  const size_t cells = static_cast<size_t>(n.cells), depth = static_cast<size_t>(n.inputs) + cells;
+  return IsWorthPacking(kernels::simd::PaddedOutputs(cells) * depth, cells * depth);
 }
 
 RunFn MakeLstm(PrepareContext& context, const LstmOperands& o, const LstmSizes& n, const LstmOptions& options,

@@ -53,6 +53,10 @@ kernels::ref::LstmSizes CheckLstm(const PrepareContext& context, const LstmOpera
 RunFn MakeLstm(PrepareContext& context, const LstmOperands& operands, const kernels::ref::LstmSizes& sizes,
                const LstmOptions& options, const LstmSequence& sequence);
 
+// Whether an LSTM is no more than the four gates' two products and biases, of constant weights that are worth packing
+// for vector kernels, which this machine has.
+bool HasPackedGates(const PrepareContext& context, const LstmOperands& operands, const kernels::ref::LstmSizes& sizes);
+
 // The vector kernels' form of an LSTM of floats or integers; none where they do not serve: no such kernels on this
 // machine, weights that are not constant, parts beyond the four gates' two products and biases.
 std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperands& operands,

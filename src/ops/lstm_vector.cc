@@ -6,9 +6,7 @@
 #include "base/aligned_vector.h"
 #include "kernels/simd/activations.h"
 #include "kernels/simd/matrix_float.h"
-#include "kernels/simd/target.h"
 #include "ops/lstm_operands.h"
-#include "ops/packed_cache.h"
 
 namespace assay::ops {
 namespace {
@@ -32,24 +30,6 @@ AlignedVector<float> PackGates(const PrepareContext& context, const int* operand
   return packed;
 }
 
-bool HasVectorForm(const PrepareContext& context, const LstmOperands& o, const LstmSizes& n,
-                   const LstmOptions& options) {
-  const auto absent = [&](int operand) { return operand == kNoOperand || !context.HasInput(operand); };
-  if (!kernels::simd::UsesVectors() || options.activation != graph::Activation::kTanh || n.aux_inputs > 0 ||
-      !absent(o.projection)) {
-    return false;
-  }
-  for (int gate = 0; gate < kLstmGates; ++gate) {
-    if (absent(o.input_weights[gate]) || !absent(o.peephole[gate]) || !absent(o.layer_norm[gate])) return false;
-    for (const int operand : {o.input_weights[gate], o.recurrent_weights[gate], o.bias[gate]}) {
-      if (!context.IsKnown(operand)) return false;
-    }
-    if (context.Input(o.recurrent_weights[gate]).shape.rank() != 2) return false;
-  }
-  const size_t cells = static_cast<size_t>(n.cells), depth = static_cast<size_t>(n.inputs) + cells;
-  return IsWorthPacking(kernels::simd::PaddedOutputs(cells) * depth, cells * depth);
-}
-
 struct State {
   AlignedVector<float> input, recurrent, bias;
 };
@@ -58,7 +38,9 @@ struct State {
 
 std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperands& o, const LstmSizes& n,
                                        const LstmOptions& options, const LstmSequence& s) {
-  if (!HasVectorForm(context, o, n, options)) return std::nullopt;
+  if (options.activation != graph::Activation::kTanh || n.aux_inputs > 0 || !HasPackedGates(context, o, n)) {
+    return std::nullopt;
+  }
   const size_t cells = static_cast<size_t>(n.cells), inputs = static_cast<size_t>(n.inputs);
   const size_t padded = kernels::simd::PaddedOutputs(cells), width = kLstmGates * padded;
   State packed = {PackGates(context, o.input_weights, cells, inputs),

@@ -8,9 +8,7 @@
 #include "base/aligned_vector.h"
 #include "kernels/simd/lstm_integer.h"
 #include "kernels/simd/matrix_8bit.h"
-#include "kernels/simd/target.h"
 #include "ops/lstm_operands.h"
-#include "ops/packed_cache.h"
 #include "ops/packed_weights.h"
 
 namespace assay::ops {
@@ -93,19 +91,6 @@ struct IntegerGates {
   PackedScales scales;
 };
 
-bool HasIntegerForm(const PrepareContext& context, const LstmOperands& o, const LstmSizes& n) {
-  const auto absent = [&](int operand) { return operand == kNoOperand || !context.HasInput(operand); };
-  if (!kernels::simd::UsesVectors() || !absent(o.projection)) return false;
-  for (int gate = 0; gate < kLstmGates; ++gate) {
-    if (absent(o.input_weights[gate]) || !absent(o.peephole[gate]) || !absent(o.layer_norm[gate])) return false;
-    for (const int operand : {o.input_weights[gate], o.recurrent_weights[gate], o.bias[gate]}) {
-      if (absent(operand) || !context.IsKnown(operand)) return false;
-    }
-  }
-  const size_t cells = static_cast<size_t>(n.cells), depth = static_cast<size_t>(n.inputs) + cells;
-  return IsWorthPacking(kernels::simd::PaddedOutputs(cells) * depth, cells * depth);
-}
-
 struct IntegerState {
   LstmInteger lstm;
   IntegerGates input, recurrent;
@@ -118,7 +103,7 @@ std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperan
                                        const LstmSequence& s) {
   constexpr int kGateIntegerBits = 3;
   const LstmSizes& n = lstm.sizes;
-  if (!HasIntegerForm(context, o, n)) return std::nullopt;
+  if (!HasPackedGates(context, o, n)) return std::nullopt;
   const size_t cells = static_cast<size_t>(n.cells), inputs = static_cast<size_t>(n.inputs);
   std::array<numerics::FixedPointScale, kLstmGates> input_scales, recurrent_scales;
   for (size_t gate = 0; gate < kLstmGates; ++gate) {

@@ -369,7 +369,7 @@ class QuantizedImages {
                                   Ranges(run) + begin);
     });
   }
-  int8_t* Codes(const RunContext& run) const { return reinterpret_cast<int8_t*>(run.Scratch(codes_).data()); }
+  uint8_t* Codes(const RunContext& run) const { return run.Scratch(codes_).data(); }
   kernels::ref::DynamicRange* Ranges(const RunContext& run) const {
     return reinterpret_cast<kernels::ref::DynamicRange*>(run.Scratch(ranges_).data());
   }
@@ -380,10 +380,10 @@ class QuantizedImages {
   int codes_, ranges_;
 };
 
-std::vector<float> BiasOrZeros(const PrepareContext& context, size_t channels) {
-  std::vector<float> bias(channels);
-  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), bias.begin());
-  return bias;
+// Whether every image is one window: a row with a range of its own.
+bool IsOfRows(const kernels::ref::Conv2DGeometry& g) {
+  return g.input_h == 1 && g.input_w == 1 && g.filter_h == 1 && g.filter_w == 1 && g.output_h == 1 && g.output_w == 1 &&
+         g.pad_h == 0 && g.pad_w == 0;
 }
 
 }  // namespace
@@ -396,23 +396,33 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
   struct State {
     SharedCodes weights;
     AlignedVector<int32_t> zeros, sums;
-    std::vector<float> scales, bias;
+    AlignedVector<float> scales, bias;
   };
   auto state = std::make_shared<State>();
   state->weights = PackProduct(context.Input(1), outputs, lines, /*zero_point=*/0);
-  state->zeros.resize(kernels::simd::PaddedOutputs(outputs));
-  state->sums.reserve(outputs);
-  for (const uint32_t sum : state->weights->sums) state->sums.push_back(static_cast<int32_t>(sum));
-  state->scales = product.scales;
-  state->bias = BiasOrZeros(context, outputs);
+  const size_t padded = kernels::simd::PaddedOutputs(outputs);
+  state->zeros.resize(padded), state->sums.resize(padded), state->scales.resize(padded), state->bias.resize(padded);
+  for (size_t o = 0; o < outputs; ++o) state->sums[o] = static_cast<int32_t>(state->weights->sums[o]);
+  std::ranges::copy(product.scales, state->scales.begin());
+  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), state->bias.begin());
   kernels::simd::Matrix8Bit products = MatrixOf(*state->weights, outputs, lines);
   products.offsets = state->zeros.data();
   const kernels::simd::MatrixHybrid matrix = {products,           state->sums.data(),   state->scales.data(),
                                               state->bias.data(), product.rule.scaling, product.clamp.low,
                                               product.clamp.high};
+  const double ns = static_cast<double>(outputs) * (0.4 + static_cast<double>(depth) / 150);
+  if (IsOfRows(g)) {
+    const ThreadScratch scratch(context, kernels::simd::RowsHybridScratch(matrix));
+    return [g, matrix, state, scratch, ns, how = product.rule.quantizer](const RunContext& run) {
+      const float* input = run.In<float>(0).data();
+      float* output = run.Out<float>(0).data();
+      ForPixels(run, static_cast<size_t>(g.batches), ns, [&](kernels::simd::Range rows, int worker) {
+        kernels::simd::RowsHybrid(matrix, how, input, rows, scratch.Of(run, worker), output);
+      });
+    };
+  }
   const QuantizedImages images(context, g, product.rule.quantizer);
   const ThreadScratch scratch(context, kernels::simd::Conv2DHybridScratch(g));
-  const double ns = static_cast<double>(outputs) * (0.4 + static_cast<double>(depth) / 150);
   return [g, matrix, state, images, scratch, ns](const RunContext& run) {
     images.Compute(run);
     const size_t image_pixels = static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
@@ -426,22 +436,45 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
 
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product) {
   const kernels::ref::Conv2DGeometry& g = product.geometry;
-  if (!HasDepthwiseForm(context, g)) return std::nullopt;
-  const auto channels = static_cast<size_t>(g.output_c);
+  const auto channels = static_cast<size_t>(g.output_c), taps = static_cast<size_t>(g.PatchSize());
+  if (taps == 0 || !HasDepthwiseForm(context, g)) return std::nullopt;
   struct State {
-    std::shared_ptr<const std::vector<int8_t>> weights;
-    std::vector<float> scales, bias;
+    SharedCodes weights;
+    AlignedVector<int32_t> sums;
+    AlignedVector<float> scales, bias;
+    std::vector<kernels::ref::HybridScaling> scalings;
   };
-  const auto state = std::make_shared<const State>(
-      State{ShareCodes(context.Input(1)), product.scales, BiasOrZeros(context, channels)});
-  const kernels::simd::DepthwiseHybrid filter = {
-      state->weights->data(), state->scales.data(), state->bias.data(),
-      product.rule.blocks,    product.rule.tail,    static_cast<size_t>(product.rule.blocked_channels),
-      product.clamp.low,      product.clamp.high};
+  const size_t lanes = kernels::simd::DepthwiseLanes(g);
+  const kernels::simd::DepthwiseLayout layout(lanes, taps);
+  if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
+  auto state = std::make_shared<State>();
+  state->weights = PackDepthwise(context.Input(1), layout, lanes, channels, taps, /*zero_point=*/0);
+  const size_t padded = layout.padded_channels();
+  state->sums.resize(padded), state->scales.resize(padded), state->bias.resize(padded);
+  state->scalings.resize(padded, product.rule.blocks);
+  for (size_t l = 0; l < lanes; ++l) {
+    const size_t at = layout.ChannelAt(l), c = l % channels;
+    state->sums[at] = static_cast<int32_t>(state->weights->sums[l]);
+    state->scales[at] = product.scales[c];
+    if (context.HasInput(2)) state->bias[at] = context.Values<float>(2)[c];
+    if (c >= static_cast<size_t>(product.rule.blocked_channels)) state->scalings[at] = product.rule.tail;
+  }
+  const kernels::simd::DepthwiseHybrid filter = {lanes,
+                                                 padded,
+                                                 state->weights->codes.data(),
+                                                 state->sums.data(),
+                                                 state->scales.data(),
+                                                 state->bias.data(),
+                                                 state->scalings.data(),
+                                                 product.clamp.low,
+                                                 product.clamp.high};
   const QuantizedImages images(context, g, product.rule.quantizer);
-  const ThreadScratch scratch(context, channels * sizeof(int32_t));
-  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.3 + 0.1 * static_cast<double>(g.PatchSize()));
-  return [g, filter, state, images, scratch, ns](const RunContext& run) {
+  kernels::ref::Conv2DGeometry one = g;
+  one.batches = 1;
+  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2DHybridScratch(one, padded));
+  const double ns =
+      static_cast<double>(g.output_w) * static_cast<double>(channels) * (0.2 + 0.03 * static_cast<double>(taps));
+  return [g, one, filter, state, images, scratch, ns](const RunContext& run) {
     images.Compute(run);
     const int64_t output_image = int64_t{g.output_h} * g.output_w * g.output_c;
     float* output = run.Out<float>(0).data();
@@ -451,9 +484,8 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Hybri
         const size_t image = row / image_rows, first = row % image_rows;
         const size_t count = std::min(end - row, image_rows - first);
         kernels::simd::DepthwiseConv2DHybrid(
-            g, filter, images.Ranges(run)[image], images.Codes(run) + static_cast<int64_t>(image) * g.ImageSize(),
-            {first, first + count}, reinterpret_cast<int32_t*>(scratch.Of(run, worker)),
-            output + static_cast<int64_t>(image) * output_image);
+            one, filter, images.Ranges(run)[image], images.Codes(run) + static_cast<int64_t>(image) * g.ImageSize(),
+            {first, first + count}, scratch.Of(run, worker), output + static_cast<int64_t>(image) * output_image);
         row += count;
       }
     });

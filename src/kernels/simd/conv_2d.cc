@@ -344,32 +344,62 @@ void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, u
   });
 }
 
-size_t Conv2DHybridScratch(const Conv2DGeometry& g) noexcept {
-  const size_t sum_bytes = PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int32_t);
-  const Plan plan = Plan8Bit(g, sum_bytes);
-  return plan.chunk * sum_bytes + plan.ScratchBytes(g);
-}
+namespace {
 
-void Conv2DHybrid(const Conv2DGeometry& g, const int8_t* codes, const ref::DynamicRange* ranges,
+Plan PlanHybrid(const Conv2DGeometry& g) { return Plan8Bit(g, static_cast<size_t>(g.output_c) * sizeof(float)); }
+
+}  // namespace
+
+size_t Conv2DHybridScratch(const Conv2DGeometry& g) noexcept { return PlanHybrid(g).ScratchBytes(g); }
+
+void Conv2DHybrid(const Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
                   float* output) noexcept {
-  const size_t width = PaddedOutputs(matrix.sums.outputs);
-  const Plan plan = Plan8Bit(g, width * sizeof(int32_t));
-  auto* sums = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* windows = scratch + plan.chunk * width * sizeof(int32_t);
-  const auto* input = reinterpret_cast<const uint8_t*>(codes);
+  const Plan plan = PlanHybrid(g);
   for (size_t begin = pixels.begin; begin < pixels.end;) {
     // Windows that leave the image meet its zero point, so that images are taken one by one.
     const size_t end = plan.form == Plan::Form::kPixels
                            ? pixels.end
                            : std::min(pixels.end, (begin / pixels_per_range + 1) * pixels_per_range);
-    const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, /*flip_sign=*/true,
-                                      static_cast<uint8_t>(ranges[begin / pixels_per_range].zero_point));
-    ForWindows(g, plan, how, input, {begin, end}, windows, [&](size_t first, const WindowRows& rows) {
-      Sum8Bit(matrix.sums, AsRows8Bit(rows), sums);
-      ScaleHybrid(matrix, ranges, first, pixels_per_range, rows.count, sums, output + first * matrix.sums.outputs);
+    const Gathering how = GatheringOf(g, codes, plan.pixel_bytes, plan.line_pitch, /*flip_sign=*/false,
+                                      ZeroCode(ranges[begin / pixels_per_range]));
+    ForWindows(g, plan, how, codes, {begin, end}, scratch, [&](size_t first, const WindowRows& rows) {
+      MultiplyHybrid(matrix, AsRows8Bit(rows), {ranges, first, pixels_per_range}, output + first * matrix.sums.outputs);
     });
     begin = end;
+  }
+}
+
+namespace {
+
+// How many rows are quantized at once.
+struct RowPlan {
+  explicit RowPlan(const MatrixHybrid& matrix)
+      : depth(matrix.sums.lines * matrix.sums.line_depth),
+        rows(std::clamp(
+            kChunkBytes / (depth + (depth + matrix.sums.outputs) * sizeof(float)) / kMinChunkRows * kMinChunkRows,
+            kMinChunkRows, kMostRows)) {}
+  static constexpr size_t kMostRows = 8 * kMinChunkRows;
+  size_t depth, rows;
+};
+
+}  // namespace
+
+size_t RowsHybridScratch(const MatrixHybrid& matrix) noexcept {
+  const RowPlan plan(matrix);
+  return plan.rows * (sizeof(ref::DynamicRange) + plan.depth) + kSlack;
+}
+
+void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const float* input, Range rows, uint8_t* scratch,
+                float* output) noexcept {
+  const RowPlan plan(matrix);
+  auto* ranges = reinterpret_cast<ref::DynamicRange*>(scratch);
+  uint8_t* codes = scratch + plan.rows * sizeof(ref::DynamicRange);
+  for (size_t begin = rows.begin; begin < rows.end; begin += plan.rows) {
+    const size_t count = std::min(plan.rows, rows.end - begin);
+    QuantizeRows(how, input + begin * plan.depth, count, plan.depth, codes, ranges);
+    MultiplyHybrid(matrix, {codes, count, plan.depth, plan.depth, /*flip_sign=*/false}, {ranges, 0, 1},
+                   output + begin * matrix.sums.outputs);
   }
 }
 

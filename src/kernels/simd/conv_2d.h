@@ -27,9 +27,15 @@ void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_sign
 // Dynamic range: `codes` are the input's, quantized; pixel p follows ranges[p / pixels_per_range], which for windows of
 // more than one pixel counts the output pixels of an image.
 size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g) noexcept;
-void Conv2DHybrid(const ref::Conv2DGeometry& g, const int8_t* codes, const ref::DynamicRange* ranges,
+void Conv2DHybrid(const ref::Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
                   float* output) noexcept;
+
+// Dynamic range of rows that have a range each, as FULLY_CONNECTED has and 1x1 convolutions may: some are quantized,
+// then multiplied while they are near.
+size_t RowsHybridScratch(const MatrixHybrid& matrix) noexcept;
+void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const float* input, Range rows, uint8_t* scratch,
+                float* output) noexcept;
 
 size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
 void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,

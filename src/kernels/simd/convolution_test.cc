@@ -12,6 +12,7 @@
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/test_geometry.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
@@ -70,11 +71,7 @@ Case Draw(Random& random, bool depthwise) {
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
   g.input_h = random.Between(1, 9), g.input_w = random.Between(1, random.Chance(0.3) ? 40 : 9);
   if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
-  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
-    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
-  };
-  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
-  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
+  SetOutputSize(g);
   c.is_signed = random.Chance(0.5);
   const int32_t low = c.is_signed ? -128 : 0;
   c.input_zero = random.Between(low, low + 255);

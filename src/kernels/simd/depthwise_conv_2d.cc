@@ -65,14 +65,91 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 size_t VectorBytes() { return hn::Lanes(hn::CappedTag<uint8_t, 64>()); }
 
+// What a chunk's sums become: codes.
+template <numerics::Rounding kRounding, class D32>
+class ToCodes {
+ public:
+  using Output = uint8_t;
+  static constexpr size_t kLanes = hn::MaxLanes(D32());
+
+  HWY_INLINE ToCodes(const Depthwise8Bit& f, size_t padded_channel) : codes_(f.stage) {
+    for (size_t j = 0; j < 4; ++j) round_[j].Load(f.scales, f.stage, padded_channel + j * kLanes);
+  }
+  HWY_INLINE void Store(const hn::Vec<D32>* sums, size_t count, uint8_t* out) const {
+    const hn::Repartition<uint8_t, D32> d8;
+    const auto bytes = codes_(round_[0](sums[0]), round_[1](sums[1]), round_[2](sums[2]), round_[3](sums[3]));
+    if (count == 4 * kLanes) return hn::StoreU(bytes, d8, out);
+    HWY_ALIGN uint8_t some[4 * kLanes];
+    hn::Store(bytes, d8, some);
+    CopySome(some, out, count);
+  }
+
+ private:
+  Rounder<kRounding, D32> round_[4];
+  Codes<D32> codes_;
+};
+
+// Four vectors as interleaving left them to four in order: of every four blocks of 16 bytes, block b of vector j
+// becomes block j of vector b.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void OrderBlocks(D d, V* v) {
+  if constexpr (hn::MaxLanes(d) == 8) {
+    const V v0 = v[0], v1 = v[1], v2 = v[2], v3 = v[3];
+    v[0] = hn::ConcatLowerLower(d, v1, v0), v[1] = hn::ConcatLowerLower(d, v3, v2);
+    v[2] = hn::ConcatUpperUpper(d, v1, v0), v[3] = hn::ConcatUpperUpper(d, v3, v2);
+  }
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (hn::MaxLanes(d) == 16) {
+    constexpr int kEven = 0x88, kOdd = 0xDD;  // of blocks
+    const V v01 = hn::ConcatLowerLower(d, v[1], v[0]), v23 = hn::ConcatLowerLower(d, v[3], v[2]);
+    const V u01 = hn::ConcatUpperUpper(d, v[1], v[0]), u23 = hn::ConcatUpperUpper(d, v[3], v[2]);
+    v[0].raw = _mm512_shuffle_f32x4(v01.raw, v23.raw, kEven), v[1].raw = _mm512_shuffle_f32x4(v01.raw, v23.raw, kOdd);
+    v[2].raw = _mm512_shuffle_f32x4(u01.raw, u23.raw, kEven), v[3].raw = _mm512_shuffle_f32x4(u01.raw, u23.raw, kOdd);
+  }
+#endif
+}
+
+// What a chunk's sums become: floats, (sum * first) * second + bias.
+template <class D32>
+class ToFloats {
+ public:
+  using Output = float;
+  static constexpr size_t kLanes = hn::MaxLanes(D32());
+
+  HWY_INLINE ToFloats(const Depthwise8Bit& f, size_t padded_channel) : f_(*f.floats), channel_(padded_channel) {}
+  HWY_INLINE void Store(const hn::Vec<D32>* sums, size_t count, float* out) const {
+    const hn::Rebind<float, D32> df;
+    hn::Vec<decltype(df)> y[4];
+    const auto low = hn::Set(df, f_.low), high = hn::Set(df, f_.high);
+    for (size_t j = 0; j < 4; ++j) {
+      const size_t c = channel_ + j * kLanes;
+      const auto scaled =
+          hn::Mul(hn::Mul(hn::ConvertTo(df, sums[j]), hn::LoadU(df, f_.first + c)), hn::LoadU(df, f_.second + c));
+      y[j] = LimitFloat(df, hn::Add(scaled, hn::LoadU(df, f_.bias + c)), low, high);
+    }
+    OrderBlocks(df, y);
+    if (count == 4 * kLanes) {
+      for (size_t j = 0; j < 4; ++j) hn::StoreU(y[j], df, out + j * kLanes);
+      return;
+    }
+    HWY_ALIGN float some[4 * kLanes];
+    for (size_t j = 0; j < 4; ++j) hn::Store(y[j], df, some + j * kLanes);
+    std::memcpy(out, some, count * sizeof(float));
+  }
+
+ private:
+  const DepthwiseFloats& f_;
+  size_t channel_;
+};
+
 // Some output pixels of one row.
 struct Segment {
   const uint8_t* const* taps;  // per pixel all groups' taps, the missing ones of the last included
   size_t pixels, groups;
   uintptr_t end;  // of the input's memory
   uint8_t flip;
-  uint8_t* out;  // of channel 0
-  size_t channels;
+  uint8_t* out;                   // of channel 0
+  size_t channels, output_bytes;  // output_bytes: of one channel
 };
 
 // What one call of ComputeChunk takes of the channels.
@@ -85,7 +162,7 @@ struct Chunk {
 
 // kWidth channels of all pixels of a segment. With kGroups, a number of groups known here, the weights stay in
 // registers.
-template <size_t kWidth, numerics::Rounding kRounding, bool kMore, size_t kGroups>
+template <size_t kWidth, template <class> class Finish, bool kMore, size_t kGroups>
 HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
   const hn::CappedTag<uint8_t, kWidth> d8;
   const hn::Repartition<int8_t, decltype(d8)> ds8;
@@ -96,12 +173,8 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
   const size_t groups = kGroups != 0 ? kGroups : segment.groups;
   const bool partial = chunk.count < kWidth;
   V32 offsets[4];
-  Rounder<kRounding, decltype(d32)> round[4];
-  const Codes<decltype(d32)> codes(f.stage);
-  for (size_t j = 0; j < 4; ++j) {
-    offsets[j] = hn::LoadU(d32, f.offsets + chunk.padded_channel + j * kLanes32);
-    round[j].Load(f.scales, f.stage, chunk.padded_channel + j * kLanes32);
-  }
+  for (size_t j = 0; j < 4; ++j) offsets[j] = hn::LoadU(d32, f.offsets + chunk.padded_channel + j * kLanes32);
+  const Finish<decltype(d32)> finish(f, chunk.padded_channel);
   const auto load = [&](const int8_t* weights, size_t g, size_t j) HWY_ATTR {
     return SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, weights + (g * 4 + j) * kWidth)));
   };
@@ -111,7 +184,7 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
   }
   const auto flip = hn::Set(d8, segment.flip);
   HWY_ALIGN uint8_t edge[kTaps][kWidth];
-  uint8_t* out = segment.out + chunk.channel;
+  auto* out = reinterpret_cast<typename Finish<decltype(d32)>::Output*>(segment.out) + chunk.channel;
   const uint8_t* const* taps = segment.taps;
   for (size_t pixel = 0; pixel < segment.pixels; ++pixel, taps += groups * kTaps, out += segment.channels) {
     V32 sums[4];
@@ -147,26 +220,19 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
         for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.more_weights, g, j));
       }
     }
-    for (size_t j = 0; j < 4; ++j) sums[j] = round[j](sums[j]);
-    const auto bytes = codes(sums[0], sums[1], sums[2], sums[3]);
-    if (!partial) {
-      hn::StoreU(bytes, d8, out);
-    } else {
-      hn::Store(bytes, d8, edge[0]);
-      CopySome(edge[0], out, chunk.count);
-    }
+    finish.Store(sums, chunk.count, out);
   }
 }
 
-template <numerics::Rounding kRounding, bool kMore, size_t kGroups>
+template <template <class> class Finish, bool kMore, size_t kGroups>
 void ComputeChunkOf(size_t width, const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
   constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>()), kHalf = std::min<size_t>(32, kFull);
-  if (width == kFull) return ComputeChunk<kFull, kRounding, kMore, kGroups>(f, segment, chunk);
-  if (width == kLane) return ComputeChunk<kLane, kRounding, kMore, kGroups>(f, segment, chunk);
-  ComputeChunk<kHalf, kRounding, kMore, kGroups>(f, segment, chunk);
+  if (width == kFull) return ComputeChunk<kFull, Finish, kMore, kGroups>(f, segment, chunk);
+  if (width == kLane) return ComputeChunk<kLane, Finish, kMore, kGroups>(f, segment, chunk);
+  ComputeChunk<kHalf, Finish, kMore, kGroups>(f, segment, chunk);
 }
 
-template <numerics::Rounding kRounding, size_t kGroups>
+template <template <class> class Finish, size_t kGroups>
 void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
   constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
   Chunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
@@ -175,9 +241,9 @@ void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
     chunk.count = std::min(width, segment.channels - chunk.channel);
     if (f.more_groups != nullptr &&
         std::any_of(chunk.more_groups, chunk.more_groups + segment.groups, [](uint8_t flag) { return flag != 0; })) {
-      ComputeChunkOf<kRounding, true, kGroups>(width, f, segment, chunk);
+      ComputeChunkOf<Finish, true, kGroups>(width, f, segment, chunk);
     } else {
-      ComputeChunkOf<kRounding, false, kGroups>(width, f, segment, chunk);
+      ComputeChunkOf<Finish, false, kGroups>(width, f, segment, chunk);
     }
     const size_t bytes = segment.groups * kTaps * width;
     chunk.weights += bytes;
@@ -188,18 +254,27 @@ void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
 }
 
 using SegmentFn = void (*)(const Depthwise8Bit&, const Segment&);
-SegmentFn FindSegmentFn(numerics::Rounding rounding, size_t groups) {
+template <class D32>
+using HalfAway = ToCodes<numerics::Rounding::kFixedHalfAway, D32>;
+template <class D32>
+using HalfUp = ToCodes<numerics::Rounding::kFixedHalfUp, D32>;
+template <class D32>
+using HalfEven = ToCodes<numerics::Rounding::kFloatHalfEven, D32>;
+template <class D32>
+using InDouble = ToCodes<numerics::Rounding::kDoubleHalfAway, D32>;
+
+SegmentFn FindSegmentFn(const Depthwise8Bit& f, size_t groups) {
   constexpr size_t kOf3By3 = 3;
-  switch (rounding) {
+  if (f.floats != nullptr) return groups == kOf3By3 ? ComputeSegment<ToFloats, kOf3By3> : ComputeSegment<ToFloats, 0>;
+  switch (FastestRounding(f.stage)) {
     case numerics::Rounding::kFixedHalfAway:
-      return ComputeSegment<numerics::Rounding::kFixedHalfAway, 0>;
+      return ComputeSegment<HalfAway, 0>;
     case numerics::Rounding::kFixedHalfUp:
-      return ComputeSegment<numerics::Rounding::kFixedHalfUp, 0>;
+      return ComputeSegment<HalfUp, 0>;
     case numerics::Rounding::kFloatHalfEven:
-      return groups == kOf3By3 ? ComputeSegment<numerics::Rounding::kFloatHalfEven, kOf3By3>
-                               : ComputeSegment<numerics::Rounding::kFloatHalfEven, 0>;
+      return groups == kOf3By3 ? ComputeSegment<HalfEven, kOf3By3> : ComputeSegment<HalfEven, 0>;
     case numerics::Rounding::kDoubleHalfAway:
-      return ComputeSegment<numerics::Rounding::kDoubleHalfAway, 0>;
+      return ComputeSegment<InDouble, 0>;
   }
   return nullptr;
 }
@@ -215,8 +290,11 @@ void ComputeFlat(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_sig
   uint8_t* strip = scratch + PointerBytes(taps);
   const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
   const ImageStrip how = {channels, plan.strip_w, flip, static_cast<uint8_t>(outside_code ^ flip)};
-  const SegmentFn compute = FindSegmentFn(FastestRounding(f.stage), groups);
-  Segment segment = {pointers, 0, groups, UINTPTR_MAX, /*flip=*/0, output + rows.begin * line_out, f.lanes};
+  const SegmentFn compute = FindSegmentFn(f, groups);
+  const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
+  Segment segment = {pointers,    0,           groups,
+                     UINTPTR_MAX, /*flip=*/0,  output + rows.begin * line_out * output_bytes,
+                     f.lanes,     output_bytes};
   size_t strip_begin = 0, strip_end = 0;
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const size_t oy = row % output_h, step_h = static_cast<size_t>(g.stride_h);
@@ -243,9 +321,9 @@ void ComputeFlat(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_sig
         for (size_t p = 0; p < segment.pixels; ++p) pointers[p * groups * kTaps + t] = first + p * f.lanes;
       }
       compute(f, segment);
-      const size_t bytes = segment.pixels * segment.channels;
-      segment.out += bytes;
-      done += bytes;
+      const size_t count = segment.pixels * segment.channels;
+      segment.out += count * output_bytes;
+      done += count;
     }
   }
 }
@@ -264,15 +342,16 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
   std::memset(outside, outside_code, channels + 64);
   for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
   const size_t image = static_cast<size_t>(g.ImageSize());
+  const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
   Segment segment = {pointers,
                      0,
                      groups,
                      reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
                      static_cast<uint8_t>(is_signed ? 0x80 : 0),
-                     output + rows.begin * output_w * channels,
-                     channels};
-  const numerics::Rounding rounding = FastestRounding(f.stage);
-  const SegmentFn compute = FindSegmentFn(rounding, groups);
+                     output + rows.begin * output_w * channels * output_bytes,
+                     channels,
+                     output_bytes};
+  const SegmentFn compute = FindSegmentFn(f, groups);
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const uint8_t* from = input + row / output_h * image;
     const int64_t top = static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h;
@@ -302,16 +381,63 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
         }
       }
       compute(f, segment);
-      segment.out += segment.pixels * channels;
+      segment.out += segment.pixels * channels * output_bytes;
     }
   }
 }
 
-// What float kernels need of the filter.
+// Of one image: what follows from its range, in `memory` of 3 values per padded channel.
+void ComputeHybrid(const ref::Conv2DGeometry& g, const DepthwiseHybrid& hybrid, const ref::DynamicRange& range,
+                   const uint8_t* codes, Range rows, uint8_t* memory, uint8_t* scratch, float* output) {
+  const size_t size = hybrid.padded_channels;
+  auto* HWY_RESTRICT offsets = reinterpret_cast<int32_t*>(memory);
+  auto* HWY_RESTRICT first = reinterpret_cast<float*>(memory) + size;
+  auto* HWY_RESTRICT second = first + size;
+  const auto zero = static_cast<uint32_t>(range.zero_point + 0x80);
+  for (size_t l = 0; l < size; ++l) {
+    offsets[l] = static_cast<int32_t>(0U - zero * static_cast<uint32_t>(hybrid.weight_sums[l]));
+    const float weight = hybrid.scales[l];
+    switch (hybrid.scalings[l]) {
+      case ref::HybridScaling::kWeightFirst:
+        first[l] = weight, second[l] = range.scale;
+        break;
+      case ref::HybridScaling::kInputFirst:
+        first[l] = range.scale, second[l] = weight;
+        break;
+      default:
+        first[l] = weight * range.scale, second[l] = 1;
+    }
+  }
+  const DepthwiseFloats floats = {first, second, hybrid.bias, hybrid.low, hybrid.high};
+  Depthwise8Bit f = {};
+  f.lanes = hybrid.lanes, f.weights = hybrid.weights, f.offsets = offsets, f.floats = &floats;
+  Compute(g, codes, /*is_signed=*/false, static_cast<uint8_t>(zero), f, rows, scratch,
+          reinterpret_cast<uint8_t*>(output));
+}
+
+// What float kernels need of the filter. Taps go in XNNPACK's order: column by column of the window, of large windows
+// row by row.
 struct FloatFilter {
-  const float *weights, *bias;  // [taps][channels]; bias may be null
+  FloatFilter(const ref::Conv2DGeometry& g, const float* filter, const float* bias_or_null, float least, float most)
+      : weights(filter),
+        bias(bias_or_null),
+        low(least),
+        high(most),
+        channels(static_cast<size_t>(g.input_c)),
+        by_column(g.PatchSize() <= kMostByColumn) {
+    const auto h = static_cast<size_t>(g.filter_h), w = static_cast<size_t>(g.filter_w);
+    lines = by_column ? w : h, line_taps = by_column ? h : w;
+    line_step = (by_column ? 1 : w) * channels, tap_step = (by_column ? w : 1) * channels;
+  }
+  size_t taps() const { return lines * line_taps; }
+  const float* Tap(size_t t) const { return weights + t / line_taps * line_step + t % line_taps * tap_step; }
+
+  static constexpr int64_t kMostByColumn = 25;
+  const float *weights, *bias;  // [rows][columns][channels]; bias may be null
   float low, high;
-  size_t channels, taps;
+  size_t channels;
+  bool by_column;
+  size_t lines, line_taps, line_step, tap_step;  // a line: a column, or a row
 };
 
 template <class D>
@@ -320,9 +446,7 @@ HWY_INLINE hn::Vec<D> StartOf(D d, const FloatFilter& f, size_t c) {
 }
 template <class D>
 HWY_INLINE hn::Vec<D> Limited(D d, const FloatFilter& f, hn::Vec<D> sum) {
-  const auto low = hn::Set(d, f.low), high = hn::Set(d, f.high);
-  // In this order NaN stays NaN, as in kernels/ref.
-  return hn::IfThenElse(hn::Lt(sum, low), low, hn::IfThenElse(hn::Gt(sum, high), high, sum));
+  return LimitFloat(d, sum, hn::Set(d, f.low), hn::Set(d, f.high));
 }
 
 // Neighbouring output pixels, each with all its taps: a pointer to channel 0 for every one of them.
@@ -336,7 +460,7 @@ struct FloatPixels {
 template <size_t kTapCount, class D>
 HWY_INLINE void ComputePixels(D d, const FloatFilter& f, const FloatPixels& pixels, size_t c) {
   hn::Vec<D> w[kTapCount];
-  for (size_t t = 0; t < kTapCount; ++t) w[t] = hn::LoadU(d, f.weights + t * f.channels + c);
+  for (size_t t = 0; t < kTapCount; ++t) w[t] = hn::LoadU(d, f.Tap(t) + c);
   const auto start = StartOf(d, f, c);
   const float* const* taps = pixels.taps;
   float* out = pixels.out + c;
@@ -351,10 +475,13 @@ HWY_INLINE void ComputePixelsOfAny(D d, const FloatFilter& f, const FloatPixels&
   const auto start = StartOf(d, f, c);
   const float* const* taps = pixels.taps;
   float* out = pixels.out + c;
-  for (size_t p = 0; p < pixels.count; ++p, taps += f.taps, out += f.channels) {
+  for (size_t p = 0; p < pixels.count; ++p, out += f.channels) {
     auto sum = start;
-    for (size_t t = 0; t < f.taps; ++t) {
-      sum = hn::MulAdd(hn::LoadU(d, taps[t] + c), hn::LoadU(d, f.weights + t * f.channels + c), sum);
+    for (size_t line = 0; line < f.lines; ++line) {
+      const float* w = f.weights + line * f.line_step + c;
+      for (size_t t = 0; t < f.line_taps; ++t, w += f.tap_step) {
+        sum = hn::MulAdd(hn::LoadU(d, *taps++ + c), hn::LoadU(d, w), sum);
+      }
     }
     hn::StoreU(Limited(d, f, sum), d, out);
   }
@@ -371,21 +498,18 @@ struct FloatRun {
 template <class D>
 HWY_INLINE void ComputeRun3By3(D d, const FloatFilter& f, const FloatRun& run, size_t c) {
   hn::Vec<D> w[9];
-  for (size_t t = 0; t < 9; ++t) w[t] = hn::LoadU(d, f.weights + t * f.channels + c);
+  for (size_t t = 0; t < 9; ++t) w[t] = hn::LoadU(d, f.Tap(t) + c);
   const auto start = StartOf(d, f, c);
   const float *first = run.lines[0] + c, *second = run.lines[1] + c, *third = run.lines[2] + c;
   const size_t step = run.tap_step;
   float* out = run.out + c;
   for (size_t p = 0; p < run.count; ++p, out += f.channels) {
-    auto sum = hn::MulAdd(hn::LoadU(d, first), w[0], start);
-    sum = hn::MulAdd(hn::LoadU(d, first + step), w[1], sum);
-    sum = hn::MulAdd(hn::LoadU(d, first + 2 * step), w[2], sum);
-    sum = hn::MulAdd(hn::LoadU(d, second), w[3], sum);
-    sum = hn::MulAdd(hn::LoadU(d, second + step), w[4], sum);
-    sum = hn::MulAdd(hn::LoadU(d, second + 2 * step), w[5], sum);
-    sum = hn::MulAdd(hn::LoadU(d, third), w[6], sum);
-    sum = hn::MulAdd(hn::LoadU(d, third + step), w[7], sum);
-    sum = hn::MulAdd(hn::LoadU(d, third + 2 * step), w[8], sum);
+    auto sum = start;
+    for (size_t x = 0; x < 3; ++x) {
+      sum = hn::MulAdd(hn::LoadU(d, first + x * step), w[3 * x], sum);
+      sum = hn::MulAdd(hn::LoadU(d, second + x * step), w[3 * x + 1], sum);
+      sum = hn::MulAdd(hn::LoadU(d, third + x * step), w[3 * x + 2], sum);
+    }
     hn::StoreU(Limited(d, f, sum), d, out);
     first += run.pixel_step, second += run.pixel_step, third += run.pixel_step;
   }
@@ -407,8 +531,8 @@ HWY_INLINE void ForChannels(size_t channels, const Compute& compute) {
 HWY_NOINLINE void ComputeFloatPixels(const FloatFilter& f, const FloatPixels& pixels) {
   constexpr size_t k3By3 = 9, k5By5 = 25;
   ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR {
-    if (f.taps == k3By3) return ComputePixels<k3By3>(tag, f, pixels, c);
-    if (f.taps == k5By5) return ComputePixels<k5By5>(tag, f, pixels, c);
+    if (f.taps() == k3By3) return ComputePixels<k3By3>(tag, f, pixels, c);
+    if (f.taps() == k5By5) return ComputePixels<k5By5>(tag, f, pixels, c);
     ComputePixelsOfAny(tag, f, pixels, c);
   });
 }
@@ -421,7 +545,7 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
                   float high, Range rows, uint8_t* scratch, float* output) {
   const auto channels = static_cast<size_t>(g.input_c);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  const FloatFilter f = {filter, bias, low, high, channels, taps};
+  const FloatFilter f(g, filter, bias, low, high);
   const size_t segment_pixels = FloatSegmentPixels(taps);
   const auto** pointers = reinterpret_cast<const float**>(scratch);
   auto* outside = reinterpret_cast<float*>(scratch + segment_pixels * taps * sizeof(float*));
@@ -442,10 +566,11 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
         const size_t count = std::min(segment_pixels, static_cast<size_t>(end - first));
         const float** to = pointers;
         for (int64_t ox = first; ox < first + static_cast<int64_t>(count); ++ox) {
-          for (int32_t ky = 0; ky < g.filter_h; ++ky) {
-            const int64_t y = top + int64_t{ky} * g.dilation_h;
-            for (int32_t kx = 0; kx < g.filter_w; ++kx) {
-              const int64_t x = ox * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
+          const int64_t left = ox * g.stride_w - g.pad_w;
+          for (int64_t line = 0; line < static_cast<int64_t>(f.lines); ++line) {
+            for (int64_t tap = 0; tap < static_cast<int64_t>(f.line_taps); ++tap) {
+              const int64_t y = top + (f.by_column ? tap : line) * g.dilation_h;
+              const int64_t x = left + (f.by_column ? line : tap) * g.dilation_w;
               const bool inside = y >= 0 && y < g.input_h && x >= 0 && x < g.input_w;
               *to++ = inside ? image + (y * g.input_w + x) * g.input_c : outside;
             }
@@ -541,6 +666,18 @@ size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept {
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                          const Depthwise8Bit& filter, Range rows, uint8_t* scratch, uint8_t* output) noexcept {
   HWY_DYNAMIC_DISPATCH(Compute)(g, input, is_signed, input_zero_point, filter, rows, scratch, output);
+}
+
+HWY_EXPORT(ComputeHybrid);
+
+size_t DepthwiseConv2DHybridScratch(const ref::Conv2DGeometry& g, size_t padded_channels) noexcept {
+  return 3 * padded_channels * sizeof(float) + DepthwiseConv2D8BitScratch(g);
+}
+
+void DepthwiseConv2DHybrid(const ref::Conv2DGeometry& g, const DepthwiseHybrid& filter, const ref::DynamicRange& range,
+                           const uint8_t* codes, Range rows, uint8_t* scratch, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ComputeHybrid)
+  (g, filter, range, codes, rows, scratch, scratch + 3 * filter.padded_channels * sizeof(float), output);
 }
 
 HWY_EXPORT(ComputeFloat);

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/ref/conv_2d.h"
+#include "kernels/ref/dynamic_range.h"
 #include "kernels/simd/scales.h"
 #include "numerics/requantize.h"
 
@@ -40,6 +41,12 @@ class DepthwiseLayout {
   size_t padded_channels_ = 0, weight_bytes_ = 0, chunks_ = 0;
 };
 
+// Of a sum: clamp((sum * first) * second + bias); by DepthwiseLayout.
+struct DepthwiseFloats {
+  const float *first, *second, *bias;
+  float low, high;
+};
+
 struct Depthwise8Bit {
   size_t lanes;           // DepthwiseLanes
   const int8_t* weights;  // by DepthwiseLayout
@@ -50,6 +57,7 @@ struct Depthwise8Bit {
   const int32_t* offsets;  // bias and zero points; by DepthwiseLayout
   ChannelScales scales;    // by DepthwiseLayout
   numerics::OutputStage stage;
+  const DepthwiseFloats* floats = nullptr;  // null where codes come out
 };
 
 size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
@@ -59,7 +67,23 @@ size_t DepthwiseConv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
 void DepthwiseConv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                          const Depthwise8Bit& filter, Range rows, uint8_t* scratch, uint8_t* output) noexcept;
 
-// Sums start from the bias (which may be null: 0) and take the taps in order, as matrix_float.h does.
+// Dynamic range: what comes in are codes without sign (hybrid.h) of one image, which follow one range; what comes out
+// are floats. Arrays are by DepthwiseLayout.
+struct DepthwiseHybrid {
+  size_t lanes;  // DepthwiseLanes
+  size_t padded_channels;
+  const int8_t* weights;
+  const int32_t* weight_sums;
+  const float *scales, *bias;
+  const ref::HybridScaling* scalings;  // not kFused
+  float low, high;
+};
+size_t DepthwiseConv2DHybridScratch(const ref::Conv2DGeometry& g, size_t padded_channels) noexcept;
+void DepthwiseConv2DHybrid(const ref::Conv2DGeometry& g, const DepthwiseHybrid& filter, const ref::DynamicRange& range,
+                           const uint8_t* codes, Range rows, uint8_t* scratch, float* output) noexcept;
+
+// Sums start from the bias (which may be null: 0) and take the taps with one fused multiply-add each as in
+// matrix_float.h, in XNNPACK's order.
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
                           float low, float high, Range rows, uint8_t* scratch, float* output) noexcept;

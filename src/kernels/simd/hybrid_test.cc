@@ -12,6 +12,8 @@
 #include "base/random.h"
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
+#include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/test_geometry.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
@@ -29,29 +31,19 @@ std::vector<float> Floats(Random& random, size_t count) {
   return values;
 }
 
-ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
-  ref::Conv2DGeometry g = {};
-  g.batches = random.Between(1, 3);
-  g.filter_h = random.Chance(0.4) ? 1 : random.Between(1, 3),
-  g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
-  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 2);
-  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
-  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * random.Between(1, 20) : random.Between(1, 60);
-  g.output_c = random.Between(1, 90);
-  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = random.Between(1, 7), g.input_w = random.Between(1, 7);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
-  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
-    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
-  };
-  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
-  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
+// Windows, or rows as FULLY_CONNECTED has them.
+ref::Conv2DGeometry DrawProduct(Random& random) {
+  ref::Conv2DGeometry g = DrawGeometry(random, /*depthwise=*/false);
+  if (random.Chance(0.6)) return g;
+  g.batches = random.Between(1, 150);
+  g.input_h = g.input_w = g.filter_h = g.filter_w = g.output_h = g.output_w = 1;
+  g.pad_h = g.pad_w = 0;
   return g;
 }
 
 struct Case {
   explicit Case(Random& random, bool depthwise)
-      : g(Draw(random, depthwise)),
+      : g(depthwise ? DrawGeometry(random, depthwise) : DrawProduct(random)),
         input(Floats(random, static_cast<size_t>(g.batches * g.ImageSize()))),
         scales(Floats(random, static_cast<size_t>(g.output_c))),
         bias(Floats(random, static_cast<size_t>(g.output_c))),
@@ -64,7 +56,7 @@ struct Case {
     for (int8_t& w : weights) w = static_cast<int8_t>(random.Below(256));
   }
   // Codes and ranges of all images.
-  void Quantize(std::vector<int8_t>& codes, std::vector<DynamicRange>& ranges) const {
+  void Quantize(std::vector<uint8_t>& codes, std::vector<DynamicRange>& ranges) const {
     const auto image = static_cast<size_t>(g.ImageSize());
     codes.resize(input.size());
     for (size_t i = 0; i < static_cast<size_t>(g.batches); ++i) {
@@ -94,11 +86,13 @@ TEST(QuantizeDynamically, EqualsTheReferenceOnEveryInstructionSet) {
       std::vector<int8_t> expected(x.size());
       const DynamicRange range = ref::QuantizeDynamically(how, x, expected.data());
       OnEveryTarget([&](const std::string& target) {
-        std::vector<int8_t> codes(x.size());
+        std::vector<uint8_t> codes(x.size());
         const DynamicRange got = simd::QuantizeDynamically(how, x, codes.data());
         EXPECT_EQ(got.scale, range.scale) << target;
         EXPECT_EQ(got.zero_point, range.zero_point) << target;
-        EXPECT_TRUE(codes == expected) << target << ", seed " << seed;
+        EXPECT_TRUE(std::equal(codes.begin(), codes.end(), expected.begin(),
+                               [](uint8_t code, int8_t e) { return code == static_cast<uint8_t>(e + kSignBit); }))
+            << target << ", seed " << seed;
       });
     }
   }
@@ -118,17 +112,19 @@ TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
     std::vector<int8_t> packed(PaddedOutputs(outputs) * PaddedDepth(lines, depth / lines));
     PackWeights8Bit(outputs, lines, depth / lines, c.weights.data(), packed.data());
     const std::vector<int32_t> zeros(PaddedOutputs(outputs));
-    std::vector<int32_t> sums(outputs);
+    std::vector<int32_t> sums(PaddedOutputs(outputs));
     for (size_t i = 0; i < c.weights.size(); ++i) sums[i / depth] += c.weights[i];
+    std::vector<float> scales = c.scales, bias = c.bias;
+    scales.resize(PaddedOutputs(outputs)), bias.resize(PaddedOutputs(outputs));
     const MatrixHybrid matrix = {{outputs, lines, depth / lines, packed.data(), zeros.data(), nullptr, nullptr, {}, {}},
                                  sums.data(),
-                                 c.scales.data(),
-                                 c.bias.data(),
+                                 scales.data(),
+                                 bias.data(),
                                  c.scaling,
                                  c.low,
                                  c.high};
     OnEveryTarget([&](const std::string& target) {
-      std::vector<int8_t> all;
+      std::vector<uint8_t> all;
       std::vector<DynamicRange> ranges;
       c.Quantize(all, ranges);
       std::vector<float> y(c.size);
@@ -137,6 +133,13 @@ TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
       Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {0, pixels / 3}, scratch.data(), y.data());
       Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {pixels / 3, pixels}, scratch.data(), y.data());
       EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
+      if (c.g.input_h * c.g.input_w * c.g.output_h * c.g.output_w * c.g.filter_h * c.g.filter_w > 1) return;
+      const auto rows = static_cast<size_t>(c.g.batches);
+      std::vector<float> of_rows(c.size);
+      scratch.resize(RowsHybridScratch(matrix));
+      RowsHybrid(matrix, c.quantizer, c.input.data(), {0, rows / 2}, scratch.data(), of_rows.data());
+      RowsHybrid(matrix, c.quantizer, c.input.data(), {rows / 2, rows}, scratch.data(), of_rows.data());
+      EXPECT_TRUE(SameBits(of_rows, expected)) << target << ", seed " << seed;
     });
   }
 }
@@ -148,30 +151,40 @@ TEST(DepthwiseConv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
     c.g.batches = 1;
     c.input.resize(static_cast<size_t>(c.g.ImageSize()));
     c.size = static_cast<size_t>(c.g.output_h * c.g.output_w * c.g.output_c);
-    const ref::DepthwiseHybridRule rule = {c.quantizer, c.scaling, static_cast<HybridScaling>(random.Below(4)),
-                                           random.Between(0, c.g.output_c)};
+    const auto unfused = [&] { return static_cast<HybridScaling>(random.Below(3)); };
+    const ref::DepthwiseHybridRule rule = {c.quantizer, unfused(), unfused(), random.Between(0, c.g.output_c)};
     std::vector<float> expected(c.size);
     std::vector<int8_t> codes(c.input.size());
     std::vector<uint32_t> working(static_cast<size_t>(c.g.output_c));
     ref::DepthwiseConv2DHybrid(c.g, rule, c.input.data(), c.weights.data(), c.scales.data(), c.bias.data(), c.low,
                                c.high, codes.data(), working.data(), expected.data());
-    const DepthwiseHybrid filter = {c.weights.data(),
-                                    c.scales.data(),
-                                    c.bias.data(),
-                                    rule.blocks,
-                                    rule.tail,
-                                    static_cast<size_t>(rule.blocked_channels),
-                                    c.low,
-                                    c.high};
     OnEveryTarget([&](const std::string& target) {
-      std::vector<int8_t> all;
+      std::vector<uint8_t> all;
       std::vector<DynamicRange> ranges;
       c.Quantize(all, ranges);
+      const auto channels = static_cast<size_t>(c.g.output_c), taps = c.weights.size() / channels;
+      const size_t lanes = DepthwiseLanes(c.g);
+      const DepthwiseLayout layout(lanes, taps);
+      std::vector<int8_t> weights(layout.weight_bytes());
+      std::vector<int32_t> sums(layout.padded_channels());
+      std::vector<float> scales(sums.size()), bias(sums.size());
+      std::vector<HybridScaling> scalings(sums.size());
+      for (size_t l = 0; l < lanes; ++l) {
+        const size_t at = layout.ChannelAt(l), channel = l % channels;
+        scales[at] = c.scales[channel], bias[at] = c.bias[channel];
+        scalings[at] = static_cast<int32_t>(channel) < rule.blocked_channels ? rule.blocks : rule.tail;
+        for (size_t t = 0; t < taps; ++t) {
+          weights[layout.WeightAt(l, t)] = c.weights[t * channels + channel];
+          sums[at] += c.weights[t * channels + channel];
+        }
+      }
+      const DepthwiseHybrid filter = {lanes,       sums.size(),     weights.data(), sums.data(), scales.data(),
+                                      bias.data(), scalings.data(), c.low,          c.high};
       std::vector<float> y(c.size);
-      std::vector<int32_t> sums(static_cast<size_t>(c.g.output_c));
+      std::vector<uint8_t> scratch(DepthwiseConv2DHybridScratch(c.g, sums.size()));
       const auto rows = static_cast<size_t>(c.g.output_h);
-      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {0, rows / 2}, sums.data(), y.data());
-      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {rows / 2, rows}, sums.data(), y.data());
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {0, rows / 2}, scratch.data(), y.data());
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {rows / 2, rows}, scratch.data(), y.data());
       EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
     });
   }

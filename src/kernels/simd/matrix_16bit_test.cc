@@ -10,30 +10,11 @@
 #include "base/random.h"
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
+#include "kernels/simd/test_geometry.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
 namespace {
-
-ref::Conv2DGeometry Draw(Random& random, bool depthwise) {
-  ref::Conv2DGeometry g = {};
-  g.batches = random.Between(1, 3);
-  g.filter_h = random.Chance(0.4) ? 1 : random.Between(1, 3),
-  g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
-  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 2);
-  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
-  g.input_c = g.filter_c = random.Chance(0.4) ? 4 * random.Between(1, 20) : random.Between(1, 60);
-  g.output_c = random.Between(1, 90);
-  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = random.Between(1, 7), g.input_w = random.Between(1, 7);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
-  const auto outputs = [](int32_t in, int32_t pad, int32_t filter, int32_t dilation, int32_t stride) {
-    return std::max((in + 2 * pad - (filter - 1) * dilation - 1) / stride + 1, 1);
-  };
-  g.output_h = outputs(g.input_h, g.pad_h, g.filter_h, g.dilation_h, g.stride_h);
-  g.output_w = outputs(g.input_w, g.pad_w, g.filter_w, g.dilation_w, g.stride_w);
-  return g;
-}
 
 struct Case {
   Case(Random& random, const ref::Conv2DGeometry& geometry, size_t filters, bool in_double)
@@ -82,7 +63,7 @@ struct Case {
 TEST(Conv2DInt16, EqualsTheReferenceOnEveryInstructionSet) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(51, seed);
-    const ref::Conv2DGeometry g = Draw(random, /*depthwise=*/false);
+    const ref::Conv2DGeometry g = DrawGeometry(random, /*depthwise=*/false);
     const Case c(random, g, static_cast<size_t>(g.output_c), seed % 2 == 0);
     const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
     std::vector<int16_t> expected(c.size), patch(depth), packed(PaddedOutputs(outputs) * PaddedDepth16(depth));
@@ -123,7 +104,7 @@ TEST(Conv2DInt16, LongSumsDoNotOverflow) {
 TEST(DepthwiseConv2DInt16, EqualsTheReferenceOnEveryInstructionSet) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(53, seed);
-    const ref::Conv2DGeometry g = Draw(random, /*depthwise=*/true);
+    const ref::Conv2DGeometry g = DrawGeometry(random, /*depthwise=*/true);
     const Case c(random, g, 1, /*in_double=*/false);
     std::vector<int16_t> expected(c.size);
     std::vector<int64_t> sums(static_cast<size_t>(g.output_c));

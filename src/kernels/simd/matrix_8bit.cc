@@ -1,8 +1,11 @@
 #include "kernels/simd/matrix_8bit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
+
+#include "kernels/simd/hybrid.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_8bit.cc"
@@ -219,6 +222,124 @@ void Multiply(const Matrix8Bit& m, const Rows8Bit& x, uint8_t* out, size_t out_s
   });
 }
 
+// sum * the scales + bias, as ref::HybridValue.
+template <ref::HybridScaling kScaling, class DF, class V = hn::Vec<DF>>
+HWY_INLINE V HybridValue(DF d, V sum, V input, V weight, V bias) {
+  using ref::HybridScaling;
+  if constexpr (kScaling == HybridScaling::kScalesFirst) {
+    return hn::Add(hn::Mul(sum, hn::Mul(weight, input)), bias);
+  } else if constexpr (kScaling == HybridScaling::kWeightFirst) {
+    return hn::Add(hn::Mul(hn::Mul(sum, weight), input), bias);
+  } else if constexpr (kScaling == HybridScaling::kInputFirst) {
+    return hn::Add(hn::Mul(hn::Mul(sum, input), weight), bias);
+  } else {
+#if HWY_NATIVE_FMA
+    (void)d;
+    return hn::MulAdd(hn::Mul(sum, input), weight, bias);
+#else
+    constexpr size_t kLanes = hn::MaxLanes(d);
+    HWY_ALIGN float product[kLanes], factor[kLanes], term[kLanes];
+    hn::Store(hn::Mul(sum, input), d, product), hn::Store(weight, d, factor), hn::Store(bias, d, term);
+    for (size_t i = 0; i < kLanes; ++i) product[i] = std::fma(product[i], factor[i], term[i]);
+    return hn::Load(d, product);
+#endif
+  }
+}
+
+// Walks along the rows' ranges.
+class RangeWalk {
+ public:
+  RangeWalk(const RowRanges& ranges, size_t row)
+      : at_(ranges.ranges + (ranges.first + row) / ranges.rows_per_range),
+        rows_per_range_(ranges.rows_per_range),
+        left_(rows_per_range_ - (ranges.first + row) % rows_per_range_) {}
+  HWY_INLINE const ref::DynamicRange& Next() {
+    const ref::DynamicRange& range = *at_;
+    if (--left_ == 0) ++at_, left_ = rows_per_range_;
+    return range;
+  }
+
+ private:
+  const ref::DynamicRange* at_;
+  size_t rows_per_range_, left_;
+};
+
+struct TileFloats {
+  const int32_t* sums;
+  size_t rows, channel, channels;
+  float* out;
+  size_t out_stride;
+};
+
+template <ref::HybridScaling kScaling, size_t kColumns>
+HWY_NOINLINE void ScaleTile(const MatrixHybrid& m, RangeWalk ranges, const TileFloats& t) {
+  const D32 d;
+  const hn::Rebind<float, D32> df;
+  using VF = hn::Vec<decltype(df)>;
+  constexpr size_t kLanes = hn::MaxLanes(d), kWidth = kColumns * kLanes;
+  hn::Vec<D32> weight_sums[kColumns];
+  VF scales[kColumns], bias[kColumns];
+  for (size_t c = 0; c < kColumns; ++c) {
+    weight_sums[c] = hn::LoadU(d, m.weight_sums + t.channel + c * kLanes);
+    scales[c] = hn::LoadU(df, m.scales + t.channel + c * kLanes);
+    bias[c] = hn::LoadU(df, m.bias + t.channel + c * kLanes);
+  }
+  const auto low = hn::Set(df, m.low), high = hn::Set(df, m.high);
+  const int32_t* HWY_RESTRICT sums = t.sums;
+  float* out = t.out;
+  for (size_t r = 0; r < t.rows; ++r, sums += kWidth, out += t.out_stride) {
+    const ref::DynamicRange& range = ranges.Next();
+    // sum (u - 128 - zero) w = sum u w - (128 + zero) sum w
+    const auto zero = hn::Set(d, range.zero_point + kSignBit);
+    const auto input = hn::Set(df, range.scale);
+    const auto value = [&](size_t c) HWY_ATTR {
+      const auto sum = hn::Sub(hn::LoadU(d, sums + c * kLanes), hn::Mul(zero, weight_sums[c]));
+      const VF y = HybridValue<kScaling>(df, hn::ConvertTo(df, sum), input, scales[c], bias[c]);
+      return LimitFloat(df, y, low, high);
+    };
+    if (t.channels == kWidth) {
+      for (size_t c = 0; c < kColumns; ++c) hn::StoreU(value(c), df, out + c * kLanes);
+      continue;
+    }
+    HWY_ALIGN float some[kWidth];
+    for (size_t c = 0; c < kColumns; ++c) hn::Store(value(c), df, some + c * kLanes);
+    std::memcpy(out, some, t.channels * sizeof(float));
+  }
+}
+
+using ScaleFn = void (*)(const MatrixHybrid&, RangeWalk, const TileFloats&);
+template <size_t kColumns>
+ScaleFn FindScaleOf(ref::HybridScaling scaling) {
+  switch (scaling) {
+    case ref::HybridScaling::kScalesFirst:
+      return ScaleTile<ref::HybridScaling::kScalesFirst, kColumns>;
+    case ref::HybridScaling::kWeightFirst:
+      return ScaleTile<ref::HybridScaling::kWeightFirst, kColumns>;
+    case ref::HybridScaling::kInputFirst:
+      return ScaleTile<ref::HybridScaling::kInputFirst, kColumns>;
+    case ref::HybridScaling::kFused:
+      return ScaleTile<ref::HybridScaling::kFused, kColumns>;
+  }
+  return nullptr;
+}
+ScaleFn FindScale(ref::HybridScaling scaling, size_t blocks) {
+  if constexpr (kMaxBlocks == 4) {
+    if (blocks == 4) return FindScaleOf<4 * kVectors>(scaling);
+    if (blocks == 3) return FindScaleOf<3 * kVectors>(scaling);
+    if (blocks == 2) return FindScaleOf<2 * kVectors>(scaling);
+  }
+  return FindScaleOf<kVectors>(scaling);
+}
+
+void MultiplyToFloats(const MatrixHybrid& m, const Rows8Bit& x, const RowRanges& ranges, float* out) {
+  const size_t outputs = m.sums.outputs;
+  ForTiles(m.sums, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
+    const size_t channels = std::min(blocks * kChannelBlock, outputs - channel);
+    FindScale(m.scaling, blocks)(m, RangeWalk(ranges, row),
+                                 {sums, rows, channel, channels, out + row * outputs + channel, outputs});
+  });
+}
+
 void Sum(const Matrix8Bit& m, const Rows8Bit& x, int32_t* out) {
   const size_t stride = PaddedOutputs(m.outputs);
   ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
@@ -255,9 +376,14 @@ void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8
 
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Sum);
+HWY_EXPORT(MultiplyToFloats);
 
 void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept {
   HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums);
+}
+
+void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(MultiplyToFloats)(matrix, x, ranges, output);
 }
 
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept {

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_float.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/requantize-inl.h"
 #include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -52,9 +53,7 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size
     if (first >= m.outputs) break;
     const size_t count = std::min(kLanes, m.outputs - first);
     for (size_t r = 0; r < kRows; ++r) {
-      // In this order NaN stays NaN, as in kernels/ref.
-      const auto y =
-          hn::IfThenElse(hn::Lt(acc[r][c], low), low, hn::IfThenElse(hn::Gt(acc[r][c], high), high, acc[r][c]));
+      const auto y = LimitFloat(d, acc[r][c], low, high);
       float* to = out + r * out_stride + c * kLanes;
       if (count == kLanes) {
         hn::StoreU(y, d, to);

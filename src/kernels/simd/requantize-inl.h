@@ -34,6 +34,18 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<DF>> RoundHalfEven(DF /*d*/, V x) {
 #endif
 }
 
+// std::min(std::max(x, low), high): NaN stays NaN, and of two zeros x's remains.
+template <class DF, class V = hn::Vec<DF>>
+HWY_INLINE V LimitFloat(DF /*d*/, V x, V low, V high) {
+#if HWY_ARCH_X86
+  // The second operand is what comes out of equal ones and of NaN.
+  return hn::Min(high, hn::Max(low, x));
+#else
+  const V raised = hn::IfThenElse(hn::Lt(x, low), low, x);
+  return hn::IfThenElse(hn::Gt(raised, high), high, raised);
+#endif
+}
+
 // One vector of channels: what the rounding needs of their scales, kept in registers over many rows. What it gives is
 // neither clamped (but for kFloatHalfEven's upper bound) nor has it the zero point: Codes does both.
 template <numerics::Rounding kRounding, class D>
