@@ -6,14 +6,14 @@
     check_applications.py --list
 
 Weights are random, but the models are alive: every batch norm has a random gamma and beta and the statistics of photos, the
-last layer is centred and scaled so that logits move by about 2 from photo to photo. Each model is made in Keras 2 (saved as .h5)
-and, with the same weights, in Keras 3 (saved as .keras). For each one process of its own measures
+last layer is centred and scaled so that logits move by about 2 from photo to photo. Each model is made in Keras 2 (saved as .h5 and as
+a SavedModel) and, with the same weights, in Keras 3 (saved as .keras). For each one process of its own measures
 
-  - the logits on 20 photos in the real LiteRT (XNNPACK) against Keras's predict, for both files and for TensorFlow's converter:
+  - the logits on 20 photos in the real LiteRT (XNNPACK) against Keras's predict, for all three and for TensorFlow's converter:
     the largest difference over the range of the logits; how many different answers the model gives
   - the output of every layer that the .tflite still has under its name (LiteRT without delegates, all tensors kept), on 2 photos
   - all of that against Keras in float64 as well: what part of a difference is the rounding of float32 anyhow
-  - ops of both files; processor time and peak memory of fresh processes: `assay convert --verify 0`, and Python with TFLiteConverter
+  - ops of the files; processor time and peak memory of fresh processes: `assay convert --verify 0`, and Python with TFLiteConverter
 
 Needs TensorFlow, tf_keras, keras and ai-edge-litert (see README.md). A model that answers all photos alike is an error.
 """
@@ -21,6 +21,7 @@ import argparse
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -239,6 +240,15 @@ def measure(name, a):
             except Exception as error:
                 row['exact_error'], exact_model = str(error)[:200], None
             keras2.backend.set_floatx('float32')
+        # The same model as Keras 2 saves it in a folder.
+        try:
+            model.save(base + '_saved')
+            row['assay_saved'] = timed([a.assay, 'convert', base + '_saved', base + '_s.tflite', '--signature', 'serving_default', '--verify', '0', '--json'])
+            got_saved = logits(base + '_s.tflite', x)
+            row['saved'], row['same_saved'] = difference(got_saved, want), int((got_saved.argmax(1) == want.argmax(1)).sum())
+            row['ops_saved'] = count_ops(base + '_s.tflite')[0]
+        except Exception as error:
+            row['saved_error'] = str(error)[:300]
         outputs = {layer['path']: layer['outputs'][0] for layer in conversion['layers']}
         row.update(compare_layers(model, exact_model, outputs, base + '.tflite', x[:2], keras2))
         del exact_model
@@ -258,9 +268,11 @@ def measure(name, a):
     except Exception as error:
         row['error'] = f'{type(error).__name__}: {str(error)[:300]}'
     finally:
-        for ending in ('.h5', '.keras', '.tflite', '_tf.tflite', '_3.tflite'):
-            if os.path.exists(base + ending) and not a.keep:
-                os.remove(base + ending)
+        if not a.keep:
+            shutil.rmtree(base + '_saved', ignore_errors=True)
+            for ending in ('.h5', '.keras', '.tflite', '_tf.tflite', '_s.tflite', '_3.tflite'):
+                if os.path.exists(base + ending):
+                    os.remove(base + ending)
     return row
 
 
@@ -276,20 +288,20 @@ def table(path):
     number = lambda row, key: f'{row[key]:.1e}' if key in row else '-'
     rows = latest(path)
     good = [row for row in rows if 'error' not in row]
-    lines = ['| model | logits, .h5 | .keras | TensorFlow | from float64: Keras | assay | TensorFlow | all layers (how many) | from float64: Keras | assay | same answers (different) |',
-             '|' + '---|' * 11]
+    lines = ['| model | logits, .h5 | .keras | SavedModel | TensorFlow | from float64: Keras | assay | TensorFlow | all layers (how many) | from float64: Keras | assay | same answers (different) |',
+             '|' + '---|' * 12]
     for row in good:
-        cells = [row['name'], number(row, 'h5'), number(row, 'keras'), number(row, 'tf_difference'), number(row, 'exact_keras'), number(row, 'exact_assay'),
+        cells = [row['name'], number(row, 'h5'), number(row, 'keras'), number(row, 'saved'), number(row, 'tf_difference'), number(row, 'exact_keras'), number(row, 'exact_assay'),
                  number(row, 'exact_tf'), f'{number(row, "layers_assay_keras")} ({row["layers"]})', number(row, 'layers_keras_exact'),
                  number(row, 'layers_assay_exact'), f'{row["same_h5"]} of 20 ({row["answers"]})']
         lines.append('| ' + ' | '.join(cells) + ' |')
-    lines += ['', '| model | ops | TensorFlow | time | TensorFlow | times faster | weights | memory .h5 | .keras | TensorFlow |', '|' + '---|' * 10]
+    lines += ['', '| model | ops | TensorFlow | time | TensorFlow | times faster | weights | memory .h5 | .keras | SavedModel | TensorFlow |', '|' + '---|' * 11]
     for row in good:
-        theirs, again = row.get('tensorflow'), row.get('assay_keras')
+        theirs, again, saved = row.get('tensorflow'), row.get('assay_keras'), row.get('assay_saved')
         lines.append('| ' + ' | '.join([
             row['name'], str(row['ops']), str(row.get('tf_ops', '-')), f'{row["assay"]["cpu_s"]:.2f} s', f'{theirs["cpu_s"]:.0f} s' if theirs else '-',
             f'{theirs["cpu_s"] / row["assay"]["cpu_s"]:.0f}' if theirs else '-', f'{row["parameters"] * 4 / 2**20:.0f} MiB', f'{row["assay"]["peak_mib"]:.0f} MiB',
-            f'{again["peak_mib"]:.0f} MiB' if again else '-', f'{theirs["peak_mib"]:.0f} MiB' if theirs else '-']) + ' |')
+            f'{again["peak_mib"]:.0f} MiB' if again else '-', f'{saved["peak_mib"]:.0f} MiB' if saved else '-', f'{theirs["peak_mib"]:.0f} MiB' if theirs else '-']) + ' |')
     failed = [f'{row["name"]}: {row["error"]}' for row in rows if 'error' in row]
     missing = [name for name in ZOO if name not in {row['name'] for row in rows}]
     if failed:
@@ -301,9 +313,9 @@ def table(path):
 
 def is_right(row):
     """No further from Keras than 1e-5 of the range, or no further from the same in float64 than Keras itself (and a quarter)."""
-    if 'error' in row or 'keras_error' in row or row['same_h5'] < 20:
+    if {'error', 'keras_error', 'saved_error'} & row.keys() or min(row['same_h5'], row['same_keras'], row['same_saved']) < 20:
         return False
-    if max(row['h5'], row['keras']) > 1e-5 and row.get('exact_assay', 1) > 1.25 * row.get('exact_keras', 0):
+    if max(row['h5'], row['keras'], row['saved']) > 1e-5 and row.get('exact_assay', 1) > 1.25 * row.get('exact_keras', 0):
         return False
     return row['layers_assay_keras'] <= 1e-5 or row.get('layers_assay_exact', 1) <= 1.25 * row.get('layers_keras_exact', 0)
 
