@@ -134,6 +134,36 @@ TEST(ConvertTest, BatchMayBeOpenOrFixed) {
   EXPECT_THROW(Convert(request), Error);
 }
 
+// With a fixed batch the loops of LSTMs become one op each, but for masks, states that are handed in or out, and other
+// activations.
+TEST(ConvertTest, LstmLoopsBecomeOneOp) {
+  const Folder folder;
+  const std::map<std::string, size_t> expected = {
+      {"lstm_2.h5", 1},          {"lstm_3.keras", 1},        {"bidirectional_3.keras", 2}, {"cudnn_lstm_2.h5", 1},
+      {"lstm_plain_3.keras", 0}, {"lstm_sequences_2.h5", 1}, {"rnn_stacked_3.keras", 0},   {"lstm_states_3.h5", 0},
+      {"mask_lstm_3.keras", 0},  {"gru_3.keras", 0},         {"simple_rnn_3.keras", 0}};
+  const auto cases = Cases("cases.npz");
+  for (const auto& [name, count] : expected) {
+    SCOPED_TRACE(name);
+    ConvertRequest request;
+    request.source = folder.Write(name, *FindArray(cases.at(name), "file"));
+    request.keep_unsimplified = true;
+    EXPECT_EQ(CountOps(Convert(request).model, BuiltinOp::kUnidirectionalSequenceLstm), 0U);
+    request.batch = 1;
+    const Conversion conversion = Convert(request);
+    EXPECT_EQ(CountOps(conversion.model, BuiltinOp::kUnidirectionalSequenceLstm), count);
+    if (CountOps(conversion.model, BuiltinOp::kWhile) == 0) {
+      EXPECT_EQ(conversion.model.subgraphs.size(), 1U);
+    }
+    const auto model = Reread(conversion.model);
+    const auto& profile = numerics::FindProfile("reference");
+    EXPECT_LE(CheckExpectation(model, cases.at(name), profile, nullptr).relative, 1e-5);
+    EXPECT_LE(VerifyPasses(conversion.unsimplified, model, 1, profile, nullptr).worst.relative, 1e-5);
+    request.without_passes = {"fuse_lstm"};
+    EXPECT_EQ(CountOps(Convert(request).model, BuiltinOp::kUnidirectionalSequenceLstm), 0U);
+  }
+}
+
 TEST(ConvertTest, NamesComeFromLayersAndOutputsKeepTheirOrder) {
   const Folder folder;
   const auto cases = Cases("cases.npz");

@@ -151,6 +151,29 @@ TEST_F(SavedModelTest, AgreesWithTensorFlow) {
   }
 }
 
+// TensorFlow's own loops, its lists turned into slices of a tensor. The second model has a SimpleRNN, too, whose loop
+// stays.
+TEST_F(SavedModelTest, LstmLoopsBecomeOneOp) {
+  for (const auto& [name, count] : std::map<std::string, int>{{"keras_lstm", 2}, {"keras_bidirectional", 2}}) {
+    SCOPED_TRACE(name);
+    const Case& one = Cases().at(name);
+    ConvertRequest request;
+    request.source = Write(name, one);
+    request.batch = one.inputs[0].shape()[0];
+    const auto model = std::make_shared<const graph::Model>(Convert(request).model);
+    const auto& operators = model->subgraphs[0].operators;
+    EXPECT_EQ(std::count_if(
+                  operators.begin(), operators.end(),
+                  [](const graph::Operator& op) { return op.code == graph::BuiltinOp::kUnidirectionalSequenceLstm; }),
+              count);
+    EXPECT_EQ(model->subgraphs.size(), name == "keras_lstm" ? 1U : 3U);
+    runtime::Interpreter interpreter(model);
+    interpreter.SetInput(0, one.inputs[0]);
+    interpreter.Invoke();
+    EXPECT_LE(Difference(one.outputs[0], interpreter.Output(0)), 1e-5);
+  }
+}
+
 // ---- GraphDef bytes, written by hand
 std::string Varint(uint64_t value) {
   std::string bytes;

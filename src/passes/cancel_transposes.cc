@@ -1,10 +1,12 @@
-// Transposes move towards the outputs, through elementwise ops, concatenations, paddings and means, until two of them
-// meet; the two become one, or none.
+// Transposes move towards the outputs, through elementwise ops, concatenations, paddings, means and reversals, until
+// two of them meet; the two become one, or none.
 #include <algorithm>
 #include <numeric>
 
 #include "graph/ops/concatenation.h"
+#include "graph/ops/lstm.h"
 #include "graph/ops/reduce.h"
+#include "graph/ops/strided_slice.h"
 #include "ops/single_op.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -85,8 +87,11 @@ class Sinker {
     const bool reduce =
         (op.code == BuiltinOp::kMean || op.code == BuiltinOp::kReduceMax || op.code == BuiltinOp::kSum) &&
         op.inputs.size() == 2;
-    if (!unary && !binary && !concat && !pad && !reduce) return false;
-    const size_t data_inputs = pad || reduce ? 1 : op.inputs.size();
+    const bool reverse = op.code == BuiltinOp::kReverseV2 && op.inputs.size() == 2;
+    const bool slice = op.code == BuiltinOp::kStridedSlice && op.inputs.size() == 4;
+    const bool lstm = op.code == BuiltinOp::kUnidirectionalSequenceLstm;
+    if (!unary && !binary && !concat && !pad && !reduce && !reverse && !slice && !lstm) return false;
+    const size_t data_inputs = unary || binary || concat ? op.inputs.size() : 1;
     std::optional<Permutation> common;
     for (size_t k = 0; k < data_inputs; ++k) {
       const int32_t t = op.inputs[k];
@@ -103,7 +108,8 @@ class Sinker {
     if (!common.has_value()) return false;
     const Permutation& p = *common;
     const auto rank = static_cast<int32_t>(p.size());
-    if (TensorAt(graph_, op.outputs[0]).shape.rank() != rank && !reduce) return false;
+    if (TensorAt(graph_, op.outputs[0]).shape.rank() != rank && !reduce && !slice) return false;
+    if (lstm && p != Permutation{1, 0, 2}) return false;
     for (size_t k = 0; k < data_inputs; ++k) {
       int32_t& t = op.inputs[k];
       if (IsConstant(graph_, t)) {
@@ -131,7 +137,7 @@ class Sinker {
       }
       op.inputs[1] = AddIntConstant(graph_, TensorAt(graph_, op.inputs[1]).name, {rank, 2}, moved);
     }
-    if (reduce) {
+    if (reduce || reverse) {
       auto axes = IntValues(graph_, op.inputs[1]);
       if (!axes.has_value()) return false;
       std::vector<bool> reduced(p.size(), false);
@@ -144,18 +150,16 @@ class Sinker {
       std::sort(axes->begin(), axes->end());
       op.inputs[1] =
           AddIntConstant(graph_, TensorAt(graph_, op.inputs[1]).name, {static_cast<int32_t>(axes->size())}, *axes);
-      if (!op.attributes.As<graph::ReducerAttributes>().keep_dims) {
-        // The dimensions that stay, in their new order.
-        std::vector<int32_t> new_index(p.size(), -1);
-        int32_t next = 0;
-        for (size_t d = 0; d < p.size(); ++d) {
-          if (!reduced[d]) new_index[d] = next++;
-        }
-        after.clear();
-        for (const int32_t axis : p) {
-          if (!reduced[static_cast<size_t>(axis)]) after.push_back(new_index[static_cast<size_t>(axis)]);
-        }
-      }
+      if (reduce && !op.attributes.As<graph::ReducerAttributes>().keep_dims) after = Without(p, reduced);
+    }
+    if (lstm) {
+      op.attributes.Set("time_major",
+                        int64_t{!op.attributes.As<graph::UnidirectionalSequenceLstmAttributes>().time_major});
+    }
+    if (slice) {
+      const auto dropped = MoveSlice(op, p);
+      if (!dropped.has_value()) return false;
+      after = Without(p, *dropped);
     }
     const int32_t result = op.outputs[0];
     if (IsIdentity(after)) {
@@ -183,6 +187,43 @@ class Sinker {
   }
 
  private:
+  // What is left of p without some of its dimensions, marked before it applies.
+  static Permutation Without(const Permutation& p, const std::vector<bool>& dropped) {
+    std::vector<int32_t> new_index(p.size(), -1);
+    int32_t next = 0;
+    for (size_t d = 0; d < p.size(); ++d) {
+      if (!dropped[d]) new_index[d] = next++;
+    }
+    Permutation left;
+    for (const int32_t axis : p) {
+      if (!dropped[static_cast<size_t>(axis)]) left.push_back(new_index[static_cast<size_t>(axis)]);
+    }
+    return left;
+  }
+
+  // STRIDED_SLICE for an operand that p has not transposed yet; which of its dimensions go.
+  std::optional<std::vector<bool>> MoveSlice(Operator& op, const Permutation& p) {
+    auto a = op.attributes.As<graph::StridedSliceAttributes>();
+    if (a.ellipsis_mask != 0 || a.new_axis_mask != 0) return std::nullopt;
+    for (size_t k = 1; k < 4; ++k) {
+      const auto values = IntValues(graph_, op.inputs[k]);
+      if (!values.has_value() || values->size() != p.size()) return std::nullopt;
+      std::vector<int32_t> moved(p.size());
+      for (size_t d = 0; d < p.size(); ++d) moved[static_cast<size_t>(p[d])] = (*values)[d];
+      op.inputs[k] =
+          AddIntConstant(graph_, TensorAt(graph_, op.inputs[k]).name, {static_cast<int32_t>(p.size())}, moved);
+    }
+    for (int32_t* mask : {&a.begin_mask, &a.end_mask, &a.shrink_axis_mask}) {
+      int32_t moved = 0;
+      for (size_t d = 0; d < p.size(); ++d) moved |= (*mask >> d & 1) << p[d];
+      *mask = moved;
+    }
+    op.attributes = graph::Attributes::From(a);
+    std::vector<bool> dropped(p.size());
+    for (size_t d = 0; d < p.size(); ++d) dropped[d] = (a.shrink_axis_mask >> d & 1) != 0;
+    return dropped;
+  }
+
   // The constant that, transposed by p, is this one.
   std::optional<int32_t> MoveConstant(int32_t tensor, const Permutation& p) {
     const graph::Tensor constant = TensorAt(graph_, tensor);

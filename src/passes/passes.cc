@@ -17,7 +17,9 @@ constexpr PassInfo kPasses[] = {
     {"drop_identities", "sums with 0 and products with 1 go", "none", DropIdentities},
     {"merge_common", "ops that compute the same from the same, and equal constants, are kept once", "none",
      MergeCommon},
-    {"cancel_reshapes", "a reshape of a reshape becomes one, one that changes nothing goes", "none", CancelReshapes},
+    {"cancel_reshapes",
+     "a reshape of a reshape becomes one, one that changes nothing goes, a slice of everything is a reshape", "none",
+     CancelReshapes},
     {"cancel_transposes", "transposes move behind elementwise ops, meet and cancel", "none", CancelTransposes},
     {"recognize_activations", "x * relu6(x + 3) / 6 becomes HARD_SWISH, the formula of GELU by tanh becomes GELU",
      "the same formula, rounded in another place: about 1e-7 of the value", RecognizeActivations},
@@ -27,6 +29,11 @@ constexpr PassInfo kPasses[] = {
      "weights and biases are computed in double precision and rounded once: about 1e-7 of the value", FoldBatchNorm},
     {"fold_pad", "zeros padded around an image become the padding SAME of the convolution behind", "none", FoldPad},
     {"fuse_activation", "RELU, RELU6 and RELU_N1_TO_1 become part of the op before", "none", FuseActivation},
+    {"fuse_lstm",
+     "a loop over the steps of an LSTM becomes UNIDIRECTIONAL_SEQUENCE_LSTM where the batch is fixed; its states last "
+     "until "
+     "the runtime's variables are reset",
+     "sums in another order: about 1e-7 of the value a step", FuseLstm},
     {"remove_dead", "what no output needs is dropped", "none", RemoveDead},
 };
 
@@ -80,6 +87,7 @@ std::vector<PassResult> Simplify(graph::Model& model, const std::set<std::string
       model.signatures[s].inputs[i].tensor = graph.inputs[input_places[s][i]];
     }
   }
+  if (without.count("remove_dead") == 0) RemoveUnusedSubgraphs(model);
   return results;
 }
 

@@ -43,10 +43,12 @@ int FoldBatchNorm(PassContext& context);
 int UndoSpaceToBatch(PassContext& context);
 int FoldPad(PassContext& context);
 int FuseActivation(PassContext& context);
+int FuseLstm(PassContext& context);
 int RecognizeActivations(PassContext& context);
 int CancelTransposes(PassContext& context);
 int CancelReshapes(PassContext& context);
 int MergeCommon(PassContext& context);
 int RemoveDead(PassContext& context);
+void RemoveUnusedSubgraphs(graph::Model& model);  // the end of remove_dead
 
 }  // namespace assay::passes

@@ -1,4 +1,6 @@
-// Ops that no output needs, and tensors that nothing uses.
+// Ops that no output needs, tensors that nothing uses, subgraphs that nothing runs.
+#include "base/error.h"
+#include "graph/verifier.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -85,6 +87,53 @@ int RemoveDead(PassContext& context) {
     if (tensor.multi_axis.has_value()) move(tensor.multi_axis->scales), move(tensor.multi_axis->zero_points);
   }
   return count;
+}
+
+void RemoveUnusedSubgraphs(graph::Model& model) {
+  std::vector<bool> used(model.subgraphs.size(), false);
+  std::vector<size_t> pending;
+  const auto use = [&](int32_t index) {
+    ASSAY_CHECK(index >= 0 && static_cast<size_t>(index) < used.size());
+    if (used[static_cast<size_t>(index)]) return;
+    used[static_cast<size_t>(index)] = true;
+    pending.push_back(static_cast<size_t>(index));
+  };
+  use(0);
+  for (const graph::Signature& signature : model.signatures) use(signature.subgraph);
+  while (!pending.empty()) {
+    const Subgraph& graph = model.subgraphs[pending.back()];
+    pending.pop_back();
+    for (const Operator& op : graph.operators) {
+      for (const int32_t called : graph::CalledSubgraphs(op)) use(called);
+    }
+  }
+  std::vector<int64_t> new_index(used.size(), -1);
+  std::vector<Subgraph> kept;
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) continue;
+    new_index[i] = static_cast<int64_t>(kept.size());
+    kept.push_back(std::move(model.subgraphs[i]));
+  }
+  model.subgraphs = std::move(kept);
+  for (Subgraph& graph : model.subgraphs) {
+    for (Operator& op : graph.operators) {
+      for (const graph::SubgraphReference& reference : graph::SubgraphReferences()) {
+        const graph::AttributeValue* value =
+            reference.table == op.options_table ? op.attributes.Find(reference.field) : nullptr;
+        if (value == nullptr) continue;
+        if (!reference.is_list) {
+          op.attributes.Set(reference.field, new_index[static_cast<size_t>(std::get<int64_t>(*value))]);
+          continue;
+        }
+        auto list = std::get<std::vector<int64_t>>(*value);
+        for (int64_t& index : list) index = new_index[static_cast<size_t>(index)];
+        op.attributes.Set(reference.field, std::move(list));
+      }
+    }
+  }
+  for (graph::Signature& signature : model.signatures) {
+    signature.subgraph = static_cast<int32_t>(new_index[static_cast<size_t>(signature.subgraph)]);
+  }
 }
 
 }  // namespace assay::passes
