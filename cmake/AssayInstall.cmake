@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(layers base tensor numerics image data graph kernels ops format passes runtime convert eval compare quantize report)
+set(layers base tensor numerics image data graph kernels ops format passes runtime convert eval compare quantize tune report)
 set(objects)
 foreach(layer ${layers})
   get_target_property(type assay_${layer} TYPE)

@@ -6,7 +6,7 @@ import sys
 
 # One line, one rank: a layer may include only layers of earlier lines (and itself), never a peer.
 ORDER = [['base'], ['tensor'], ['numerics', 'image'], ['data'], ['graph'], ['kernels'], ['ops'], ['format', 'passes'], ['runtime'],
-         ['convert', 'eval'], ['compare'], ['quantize'], ['train'], ['diagnose', 'monitor'], ['report'], ['cli']]
+         ['convert', 'eval'], ['compare'], ['quantize'], ['tune'], ['train'], ['diagnose', 'monitor'], ['report'], ['cli']]
 RANK = {layer: rank for rank, layers in enumerate(ORDER) for layer in layers}
 # Spans and parameters only: kernels know no graph and no data set.
 FORBIDDEN = {('kernels', 'graph'), ('kernels', 'data'), ('kernels', 'image'), ('graph', 'image'), ('graph', 'data')}

@@ -24,6 +24,7 @@ void AddInspect(CLI::App& app, Action& action);
 void AddPreprocess(CLI::App& app, Action& action);
 void AddQuantize(CLI::App& app, Action& action);
 void AddRun(CLI::App& app, Action& action);
+void AddTune(CLI::App& app, Action& action);
 
 // What --numerics takes, for the help texts.
 std::string NumericsHelp();

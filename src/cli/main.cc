@@ -94,6 +94,7 @@ int Main(int argc, char** argv) {
   AddCompare(app, action);
   AddConvert(app, action);
   AddQuantize(app, action);
+  AddTune(app, action);
   AddDemo(app, action);
   AddBench(app, action);
   std::string isa;

@@ -1,0 +1,114 @@
+// assay tune: the search for the quantized models that are worth having.
+#include "tune/tune.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/mapped_file.h"
+#include "cli/cli.h"
+#include "cli/data_flags.h"
+#include "cli/progress_bar.h"
+#include "convert/load_model.h"
+#include "report/tune_report.h"
+
+namespace assay::cli {
+namespace {
+
+struct TuneFlags {
+  std::string source, folder, html, prefer = "size";
+  DataFlags data;
+  std::optional<uint64_t> max_size;
+  std::optional<double> max_latency_us, max_drop;
+  double minutes = 3;
+  std::optional<size_t> samples;
+  size_t search_samples = 200, report_samples = 1000;
+  uint64_t seed = 0;
+  bool json = false, prefers = false;
+};
+
+int Tune(const TuneFlags& flags) {
+  if (flags.prefer != "size" && flags.prefer != "latency") {
+    throw UsageError("--prefer {}: size or latency", flags.prefer);
+  }
+  if (flags.data.skip_bad) {
+    throw UsageError("--skip-bad: tune needs every sample that it chooses; name the bad ones with evaluate");
+  }
+  const OpenedData data = Open(flags.data);
+  if (data.runtime.delegate != nullptr) throw UsageError("tune measures assay's kernels: leave --runtime away");
+  tune::TuneRequest request;
+  request.model = convert::LoadModel(flags.source);
+  for (const std::string& warning : request.model->warnings) {
+    fmt::print(stderr, "assay: {}: {}\n", flags.source, warning);
+  }
+  request.dataset = data.dataset.get();
+  request.data_spec = flags.data.spec;
+  request.pipeline = data.pipeline;
+  request.folder = flags.folder;
+  request.budget = {flags.max_size, flags.max_latency_us, flags.max_drop, flags.prefer == "latency"};
+  request.minutes = flags.minutes;
+  request.samples = flags.samples;
+  request.search_samples = flags.search_samples;
+  request.report_samples = flags.report_samples;
+  request.seed = flags.seed;
+  request.options.profile = data.runtime.profile;
+  request.options.cancelled = &Interrupted();
+  request.threads = data.threads;
+  request.label_offset = flags.data.label_offset;
+  tune::TuneResult result;
+  {
+    std::string phase;
+    std::unique_ptr<ProgressBar> bar;
+    request.progress = [&](const std::string& what, size_t done, size_t total) {
+      if (phase != what || bar == nullptr) {
+        phase = what;
+        bar.reset();
+        bar = std::make_unique<ProgressBar>(phase);
+      }
+      bar->Update(done, total);
+    };
+    request.log = [&](const std::string& line) {
+      bar.reset();
+      fmt::print(stderr, "{}\n", line);
+    };
+    result = tune::Tune(request);
+  }
+  const report::TuneContext context = {flags.source, flags.folder, flags.data.spec, data.pipeline.ToString(),
+                                       data.runtime.name};
+  if (!flags.html.empty()) WriteFileAtomically(flags.html, report::TuneHtml(context, result));
+  Print(flags.json ? report::TuneJson(context, result) : report::TuneText(context, result));
+  if (result.within_budget) return 0;
+  fmt::print(stderr, "assay: {}\n", result.choice);
+  return 1;
+}
+
+}  // namespace
+
+void AddTune(CLI::App& app, Action& action) {
+  auto flags = std::make_shared<TuneFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "tune", "Search for the quantized models that are worth having: the front of accuracy, size and time");
+  verb->add_option("source", flags->source, "The float model: .tflite, .h5, .keras, SavedModel or frozen .pb")
+      ->required();
+  verb->add_option("folder", flags->folder, "Where the front's files and the journal are written")->required();
+  AddDataFlags(*verb, flags->data);
+  verb->add_option("--max-size", flags->max_size, "Choose the most accurate model of at most so many bytes");
+  verb->add_option("--max-latency-us", flags->max_latency_us,
+                   "Choose the most accurate model whose invoke takes at most so long here, at one thread");
+  verb->add_option("--max-drop", flags->max_drop,
+                   "Choose the smallest model that loses at most this fraction of the answers (default 0.01)");
+  verb->add_option("--prefer", flags->prefer, "With --max-drop: the smallest (size) or the fastest (latency)")
+      ->capture_default_str();
+  verb->add_option("--minutes", flags->minutes, "After so long nothing new is tried")->capture_default_str();
+  verb->add_option("--samples", flags->samples, "How many samples calibrate, chosen by the seed (default 100)");
+  verb->add_option("--search-samples", flags->search_samples, "At most so many others choose among the candidates")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 30U))
+      ->capture_default_str();
+  verb->add_option("--report-samples", flags->report_samples, "At most so many others measure the front")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 30U))
+      ->capture_default_str();
+  verb->add_option("--seed", flags->seed, "Which samples calibrate, choose and report")->capture_default_str();
+  verb->add_option("--html", flags->html, "Also write a self-contained HTML report with a picture of the front");
+  verb->add_flag("--json", flags->json, "Print one JSON object");
+  verb->callback([flags, &action] { action = [flags] { return Tune(*flags); }; });
+}
+
+}  // namespace assay::cli

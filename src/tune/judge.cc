@@ -1,0 +1,174 @@
+#include "tune/judge.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "eval/input.h"
+
+namespace assay::tune {
+namespace {
+
+// Every how manyth score is kept.
+int64_t StrideOf(int64_t size, int64_t kept) { return (size + kept - 1) / kept; }
+
+int32_t BestOf(const Array& scores) {
+  int64_t best = 0;
+  double most = -HUGE_VAL;
+  for (int64_t i = 0; i < scores.size(); ++i) {
+    const double score = ElementAsDouble(scores, i);
+    if (score > most) best = i, most = score;  // NaN never is
+  }
+  return static_cast<int32_t>(best);
+}
+
+}  // namespace
+
+int64_t Answers::right_count() const { return std::count(right.begin(), right.end(), true); }
+
+double Answers::sqnr_db() const {
+  if (noise == 0) return HUGE_VAL;
+  if (!std::isfinite(noise) || signal == 0) return -HUGE_VAL;
+  return 10 * std::log10(signal / noise);
+}
+
+void Answers::Append(const Answers& next) {
+  right.insert(right.end(), next.right.begin(), next.right.end());
+  predicted.insert(predicted.end(), next.predicted.begin(), next.predicted.end());
+  noise += next.noise;
+  signal += next.signal;
+}
+
+eval::PairedAccuracy ComparePaired(const Answers& first, const Answers& second) {
+  eval::PairedAccuracy paired;
+  const size_t count = std::min(first.size(), second.size());
+  for (size_t i = 0; i < count; ++i) {
+    ++paired.samples;
+    paired.agreeing += first.predicted[i] == second.predicted[i];
+    paired.only_first += first.right[i] && !second.right[i];
+    paired.only_second += !first.right[i] && second.right[i];
+  }
+  paired.mcnemar_p = eval::McNemarExact(paired.only_first, paired.only_second);
+  paired.difference = eval::PairedDifference(paired.only_first, paired.only_second, paired.samples);
+  return paired;
+}
+
+Judge::Judge(const JudgeRequest& request) : request_(request) {
+  const data::Dataset& samples = *request_.samples;
+  eval::CheckPipeline(request_.pipeline, samples);
+  const size_t count = samples.size();
+  objective_ = samples.has_labels() ? Objective::kTop1 : Objective::kAgreement;
+  {
+    runtime::Interpreter probe(request_.source, request_.options);
+    eval::FillInputs(samples.Load(0), request_.pipeline, probe);
+    probe.Invoke();
+    output_ = eval::FindScores(probe, samples.label_count());
+    const Array scores = probe.Output(output_);
+    if (scores.size() == 0) throw InputError("{}: its output is empty", request_.source->source);
+    if (objective_ == Objective::kAgreement && scores.size() < 2) objective_ = Objective::kError;
+    const bool has_background = objective_ == Objective::kTop1 && scores.size() == samples.label_count() + 1;
+    label_offset_ = request_.label_offset.value_or(has_background ? 1 : 0);
+    for (size_t i = 0; i < count && objective_ == Objective::kTop1; ++i) {
+      const int64_t index = samples.LabelOf(i) + label_offset_;
+      if (index < 0 || index >= scores.size()) {
+        throw InputError("{} has the label {}{}, but {} gives {} scores (--label-offset shifts labels)",
+                         samples.Load(i).name, samples.LabelOf(i),
+                         label_offset_ != 0 ? fmt::format(" (shifted by {})", label_offset_) : "",
+                         request_.source->source, scores.size());
+      }
+    }
+  }
+  scores_.resize(count);
+  source_.right.resize(count);
+  source_.predicted.resize(count);
+  std::vector<double> signals(count);
+  std::mutex mutex;
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<uint8_t> right(count);
+  Run(request_.source, 0, count, [&](size_t i, const Array& scores) {
+    const int64_t stride = StrideOf(scores.size(), kKeptScores);
+    for (int64_t k = 0; k < scores.size(); k += stride) {
+      const double score = ElementAsDouble(scores, k);
+      if (!std::isfinite(score)) {
+        throw InputError("{}: the float model's score {} is {}", samples.Load(i).name, k,
+                         std::isnan(score) ? "NaN" : "infinite");
+      }
+      scores_[i].push_back(static_cast<float>(score));
+      signals[i] += score * score;
+    }
+    source_.predicted[i] = BestOf(scores);
+    right[i] = static_cast<uint8_t>(objective_ != Objective::kTop1 || IsRight(i, source_.predicted[i]));
+  });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_per_sample_ = seconds * std::min<double>(request_.threads, static_cast<double>(count)) /
+                        static_cast<double>(std::max<size_t>(1, count));
+  for (size_t i = 0; i < count; ++i) {
+    source_.right[i] = right[i] != 0;
+    source_.signal += signals[i];
+  }
+}
+
+bool Judge::IsRight(size_t sample, int32_t predicted) const {
+  if (objective_ == Objective::kTop1) return predicted == request_.samples->LabelOf(sample) + label_offset_;
+  return predicted == source_.predicted[sample];
+}
+
+void Judge::Run(const std::shared_ptr<const graph::Model>& model, size_t first, size_t count,
+                const std::function<void(size_t sample, const Array& scores)>& take) const {
+  const int threads = std::max(1, std::min(request_.threads, static_cast<int>(std::min<size_t>(count, 4096))));
+  std::vector<std::unique_ptr<runtime::Interpreter>> interpreters(static_cast<size_t>(threads));
+  std::mutex mutex;
+  size_t done = 0;
+  ParallelFor(count, threads, [&](size_t i, int worker) {
+    if (request_.options.cancelled != nullptr && *request_.options.cancelled) {
+      throw Error(ErrorCode::kInterrupted, "interrupted");
+    }
+    auto& interpreter = interpreters[static_cast<size_t>(worker)];
+    if (interpreter == nullptr) interpreter = std::make_unique<runtime::Interpreter>(model, request_.options);
+    const data::Sample sample = request_.samples->Load(first + i);
+    eval::FillInputs(sample, request_.pipeline, *interpreter);
+    interpreter->ResetVariables();  // samples do not see each other, whatever the order
+    InContext([&] { return sample.name; }, [&] { interpreter->Invoke(); });
+    take(first + i, interpreter->Output(output_));
+    if (request_.progress) {
+      const std::scoped_lock lock(mutex);
+      request_.progress(++done, count);
+    }
+  });
+}
+
+Judge::Distance Judge::Compare(size_t sample, const Array& scores) const {
+  Distance distance;
+  const std::vector<float>& wanted = scores_[sample];
+  const int64_t stride = StrideOf(scores.size(), kKeptScores);
+  if ((scores.size() + stride - 1) / stride != static_cast<int64_t>(wanted.size())) {
+    throw InputError("the model gives {} scores, not as many as the float model", scores.size());
+  }
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    const auto want = static_cast<double>(wanted[k]);
+    const double error = ElementAsDouble(scores, static_cast<int64_t>(k) * stride) - want;
+    distance.noise += std::isfinite(error) ? error * error : HUGE_VAL;
+    distance.signal += want * want;
+  }
+  distance.predicted = BestOf(scores);
+  return distance;
+}
+
+Answers Judge::Ask(std::shared_ptr<const graph::Model> model, size_t first, size_t count) const {
+  std::vector<Distance> distances(count);
+  Run(model, first, count, [&](size_t i, const Array& scores) { distances[i - first] = Compare(i, scores); });
+  Answers answers;
+  for (size_t i = 0; i < count; ++i) {
+    answers.predicted.push_back(distances[i].predicted);
+    answers.right.push_back(IsRight(first + i, distances[i].predicted));
+    answers.noise += distances[i].noise;
+    answers.signal += distances[i].signal;
+  }
+  return answers;
+}
+
+}  // namespace assay::tune
