@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/error.h"
 #include "runtime/run_model.h"
@@ -39,6 +40,7 @@ std::vector<Latency> MeasureLatency(const LatencyRequest& request) {
     interpreter->Invoke();  // warms up
   }
   std::vector<std::vector<double>> medians(count), ratios(count);
+  std::vector<double> least(count, HUGE_VAL);
   for (int round = 0; round < std::max(1, request.rounds); ++round) {
     std::vector<double> here(count);
     for (size_t turn = 0; turn < count; ++turn) {
@@ -50,6 +52,7 @@ std::vector<Latency> MeasureLatency(const LatencyRequest& request) {
         interpreters[i]->Invoke();
         us.push_back(SecondsSince(before) * 1e6);
       } while (SecondsSince(start) < request.turn_seconds);
+      least[i] = std::min(least[i], *std::min_element(us.begin(), us.end()));
       here[i] = Quantile(std::move(us), 0.5);
     }
     for (size_t i = 0; i < count; ++i) {
@@ -59,8 +62,8 @@ std::vector<Latency> MeasureLatency(const LatencyRequest& request) {
   }
   std::vector<Latency> result;
   for (size_t i = 0; i < count; ++i) {
-    result.push_back(
-        {Quantile(medians[i], 0.5), Quantile(ratios[i], 0.5), Quantile(ratios[i], 0.25), Quantile(ratios[i], 0.75)});
+    result.push_back({Quantile(medians[i], 0.5), least[i], Quantile(ratios[i], 0.5), Quantile(ratios[i], 0.25),
+                      Quantile(ratios[i], 0.75)});
   }
   return result;
 }
