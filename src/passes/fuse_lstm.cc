@@ -188,7 +188,8 @@ class Loop {
 
   bool AddBias(int32_t tensor) {
     const auto values = ExactValues(body_, tensor);
-    if (!values.has_value() || values->size() != static_cast<size_t>(kGates * match_.units)) return false;
+    if (!values.has_value() || values->size() != static_cast<size_t>(kGates) * static_cast<size_t>(match_.units))
+      return false;
     match_.sum.bias.resize(values->size());
     for (size_t i = 0; i < values->size(); ++i) match_.sum.bias[i] += (*values)[i];
     return true;

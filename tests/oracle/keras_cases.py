@@ -170,11 +170,39 @@ def _(k):
     return k.Model(x, [k.layers.LSTM(4)(sequence, initial_state=[h, c]), h])
 
 
+# ---- cells of pooling: as many as divide the size, and others
+for kind in ('Average', 'Max'):
+    one(f'adaptive_{kind.lower()}1d', LINE, lambda L, kind=kind: getattr(L, f'Adaptive{kind}Pooling1D')(3), versions=(3,), formats=('keras',))
+    one(f'adaptive_{kind.lower()}2d', ODD, lambda L, kind=kind: getattr(L, f'Adaptive{kind}Pooling2D')((3, 5)), versions=(3,), formats=('keras',))
+    one(f'adaptive_{kind.lower()}2d_even', IMAGE, lambda L, kind=kind: getattr(L, f'Adaptive{kind}Pooling2D')((3, 2)), versions=(3,), formats=('keras',))
+    one(f'adaptive_{kind.lower()}3d', CUBE, lambda L, kind=kind: getattr(L, f'Adaptive{kind}Pooling3D')((2, 3, 4)), versions=(3,), formats=('keras',))
+
+
 # ---- attention
 @case('multi_head_attention')
 def _(k):
     q, v = k.layers.Input((5, 6), name='q'), k.layers.Input((7, 4), name='v')
     return k.Model([q, v], k.layers.MultiHeadAttention(2, 3, value_dim=5)(q, v))
+
+
+@case('grouped_query_attention', versions=(3,))
+def _(k):
+    q, v = k.layers.Input((5, 6), name='q'), k.layers.Input((7, 6), name='v')
+    plain = k.layers.GroupQueryAttention(3, 4, 2)(q, v)
+    return k.Model([q, v], [plain, k.layers.GroupQueryAttention(2, 4, 1, use_bias=False, use_gate=True, sliding_window=2)(q, v, use_causal_mask=True)])
+
+
+@case('multi_head_gate', versions=(3,), formats=('keras',))
+def _(k):
+    q, v = k.layers.Input((5, 6), name='q'), k.layers.Input((7, 4), name='v')
+    return k.Model([q, v], k.layers.MultiHeadAttention(2, 3, use_gate=True)(q, v))
+
+
+@case('reversible_embedding', versions=(3,), formats=('keras',))
+def _(k):
+    x = k.layers.Input((5,), name='x', dtype='int32')
+    tied, own = k.layers.ReversibleEmbedding(7, 4, logit_soft_cap=1.5), k.layers.ReversibleEmbedding(7, 3, tie_weights=False)
+    return k.Model(x, [tied(tied(x), reverse=True), own(own(x), reverse=True)])
 
 
 @case('attention', formats=('h5',))
@@ -336,6 +364,23 @@ def _(k):
 
 
 # ---- convolutions that no one op computes
+
+
+@case('conv_lstm_states', formats=('h5',))
+def _(k):
+    x, m = k.layers.Input((3, 6, 5, 2), name='x'), k.layers.Input((3, 6, 2), name='line')
+    _, h, c = k.layers.ConvLSTM2D(3, 3, padding='same', return_state=True)(x)
+    _, u, v = k.layers.ConvLSTM1D(2, 3, padding='same', return_state=True)(m)
+    return k.Model([x, m], [k.layers.ConvLSTM2D(3, 2, padding='same', return_sequences=True)(x, initial_state=[h, c]),
+                            k.layers.ConvLSTM1D(2, 3, padding='same')(m, initial_state=[u, v])])
+
+
+@case('mask_conv_lstm', formats=('h5',))
+def _(k):
+    x, m = k.layers.Input((3, 6, 5, 2), name='x'), k.layers.Input((3,), name='m', dtype='int32')
+    return k.Model([x, m], k.layers.ConvLSTM2D(3, 3, return_sequences=True)(x, mask=m > 2))
+
+
 one('conv_lstm1d', (3, 7, 2), lambda L: L.ConvLSTM1D(3, 3, return_sequences=True, strides=2))
 one('conv_lstm2d', (3, 6, 5, 2), lambda L: L.ConvLSTM2D(3, (3, 2), padding='same'))
 one('conv_lstm2d_sequences', (3, 6, 5, 2), lambda L: L.ConvLSTM2D(2, 2, return_sequences=True, go_backwards=True, use_bias=False))

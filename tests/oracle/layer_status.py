@@ -29,8 +29,6 @@ REASONS = {
     **dict.fromkeys(['STFTSpectrogram', 'MelSpectrogram'], 'refused: preparation of sound'),
     **dict.fromkeys(['AutoContrast', 'Equalization', 'Solarization', 'ContrastLimitedAdaptiveHistogramEqualization', 'RandomCrop',
                      'MaxNumBoundingBoxes'], 'refused: no op of TFLite does it'),
-    **dict.fromkeys([f'Adaptive{kind}Pooling{n}D' for kind in ('Average', 'Max') for n in (1, 2, 3)], 'refused: no op of TFLite does it'),
-    **dict.fromkeys(['GroupQueryAttention', 'GroupedQueryAttention', 'ReversibleEmbedding'], 'refused'),
 }
 
 

@@ -1,5 +1,6 @@
-// MultiHeadAttention, Attention, AdditiveAttention.
+// MultiHeadAttention, GroupedQueryAttention, Attention, AdditiveAttention.
 #include <cmath>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "format/keras/layer_call.h"
@@ -34,15 +35,20 @@ Id AsColumn(LayerCall& c, const char* name, Id mask) {
   return c.g.Reshape(name, mask, {d[0], d[1], 1});
 }
 
-// [1, T, S]: position t attends to those up to itself.
-Id CausalMask(LayerCall& c, int32_t queries, int32_t keys) {
-  if (int64_t{queries} * keys > (int64_t{1} << 26)) c.Unsupported("a causal mask of this size");
-  std::vector<uint8_t> values(static_cast<size_t>(queries) * static_cast<size_t>(keys));
+// [1, T, S]: which positions the query's position attends to.
+template <typename Attends>
+Id PositionMask(LayerCall& c, const char* name, int32_t queries, int32_t keys, Attends attends) {
+  if (int64_t{queries} * keys > (int64_t{1} << 26)) c.Unsupported(std::string("a ") + name + " of this size");
+  std::vector<uint8_t> values;
+  values.reserve(static_cast<size_t>(queries) * static_cast<size_t>(keys));
   for (int32_t q = 0; q < queries; ++q) {
-    for (int32_t k = 0; k < keys; ++k)
-      values[static_cast<size_t>(q) * static_cast<size_t>(keys) + static_cast<size_t>(k)] = k <= q ? 1 : 0;
+    for (int32_t k = 0; k < keys; ++k) values.push_back(attends(q, k) ? 1 : 0);
   }
-  return c.g.ConstantBytes("causal_mask", DType::kBool, {1, queries, keys}, graph::Constant::Own(std::move(values)));
+  return c.g.ConstantBytes(name, DType::kBool, {1, queries, keys}, graph::Constant::Own(std::move(values)));
+}
+// Position t attends to those up to itself.
+Id CausalMask(LayerCall& c, int32_t queries, int32_t keys) {
+  return PositionMask(c, "causal_mask", queries, keys, [](int32_t q, int32_t k) { return k <= q; });
 }
 
 // Scores where the mask [N or 1, T or 1, S] holds, what no softmax sees
@@ -92,11 +98,18 @@ Id Project(LayerCall& c, const char* name, Id x, int32_t heads, int32_t size, bo
   return c.g.Transpose(base + "/heads", c.g.Reshape(base + "/split", y, {d[0], d[1], heads, size}), {0, 2, 1, 3});
 }
 
-std::vector<Id> MultiHeadAttention(LayerCall& c) {
-  const auto heads = static_cast<int32_t>(c.Int("num_heads")), key_dim = static_cast<int32_t>(c.Int("key_dim"));
-  const auto value_dim = static_cast<int32_t>(c.Int("value_dim", key_dim));
-  if (heads < 1 || key_dim < 1 || value_dim < 1) throw InputError("{} heads of {} and {}", heads, key_dim, value_dim);
-  if (c.Bool("use_gate", false)) c.Unsupported("'use_gate'");
+// How the heads of one layer are laid out: `heads` queries, of which equal groups share one of `sources` keys and
+// values.
+struct Heads {
+  int32_t heads = 0, sources = 0, key_dim = 0, value_dim = 0;
+};
+
+std::vector<Id> AttentionOfHeads(LayerCall& c, const Heads& h) {
+  constexpr int32_t kMost = 1 << 20;
+  for (const int32_t size : {h.heads, h.sources, h.key_dim, h.value_dim}) {
+    if (size < 1 || size > kMost) throw InputError("{} heads of {} and {}", h.heads, h.key_dim, h.value_dim);
+  }
+  if (h.heads % h.sources != 0) throw InputError("{} heads share {} keys and values", h.heads, h.sources);
   const bool use_bias = c.Bool("use_bias", true);
   const Argument query_arg = c.Arg(0, "query"), value_arg = c.Arg(1, "value"), key_arg = c.Arg(2, "key");
   const Id query = query_arg.tensor.value_or(c.input());
@@ -105,25 +118,43 @@ std::vector<Id> MultiHeadAttention(LayerCall& c) {
   for (const Id x : {query, value, key}) {
     if (c.g.rank(x) != 3) c.Unsupported("an input of " + std::to_string(c.g.rank(x)) + " dimensions");
   }
-  Id q = Project(c, "query", query, heads, key_dim, use_bias);
-  const Id k = Project(c, "key", key, heads, key_dim, use_bias);
-  const Id v = Project(c, "value", value, heads, value_dim, use_bias);
-  q = c.g.Mul("Mul", q, c.g.Scalar("scale", static_cast<float>(1 / std::sqrt(static_cast<double>(key_dim)))));
+  Id q = Project(c, "query", query, h.heads, h.key_dim, use_bias);
+  const Id k = Project(c, "key", key, h.sources, h.key_dim, use_bias);
+  const Id v = Project(c, "value", value, h.sources, h.value_dim, use_bias);
+  q = c.g.Mul("Mul", q, c.g.Scalar("scale", static_cast<float>(1 / std::sqrt(static_cast<double>(h.key_dim)))));
   const auto own = [&](const char* name, Id tensor) {
     const Id named = NamedMask(c, name);
     return named != kNoTensor ? named : MaskOf(c, tensor);
   };
+  const int32_t queries = c.g.shape(query)[1], keys = c.g.shape(value)[1];
   Id mask = AsColumn(c, "query_mask", own("query_mask", query));
   mask = Both(c, "mask_1", mask, AsRow(c, "value_mask", own("value_mask", value)));
   if (key != value) mask = Both(c, "mask_2", mask, AsRow(c, "key_mask", own("key_mask", key)));
-  if (AttentionFlag(c, "use_causal_mask")) {
-    mask = Both(c, "mask_3", mask, CausalMask(c, c.g.shape(query)[1], c.g.shape(value)[1]));
+  if (AttentionFlag(c, "use_causal_mask")) mask = Both(c, "mask_3", mask, CausalMask(c, queries, keys));
+  if (c.Has("sliding_window")) {
+    const int64_t window = c.Int("sliding_window");
+    mask = Both(c, "mask_5", mask, PositionMask(c, "sliding_window", queries, keys, [&](int32_t at, int32_t other) {
+                  return std::abs(int64_t{at} - other) < window;
+                }));
   }
   mask = Both(c, "mask_4", NamedMask(c, "attention_mask"), mask);
-  const Id scores = c.g.Softmax("softmax/Softmax", Masked(c, c.g.BatchMatMul("scores", q, k, false, true), mask));
-  Id y = c.g.Transpose("merge_heads", c.g.BatchMatMul("weighted", scores, v), {0, 2, 1, 3});
+  // The queries of a group lie one behind the other, as if they were one longer sequence.
+  const auto regroup = [&](const char* name, Id x, int32_t heads, int32_t rows) {
+    const std::vector<int32_t> dims = c.g.Dims(x);
+    return h.heads == h.sources ? x : c.g.Reshape(name, x, {dims[0], heads, rows, dims[3]});
+  };
+  const int32_t rows = h.heads / h.sources * queries;
+  Id scores = c.g.BatchMatMul("scores", regroup("query/groups", q, h.sources, rows), k, false, true);
+  scores = c.g.Softmax("softmax/Softmax", Masked(c, regroup("scores/heads", scores, h.heads, queries), mask));
+  Id y = c.g.BatchMatMul("weighted", regroup("weights/groups", scores, h.sources, rows), v);
+  y = regroup("weighted/heads", y, h.heads, queries);
+  if (c.Bool("use_gate", false)) {
+    const Id gate = Project(c, "gate", query, h.heads, h.value_dim, use_bias);
+    y = c.g.Mul("gated", y, c.g.Op(BuiltinOp::kLogistic, "gate/Sigmoid", {gate}));
+  }
+  y = c.g.Transpose("merge_heads", y, {0, 2, 1, 3});
   const std::vector<int32_t> d = c.g.Dims(y);
-  y = c.g.Reshape("attention_output/merge", y, {d[0], d[1], heads * value_dim});
+  y = c.g.Reshape("attention_output/merge", y, {d[0], d[1], h.heads * h.value_dim});
   // The result has the query's depth unless another is asked for.
   int32_t depth = c.g.shape(query).FromEnd(1);
   if (c.Has("output_shape")) {
@@ -132,12 +163,27 @@ std::vector<Id> MultiHeadAttention(LayerCall& c) {
     depth = shape[0];
   }
   c.within = "attention_output";
-  const std::vector<float> values = c.Floats("kernel", {heads, value_dim, depth});
-  const Shape flat = {heads * value_dim, depth};
-  const Id weights =
-      c.g.Floats("attention_output/kernel", {depth, heads * value_dim}, PermuteValues(values, flat, {1, 0}));
+  const std::vector<float> values = c.Floats("kernel", {h.heads, h.value_dim, depth});
+  const Shape flat = {h.heads * h.value_dim, depth};
+  const Id weights = c.g.Floats("attention_output/kernel", {depth, flat[0]}, PermuteValues(values, flat, {1, 0}));
   const Id bias = use_bias ? c.Bias("bias", depth, "attention_output/bias") : kNoTensor;
   return {c.g.FullyConnected("attention_output/einsum", y, weights, bias)};
+}
+
+int32_t Size(const LayerCall& c, const char* key) {
+  const int64_t size = c.Int(key);
+  if (size < 1 || size > INT32_MAX) throw InputError("'{}' is {}", key, size);
+  return static_cast<int32_t>(size);
+}
+
+std::vector<Id> MultiHeadAttention(LayerCall& c) {
+  const int32_t heads = Size(c, "num_heads"), key_dim = Size(c, "key_dim");
+  return AttentionOfHeads(c, {heads, heads, key_dim, c.Has("value_dim") ? Size(c, "value_dim") : key_dim});
+}
+
+std::vector<Id> GroupedQueryAttention(LayerCall& c) {
+  const int32_t head_dim = Size(c, "head_dim");
+  return AttentionOfHeads(c, {Size(c, "num_query_heads"), Size(c, "num_key_value_heads"), head_dim, head_dim});
 }
 
 // softmax(scores) * value; inputs are [query, value] or [query, value, key],
@@ -211,8 +257,11 @@ std::vector<Id> AdditiveAttention(LayerCall& c) {
 
 constexpr LayerRow kAttentionRows[] = {
     {"MultiHeadAttention", MultiHeadAttention,
-     "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX; masks "
-     "SELECT_V2"},
+     "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX; masks SELECT_V2"},
+    {"GroupedQueryAttention", GroupedQueryAttention,
+     "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX; masks SELECT_V2"},
+    {"GroupQueryAttention", GroupedQueryAttention,
+     "FULLY_CONNECTED, RESHAPE, TRANSPOSE, BATCH_MATMUL, SOFTMAX; masks SELECT_V2"},
     {"Attention", Attention, "BATCH_MATMUL, SOFTMAX; masks SELECT_V2"},
     {"AdditiveAttention", AdditiveAttention, "ADD, TANH, SUM, SOFTMAX, BATCH_MATMUL; masks SELECT_V2"},
 };

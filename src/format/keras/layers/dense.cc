@@ -1,4 +1,4 @@
-// Dense, EinsumDense, Embedding.
+// Dense, EinsumDense, Embedding, ReversibleEmbedding.
 #include "base/error.h"
 #include "format/keras/layer_call.h"
 #include "format/keras/masks.h"
@@ -24,6 +24,28 @@ std::vector<Id> Embedding(LayerCall& c) {
   const Id indices = c.g.Cast("Cast", c.input(), DType::kInt32);
   if (c.Bool("mask_zero", false)) c.output_masks = {NotEqual(c.g, "NotEqual", indices, 0)};
   return {c.g.Gather("embedding_lookup", table, indices, 0)};
+}
+
+// Called with reverse=True: the products of x with every row of the table, or with a matrix of their own.
+std::vector<Id> ReversibleEmbedding(LayerCall& c) {
+  const auto rows = static_cast<int32_t>(c.Int("input_dim")), depth = static_cast<int32_t>(c.Int("output_dim"));
+  const bool is_tied = c.Bool("tie_weights", true);
+  const Argument reverse = c.Arg(1, "reverse");
+  const bool is_reverse = reverse.json != nullptr && reverse.json->is_boolean() && reverse.json->get<bool>();
+  if (c.Has("reverse_dtype") && c.Text("reverse_dtype", "") != "float32") c.Unsupported("its 'reverse_dtype'");
+  if (!is_reverse) {
+    std::vector<Id> embedded = Embedding(c);
+    if (!is_tied) c.FloatWeight("reverse_embeddings", {depth, rows});  // every weight of the file has its place
+    return embedded;
+  }
+  const Id table = c.Constant("embeddings", {rows, depth}, "embedding_lookup/ReadVariableOp");
+  const Id weights = is_tied ? table : c.Permuted("reverse_embeddings", {depth, rows}, {1, 0}, "MatMul/ReadVariableOp");
+  Id y = c.g.FullyConnected("MatMul", c.input(), weights, kNoTensor);
+  if (c.Has("logit_soft_cap")) {
+    const Id cap = c.g.Scalar("soft_cap", static_cast<float>(c.Real("logit_soft_cap", 1)));
+    y = c.g.Mul("mul", c.g.Op(graph::BuiltinOp::kTanh, "Tanh", {c.g.Div("truediv", y, cap)}), cap);
+  }
+  return {y};
 }
 
 // One operand with weights: letters that both have and the output lacks are summed over. Only the forms in which those
@@ -106,6 +128,7 @@ constexpr LayerRow kDenseRows[] = {
     {"Dense", Dense, "FULLY_CONNECTED"},
     {"EinsumDense", EinsumDense, "RESHAPE, FULLY_CONNECTED, RESHAPE, ADD"},
     {"Embedding", Embedding, "CAST, GATHER"},
+    {"ReversibleEmbedding", ReversibleEmbedding, "CAST, GATHER; in reverse FULLY_CONNECTED, with a cap DIV, TANH, MUL"},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Pooling over windows and over everything.
+// Pooling over windows, over a given number of cells and over everything.
 #include "base/error.h"
 #include "format/keras/layer_call.h"
 
@@ -67,6 +67,43 @@ std::vector<Id> GlobalAverage1D(LayerCall& c) {
   return {c.g.Div("truediv", sum, c.g.Reduce(BuiltinOp::kSum, "Sum_1", weights, {steps_axis}, keep))};
 }
 
+// Cell i of n covers floor(i size / n) to ceil((i + 1) size / n), so that cells may overlap; means and maxima of boxes
+// come apart by dimension.
+template <BuiltinOp kCode>
+Id AdaptiveAxis(LayerCall& c, Id x, int axis, int32_t cells) {
+  constexpr const char* kName = kCode == BuiltinOp::kMean ? "Mean" : "Max";
+  std::vector<int32_t> dims = c.g.Dims(x);
+  const int32_t size = c.g.shape(x)[axis];
+  if (c.g.IsOpen(x, axis)) c.Unsupported("an open size of dimension " + std::to_string(axis));
+  if (cells == size) return x;
+  if (size % cells == 0) {
+    dims[static_cast<size_t>(axis)] = cells;
+    dims.insert(dims.begin() + axis + 1, size / cells);
+    return c.g.Reduce(kCode, kName, c.g.Reshape("cells", x, dims), {axis + 1}, false);
+  }
+  std::vector<Id> parts;
+  for (int64_t i = 0; i < cells; ++i) {
+    const auto begin = static_cast<int32_t>(i * size / cells);
+    const auto end = static_cast<int32_t>(((i + 1) * size + cells - 1) / cells);
+    parts.push_back(c.g.Reduce(kCode, kName, c.g.Slice("cell", x, axis, begin, end - begin), {axis}, true));
+  }
+  return c.g.Concat("concat", parts, axis);
+}
+
+template <int kRank, BuiltinOp kCode>
+std::vector<Id> Adaptive(LayerCall& c) {
+  constexpr int32_t kMostCells = 1024;
+  const std::vector<int32_t> cells = c.Sizes("output_size", kRank);
+  Id x = c.input();
+  if (c.g.rank(x) != kRank + 2) throw InputError("its input has {} dimensions", c.g.rank(x));
+  for (int i = 0; i < kRank; ++i) {
+    const int32_t count = cells[static_cast<size_t>(i)];
+    if (count < 1 || count > kMostCells) throw InputError("'output_size' has {}, expected 1 to {}", count, kMostCells);
+    x = AdaptiveAxis<kCode>(c, x, (c.ChannelsFirst() ? 2 : 1) + i, count);
+  }
+  return {x};
+}
+
 constexpr LayerRow kPoolingRows[] = {
     {"MaxPooling1D", Pool<1, BuiltinOp::kMaxPool2D>, "RESHAPE, MAX_POOL_2D, RESHAPE"},
     {"MaxPooling2D", Pool<2, BuiltinOp::kMaxPool2D>, "MAX_POOL_2D"},
@@ -80,6 +117,18 @@ constexpr LayerRow kPoolingRows[] = {
     {"GlobalMaxPooling1D", Global<1, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
     {"GlobalMaxPooling2D", Global<2, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
     {"GlobalMaxPooling3D", Global<3, BuiltinOp::kReduceMax>, "REDUCE_MAX"},
+    {"AdaptiveAveragePooling1D", Adaptive<1, BuiltinOp::kMean>,
+     "RESHAPE, MEAN; uneven cells SLICE, MEAN, CONCATENATION"},
+    {"AdaptiveAveragePooling2D", Adaptive<2, BuiltinOp::kMean>,
+     "RESHAPE, MEAN; uneven cells SLICE, MEAN, CONCATENATION"},
+    {"AdaptiveAveragePooling3D", Adaptive<3, BuiltinOp::kMean>,
+     "RESHAPE, MEAN; uneven cells SLICE, MEAN, CONCATENATION"},
+    {"AdaptiveMaxPooling1D", Adaptive<1, BuiltinOp::kReduceMax>,
+     "RESHAPE, REDUCE_MAX; uneven cells SLICE, REDUCE_MAX, CONCATENATION"},
+    {"AdaptiveMaxPooling2D", Adaptive<2, BuiltinOp::kReduceMax>,
+     "RESHAPE, REDUCE_MAX; uneven cells SLICE, REDUCE_MAX, CONCATENATION"},
+    {"AdaptiveMaxPooling3D", Adaptive<3, BuiltinOp::kReduceMax>,
+     "RESHAPE, REDUCE_MAX; uneven cells SLICE, REDUCE_MAX, CONCATENATION"},
 };
 
 }  // namespace

@@ -161,8 +161,8 @@ std::vector<Id> Bidirectional(LayerCall& c) {
 template <int kRank>
 std::vector<Id> ConvLstm(LayerCall& c) {
   RefuseStates(c);
-  if (c.Mask() != kNoTensor) c.Unsupported("a mask");
-  if (!InitialStates(c).empty()) c.Unsupported("initial states of a ConvLSTM");
+  std::vector<Id> initial = InitialStates(c);
+  if (!initial.empty() && initial.size() != 2) throw InputError("it is given {} states and has 2", initial.size());
   Id x = c.input();
   if (c.g.rank(x) != kRank + 3) throw InputError("its input has {} dimensions", c.g.rank(x));
   const auto move_axis = [&](const char* name, Id value, int from, int to) {
@@ -173,6 +173,12 @@ std::vector<Id> ConvLstm(LayerCall& c) {
     return c.g.Transpose(name, value, order);
   };
   if (c.ChannelsFirst()) x = move_axis("transpose", x, 2, kRank + 2);
+  for (Id& state : initial) {
+    if (c.g.rank(state) != kRank + 2) throw InputError("a state has {} dimensions", c.g.rank(state));
+    if (c.ChannelsFirst()) state = move_axis("transpose_state", state, 1, kRank + 1);
+    const std::vector<int32_t> d = c.g.Dims(state);
+    if (kRank == 1) state = c.g.Reshape("ExpandDims", state, {d[0], 1, d[1], d[2]});
+  }
   Cell cell;
   cell.kind = CellKind::kConvLstm;
   cell.units = static_cast<int32_t>(c.Int("filters"));
@@ -218,7 +224,7 @@ std::vector<Id> ConvLstm(LayerCall& c) {
     cell.state_dims.push_back(static_cast<int32_t>(out));
   }
   cell.state_dims.push_back(cell.units);
-  LoopResult result = RunLoop(c, {cell}, x, {}, LoopOf(c));
+  LoopResult result = RunLoop(c, {cell}, x, initial, LoopOf(c));
   const auto restore = [&](Id value) {
     if (kRank == 1) {
       std::vector<int32_t> d = c.g.Dims(value);
