@@ -78,7 +78,7 @@ class Evaluator {
   static DoubleValue Fetch(const Subgraph& graph, int32_t t, const std::vector<std::optional<DoubleValue>>& values) {
     if (values[static_cast<size_t>(t)].has_value()) return *values[static_cast<size_t>(t)];
     const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(t)];
-    ASSAY_CHECK(tensor.data.has_value());
+    if (!tensor.data.has_value()) throw InputError("'{}' is a state, which is not known here", tensor.name);
     return FromConstant(tensor);
   }
 

@@ -51,7 +51,8 @@ std::vector<PassResult> Simplify(graph::Model& model, const std::set<std::string
     throw UsageError("unknown pass '{}'{}; the passes are: {}", name, NearestHint(name, names.data(), names.size()),
                      all);
   }
-  // Outputs keep their places in the graph's list; the signatures' tensors follow from those.
+  // Outputs keep their places in the graph's list; the signatures' tensors follow from those, where they are among
+  // them.
   std::vector<std::vector<size_t>> places(model.signatures.size()), input_places(model.signatures.size());
   const auto place = [](const std::vector<int32_t>& list, int32_t tensor) {
     return static_cast<size_t>(std::find(list.begin(), list.end(), tensor) - list.begin());
@@ -79,12 +80,12 @@ std::vector<PassResult> Simplify(graph::Model& model, const std::set<std::string
   for (size_t s = 0; s < model.signatures.size(); ++s) {
     const graph::Subgraph& graph = model.subgraphs[static_cast<size_t>(model.signatures[s].subgraph)];
     for (size_t i = 0; i < places[s].size(); ++i) {
-      ASSAY_CHECK(places[s][i] < graph.outputs.size());
-      model.signatures[s].outputs[i].tensor = graph.outputs[places[s][i]];
+      if (places[s][i] < graph.outputs.size()) model.signatures[s].outputs[i].tensor = graph.outputs[places[s][i]];
     }
     for (size_t i = 0; i < input_places[s].size(); ++i) {
-      ASSAY_CHECK(input_places[s][i] < graph.inputs.size());
-      model.signatures[s].inputs[i].tensor = graph.inputs[input_places[s][i]];
+      if (input_places[s][i] < graph.inputs.size()) {
+        model.signatures[s].inputs[i].tensor = graph.inputs[input_places[s][i]];
+      }
     }
   }
   if (without.count("remove_dead") == 0) RemoveUnusedSubgraphs(model);

@@ -2,9 +2,10 @@
 // dropped operands, options, quantization, constants, op codes, bytes of the file), then reads, verifies, prepares and
 // invokes each mutant. Every mutant must end in a result or an assay::Error; run it under sanitizers.
 //
-//   mutate_models [--count N] [--seed S] [--only K] MODEL.tflite...
+//   mutate_models [--count N] [--seed S] [--only K] [--simplify] MODEL.tflite...
 //
-// A crash is reproduced with --only K, K being the last number printed to stderr with --verbose.
+// --simplify: the passes of `convert` instead of an invocation. A crash is reproduced with --only K, K being the last
+// number printed to stderr with --verbose.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -19,6 +20,7 @@
 #include "base/random.h"
 #include "format/tflite/reader.h"
 #include "graph/verifier.h"
+#include "passes/passes.h"
 #include "runtime/interpreter.h"
 #include "runtime/run_model.h"
 
@@ -208,7 +210,15 @@ class Mutator {
   graph::Model& model_;
 };
 
-void RunMutant(std::shared_ptr<const graph::Model> model, uint64_t seed) {
+// The passes see models that were prepared; what they make of one must be a model.
+void SimplifyMutant(const std::shared_ptr<const graph::Model>& model, const runtime::InterpreterOptions& options) {
+  runtime::Interpreter(model, options).AllocateTensors();
+  graph::Model simplified = *model;
+  passes::Simplify(simplified, {});
+  graph::Verify(simplified);
+}
+
+void RunMutant(std::shared_ptr<const graph::Model> model, uint64_t seed, bool simplify) {
   runtime::RunRequest request;
   const numerics::Profile* profiles[] = {&numerics::FindProfile("reference"), &numerics::FindProfile("builtin"),
                                          &numerics::FindProfile("xnnpack")};
@@ -216,6 +226,10 @@ void RunMutant(std::shared_ptr<const graph::Model> model, uint64_t seed) {
   request.options.limits = {
       .max_tensor_bytes = kMaxTensorBytes, .max_total_bytes = 4 * kMaxTensorBytes, .max_loop_trips = 20};
   request.seed = seed;
+  if (simplify) {
+    SimplifyMutant(model, request.options);
+    return;
+  }
   runtime::RunModel(std::move(model), request);
 }
 
@@ -224,7 +238,7 @@ void RunMutant(std::shared_ptr<const graph::Model> model, uint64_t seed) {
 int Main(int argc, char** argv) {
   uint64_t count = 1000, seed = 1;
   int64_t only = -1;
-  bool verbose = false;
+  bool verbose = false, simplify = false;
   std::vector<std::string> paths;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
@@ -237,6 +251,8 @@ int Main(int argc, char** argv) {
       only = std::strtoll(argv[++i], nullptr, 10);
     } else if (flag == "--verbose") {
       verbose = true;
+    } else if (flag == "--simplify") {
+      simplify = true;
     } else {
       paths.push_back(flag);
     }
@@ -266,7 +282,7 @@ int Main(int argc, char** argv) {
         for (uint64_t flips = 1 + random.Below(8); flips > 0; --flips) {
           bytes[random.Below(bytes.size())] = static_cast<uint8_t>(random.Below(256));
         }
-        RunMutant(tflite::ReadModel(std::move(bytes), "mutant"), k);
+        RunMutant(tflite::ReadModel(std::move(bytes), "mutant"), k, simplify);
       } else {
         auto mutant = std::make_shared<graph::Model>(*models[which]);
         Mutator mutator(random, *mutant);
@@ -274,7 +290,7 @@ int Main(int argc, char** argv) {
         for (uint64_t more = random.Below(3); more > 0; --more) mutator.MutateOnce();
         graph::Verify(*mutant);
         outcome = "refused while preparing or running";
-        RunMutant(mutant, k);
+        RunMutant(mutant, k, simplify);
         outcome = "ran";
       }
     } catch (const Error& error) {

@@ -84,11 +84,6 @@ int Convert(const ConvertFlags& flags) {
     }
     request.batch = static_cast<int32_t>(batch);
   }
-  if (convert::KindOf(flags.source) == convert::FileKind::kTflite) {
-    throw InputError(
-        "{}: neither HDF5 (.h5), a Keras archive (.keras), the folder of a SavedModel nor a frozen graph (.pb)",
-        flags.source);
-  }
 #ifdef __GLIBC__
   // What is freed goes back at once: whole models come and go here.
   ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
@@ -144,9 +139,11 @@ int Convert(const ConvertFlags& flags) {
 
 void AddConvert(CLI::App& app, Action& action) {
   auto flags = std::make_shared<ConvertFlags>();
-  CLI::App* verb = app.add_subcommand(
-      "convert", "Convert a trained model (.h5, .keras, SavedModel, frozen .pb) to a float .tflite file");
-  verb->add_option("source", flags->source, "The .h5 or .keras file, the folder of a SavedModel or a frozen .pb");
+  CLI::App* verb = app.add_subcommand("convert",
+                                      "Convert a trained model (.h5, .keras, SavedModel, frozen .pb, float .tflite) to "
+                                      "a simplified float .tflite file");
+  verb->add_option("source", flags->source,
+                   "The .h5 or .keras file, the folder of a SavedModel, a frozen .pb or a float .tflite");
   verb->add_option("destination", flags->destination, "The .tflite file to write");
   verb->add_option("--input-shape", flags->input_shapes,
                    "NAME=1,224,224,3: an input's shape with the batch (repeatable)");
