@@ -8,7 +8,9 @@ namespace {
 
 constexpr size_t kLayersInText = 10;
 
-std::string Decibels(double db) { return std::isinf(db) ? (db > 0 ? "exact" : "none") : fmt::format("{:.1f}", db); }
+std::string DecibelColumn(double db) {
+  return std::isinf(db) ? (db > 0 ? "exact" : "none") : fmt::format("{:.1f}", db);
+}
 
 std::string PointLine(const tune::TuneResult& result, const tune::Point& p) {
   std::string line =
@@ -19,11 +21,11 @@ std::string PointLine(const tune::TuneResult& result, const tune::Point& p) {
     line += p.is_source ? fmt::format("{:>15}  ", "")
                         : fmt::format("{:+.4f} p={:<5.2g}  ", p.paired.difference.difference, p.paired.mcnemar_p);
   }
-  return line + fmt::format("{:>6}  {:>9}  {:>8.0f}  {:.2f}\n", Decibels(p.report_sqnr_db), p.bytes, p.latency.us,
+  return line + fmt::format("{:>6}  {:>9}  {:>8.0f}  {:.2f}\n", DecibelColumn(p.report_sqnr_db), p.bytes, p.latency.us,
                             p.latency.ratio);
 }
 
-std::string Layers(const tune::TuneResult& result) {
+std::string LayerLines(const tune::TuneResult& result) {
   if (result.layers.empty()) {
     return result.layers_missing.empty() ? "" : fmt::format("\nlayers not ranked: {}\n", result.layers_missing);
   }
@@ -34,8 +36,8 @@ std::string Layers(const tune::TuneResult& result) {
   for (size_t i = 0; i < std::min(kLayersInText, result.layers.size()); ++i) {
     const tune::LayerCost& layer = result.layers[i];
     text += fmt::format("  {:>4}  {:<20}  {:>7}  {:>7}  {:>15}  {:>9}  {}\n", layer.op, layer.name,
-                        Decibels(layer.int8.sqnr_db()), layer.int8.changed,
-                        layer.int4.has_value() ? Decibels(layer.int4->sqnr_db()) : "", layer.weights,
+                        DecibelColumn(layer.int8.sqnr_db()), layer.int8.changed,
+                        layer.int4.has_value() ? DecibelColumn(layer.int4->sqnr_db()) : "", layer.weights,
                         graph::Printable(layer.tensor));
   }
   if (result.layers.size() > kLayersInText) {
@@ -78,7 +80,7 @@ std::string TuneText(const TuneContext& context, const tune::TuneResult& result)
                       result.stopped_early,
                       result.from_journal > 0 ? fmt::format(", {} results from the journal", result.from_journal) : "",
                       result.out_of_time ? "; the time was over before all were tried: --minutes gives more" : "");
-  text += Layers(result);
+  text += LayerLines(result);
   const bool has_answers = result.objective != tune::Objective::kError;
   text += fmt::format(
       "\nfront on the {} samples that report ({}; times of one invoke at one thread, in turns)\n    {:<44} {}",

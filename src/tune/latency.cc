@@ -62,8 +62,9 @@ std::vector<Latency> MeasureLatency(const LatencyRequest& request) {
   }
   std::vector<Latency> result;
   for (size_t i = 0; i < count; ++i) {
-    result.push_back({Quantile(medians[i], 0.5), least[i], Quantile(ratios[i], 0.5), Quantile(ratios[i], 0.25),
-                      Quantile(ratios[i], 0.75)});
+    const double ratio = Quantile(ratios[i], 0.5);
+    result.push_back(
+        {Quantile(medians[0], 0.5) * ratio, least[i], ratio, Quantile(ratios[i], 0.25), Quantile(ratios[i], 0.75)});
   }
   return result;
 }

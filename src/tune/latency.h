@@ -10,7 +10,7 @@
 namespace assay::tune {
 
 struct Latency {
-  double us = 0;             // the median of all rounds' medians
+  double us = 0;             // the first model's median over rounds, times `ratio`
   double least_us = 0;       // the quickest invoke
   double ratio = 1;          // to the first model: the median over rounds
   double low = 1, high = 1;  // of the rounds' ratios, a quarter left out at each end

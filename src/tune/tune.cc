@@ -1,6 +1,7 @@
 #include "tune/tune.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -59,11 +60,32 @@ nlohmann::ordered_json IdentityOf(const TuneRequest& request, const PreparedSamp
   identity["--seed"] = request.seed;
   identity["--samples"] = calibration.size();
   identity["--search-samples"] = request.search_samples;
-  identity["--report-samples"] = request.report_samples;
+  identity["--report-samples"] = request.report_samples.has_value() ? nlohmann::ordered_json(*request.report_samples)
+                                                                    : nlohmann::ordered_json("found");
   identity["--label-offset"] = request.label_offset.has_value() ? nlohmann::ordered_json(*request.label_offset)
                                                                 : nlohmann::ordered_json("found");
   identity["data"] = Hex(calibration.Fingerprint(request.threads) ^ (judged.Fingerprint(request.threads) << 1U));
   return identity;
+}
+
+// Of the samples that may report, those that the front of a slow model can be measured on in a good part of the time.
+std::vector<size_t> Affordable(const TuneRequest& request, Journal& journal, std::vector<size_t> report,
+                               double invoke_seconds) {
+  constexpr const char* kName = "report samples";
+  constexpr double kShareOfTime = 0.4, kModels = 12, kLeast = 100;
+  const double affordable =
+      kShareOfTime * 60 * request.minutes * std::max(1, request.threads) / (kModels * std::max(1e-9, invoke_seconds));
+  auto count = static_cast<size_t>(std::clamp(affordable, kLeast, 1e9));
+  // A run that goes on reports on the samples of the one before.
+  if (const nlohmann::json* known = journal.Find(kName); known != nullptr && known->is_number_unsigned()) {
+    count = std::max<size_t>(1, known->get<size_t>());
+  } else {
+    journal.Note(kName, count);
+  }
+  if (count >= report.size()) return report;
+  std::vector<size_t> chosen;
+  for (const size_t i : quantize::ChooseSamples(report.size(), count, request.seed + 3)) chosen.push_back(report[i]);
+  return chosen;
 }
 
 Point PointOf(Lab& lab, Trial& trial, const Answers& source_report) {
@@ -179,7 +201,7 @@ class Finale {
       if (!members[i]->candidate.is_source) latency.models.push_back(lab_.ModelOf(members[i]->candidate));
       if (request_.progress) request_.progress("report", i + 1, members.size());
     }
-    latency.rounds = 15;
+    latency.rounds = 25;
     latency.turn_seconds = request_.turn_seconds;
     const std::vector<Latency> measured = MeasureLatency(latency);
     size_t next = 1;
@@ -240,17 +262,21 @@ TuneResult Tune(const TuneRequest& request) {
   split.size = request.dataset->size();
   split.calibration = request.samples;
   split.search = request.search_samples;
-  split.report = request.report_samples;
+  split.report = request.report_samples.value_or(split.report);
   split.seed = request.seed;
   result.split = SplitSamples(split);
-  std::vector<size_t> judged = result.split.search;
-  judged.insert(judged.end(), result.split.report.begin(), result.split.report.end());
-  const double total = static_cast<double>(judged.size() + result.split.calibration.size());
-  const auto share =
-      static_cast<uint64_t>(static_cast<double>(request.memory_bytes) * static_cast<double>(judged.size()) / total);
+  const auto judged_of = [](const Split& parts) {
+    std::vector<size_t> judged = parts.search;
+    judged.insert(judged.end(), parts.report.begin(), parts.report.end());
+    return judged;
+  };
+  const PreparedSamples all_samples(*request.dataset, judged_of(result.split), request.pipeline, 0);
+  const double total = static_cast<double>(all_samples.size() + result.split.calibration.size());
+  const auto share = static_cast<uint64_t>(static_cast<double>(request.memory_bytes) *
+                                           static_cast<double>(all_samples.size()) / total);
   const PreparedSamples calibration_samples(*request.dataset, result.split.calibration, request.pipeline,
                                             request.memory_bytes - share);
-  const PreparedSamples judged_samples(*request.dataset, judged, request.pipeline, share);
+  double invoke_seconds = HUGE_VAL;
   {
     // A model that no scheme takes, and samples that do not fit it, are found out before anything is written.
     quantize::QuantizeRequest probe;
@@ -259,8 +285,18 @@ TuneResult Tune(const TuneRequest& request) {
     quantize::Quantize(probe);
     runtime::Interpreter interpreter(request.model, request.options);
     eval::FillInputs(request.dataset->Load(result.split.calibration.front()), request.pipeline, interpreter);
+    for (int i = 0; i < 3; ++i) {
+      const auto before = std::chrono::steady_clock::now();
+      interpreter.Invoke();
+      invoke_seconds =
+          std::min(invoke_seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count());
+    }
   }
-  Journal journal(request.folder, IdentityOf(request, calibration_samples, judged_samples));
+  Journal journal(request.folder, IdentityOf(request, calibration_samples, all_samples));
+  if (!request.report_samples.has_value()) {
+    result.split.report = Affordable(request, journal, std::move(result.split.report), invoke_seconds);
+  }
+  const PreparedSamples judged_samples(*request.dataset, judged_of(result.split), request.pipeline, share);
   try {
     Lab lab(request, result.split, journal, calibration_samples, judged_samples);
     result.objective = lab.judge().objective();

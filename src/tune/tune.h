@@ -31,7 +31,8 @@ struct TuneRequest {
   Budget budget;
   double minutes = 3;             // after which nothing new is tried; what is left is reported
   std::optional<size_t> samples;  // that calibrate
-  size_t search_samples = 200, report_samples = 1000;
+  size_t search_samples = 200;
+  std::optional<size_t> report_samples;  // unset: 1000, fewer where the model is slow
   uint64_t seed = 0;
   uint64_t memory_bytes = uint64_t{1} << 30;  // of decoded pictures
   runtime::InterpreterOptions options;

@@ -196,6 +196,37 @@ TEST_F(TuneTest, WithoutLabelsAnswersAgreeWithTheFloatModel) {
   }
 }
 
+// One number comes out: no classes. The error decides.
+TEST_F(TuneTest, WithoutClassesTheErrorDecides) {
+  graph::ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {1, 16}), y = m.Tensor("y", DType::kFloat32, {1, 1});
+  m.Op(graph::BuiltinOp::kFullyConnected,
+       {x, m.Constant("w", {1, 16}, quantize::RandomValues(16, 3)), m.Constant("b", {1}, std::vector<float>{0.5F})},
+       {y});
+  m.Output(y);
+  const MemorySamples samples = MemorySamples::Random(40, {1, 16});
+  request_.model = m.Build();
+  request_.dataset = &samples;
+  const TuneResult result = Tune(request_);
+  EXPECT_EQ(result.objective, Objective::kError);
+  ASSERT_FALSE(result.points.empty());
+  for (const Point& point : result.points) EXPECT_GT(point.report_sqnr_db, 10) << point.name;
+}
+
+TEST_F(TuneTest, ASlowModelIsReportedOnFewerSamplesTheSameOnesAgain) {
+  const MemorySamples many = Labelled(1500);
+  request_.dataset = &many;
+  request_.minutes = 1e-6;
+  const TuneResult first = Tune(request_);
+  EXPECT_TRUE(first.out_of_time);
+  EXPECT_EQ(first.split.report.size(), 100U);
+  request_.minutes = 5;
+  const TuneResult again = Tune(request_);
+  EXPECT_FALSE(again.out_of_time);
+  EXPECT_EQ(again.split.report, first.split.report);
+  EXPECT_GT(again.tried, first.tried);
+}
+
 TEST_F(TuneTest, SaysWhatIsWrongBeforeItWritesAnything) {
   const auto with = [&](const auto& change) {
     TuneRequest request = request_;

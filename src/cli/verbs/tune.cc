@@ -19,8 +19,8 @@ struct TuneFlags {
   std::optional<uint64_t> max_size;
   std::optional<double> max_latency_us, max_drop;
   double minutes = 3;
-  std::optional<size_t> samples;
-  size_t search_samples = 200, report_samples = 1000;
+  std::optional<size_t> samples, report_samples;
+  size_t search_samples = 200;
   uint64_t seed = 0;
   bool json = false, prefers = false;
 };
@@ -102,9 +102,9 @@ void AddTune(CLI::App& app, Action& action) {
   verb->add_option("--search-samples", flags->search_samples, "At most so many others choose among the candidates")
       ->check(CLI::Range(size_t{1}, size_t{1} << 30U))
       ->capture_default_str();
-  verb->add_option("--report-samples", flags->report_samples, "At most so many others measure the front")
-      ->check(CLI::Range(size_t{1}, size_t{1} << 30U))
-      ->capture_default_str();
+  verb->add_option("--report-samples", flags->report_samples,
+                   "At most so many others measure the front (default 1000, fewer where the model is slow)")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 30U));
   verb->add_option("--seed", flags->seed, "Which samples calibrate, choose and report")->capture_default_str();
   verb->add_option("--html", flags->html, "Also write a self-contained HTML report with a picture of the front");
   verb->add_flag("--json", flags->json, "Print one JSON object");
