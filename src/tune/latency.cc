@@ -1,18 +1,23 @@
 #include "tune/latency.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <ctime>
+#include <numeric>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "runtime/run_model.h"
 
 namespace assay::tune {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+// This thread's own time, which does not run while others have the processor. At one thread, an invoke is all in it.
+double ThreadSeconds() {
+  timespec now = {};
+  ASSAY_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 // `share` 0.5: the median.
 double Quantile(std::vector<double> values, double share) {
@@ -41,23 +46,30 @@ std::vector<Latency> MeasureLatency(const LatencyRequest& request) {
   }
   std::vector<std::vector<double>> medians(count), ratios(count);
   std::vector<double> least(count, HUGE_VAL);
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  Random random(1);
   for (int round = 0; round < std::max(1, request.rounds); ++round) {
+    // Another order in every round, so that nobody always follows the same one.
+    for (size_t k = 0; k + 1 < count; ++k) std::swap(order[k], order[k + static_cast<size_t>(random.Below(count - k))]);
     std::vector<double> here(count);
     for (size_t turn = 0; turn < count; ++turn) {
-      const size_t i = (turn + static_cast<size_t>(round)) % count;  // who begins changes
+      const size_t i = order[turn];
       std::vector<double> us;
-      const auto start = Clock::now();
+      const double start = ThreadSeconds();
+      double now = start;
       do {
-        const auto before = Clock::now();
+        const double before = now;
         interpreters[i]->Invoke();
-        us.push_back(SecondsSince(before) * 1e6);
-      } while (SecondsSince(start) < request.turn_seconds);
+        now = ThreadSeconds();
+        us.push_back((now - before) * 1e6);
+      } while (now - start < request.turn_seconds);
       least[i] = std::min(least[i], *std::min_element(us.begin(), us.end()));
       here[i] = Quantile(std::move(us), 0.5);
     }
     for (size_t i = 0; i < count; ++i) {
       medians[i].push_back(here[i]);
-      ratios[i].push_back(here[i] / here[0]);
+      ratios[i].push_back(std::max(1e-3, here[i]) / std::max(1e-3, here[0]));
     }
   }
   std::vector<Latency> result;

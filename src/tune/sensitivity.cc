@@ -71,6 +71,7 @@ class Walk {
     }
     if (last_unknown >= 0) TakeInputs();
     std::vector<LayerCost> costs;
+    costs.reserve(ranked.size());
     size_t done = 0;
     for (int32_t op = 0; op <= last_unknown; ++op) {
       const bool is_ranked = std::binary_search(ranked.begin(), ranked.end(), op);
@@ -93,20 +94,23 @@ class Walk {
 
   // Of one sample.
   uint64_t BytesOfWidestCut() const {
-    std::vector<int32_t> first(graph_.tensors.size(), -2);
-    for (const int32_t t : graph_.inputs) first[static_cast<size_t>(t)] = -1;
+    // Positions between ops: alive from behind the op that computes it (0: an input) to behind its last reader.
+    constexpr size_t kNever = SIZE_MAX;
+    std::vector<size_t> from(graph_.tensors.size(), kNever);
+    for (const int32_t t : graph_.inputs) from[static_cast<size_t>(t)] = 0;
     for (size_t i = 0; i < graph_.operators.size(); ++i) {
       for (const int32_t t : graph_.operators[i].outputs) {
-        if (t != graph::kNoTensor) first[static_cast<size_t>(t)] = static_cast<int32_t>(i);
+        if (t != graph::kNoTensor) from[static_cast<size_t>(t)] = i + 1;
       }
     }
-    std::vector<int64_t> change(graph_.operators.size() + 2);
+    std::vector<int64_t> change(graph_.operators.size() + 1);
     for (size_t t = 0; t < graph_.tensors.size(); ++t) {
-      if (first[t] == -2 || last_reader_[t] < first[t]) continue;
-      const auto bytes = static_cast<int64_t>(graph_.tensors[t].shape.NumElements()) *
-                         std::max<int64_t>(1, DTypeBits(graph_.tensors[t].dtype) / 8);
-      change[static_cast<size_t>(first[t] + 1)] += bytes;
-      change[static_cast<size_t>(last_reader_[t] + 1)] -= bytes;
+      if (from[t] == kNever || last_reader_[t] < 0) continue;
+      const size_t to = static_cast<size_t>(last_reader_[t]) + 1;
+      const int64_t bytes =
+          graph_.tensors[t].shape.NumElements() * std::max<int64_t>(1, DTypeBits(graph_.tensors[t].dtype) / 8);
+      change[from[t]] += bytes;
+      change[to] -= bytes;
     }
     int64_t now = 0, most = 0;
     for (const int64_t c : change) most = std::max(most, now += c);
