@@ -18,12 +18,14 @@ bool IsSmaller(const Seen& a, const Seen& b) {
 }
 bool IsFaster(const Seen& a, const Seen& b) { return a.us < (1 - kEqualTime) * b.us; }
 
-double Accuracy(const Seen& seen) {
+double Accuracy(const Seen& seen, Objective objective) {
+  // Without answers: what is left of the outputs' power when the error's is taken off.
+  if (objective == Objective::kError) return 1 - std::pow(10.0, -seen.sqnr_db / 10);
   return seen.samples > 0 ? static_cast<double>(seen.right) / static_cast<double>(seen.samples) : 0;
 }
 
 // By how much a member is beyond the budget, relative to it; 0 within.
-double Excess(const Seen& seen, double source_accuracy, const Budget& budget) {
+double Excess(const Seen& seen, double source_accuracy, Objective objective, const Budget& budget) {
   double excess = 0;
   if (budget.max_bytes.has_value()) {
     const auto most = static_cast<double>(*budget.max_bytes);
@@ -31,7 +33,7 @@ double Excess(const Seen& seen, double source_accuracy, const Budget& budget) {
   }
   if (budget.max_us.has_value()) excess = std::max(excess, seen.us / *budget.max_us - 1);
   if (budget.max_drop.has_value()) {
-    excess = std::max(excess, source_accuracy - Accuracy(seen) - *budget.max_drop - 1e-12);
+    excess = std::max(excess, source_accuracy - Accuracy(seen, objective) - *budget.max_drop - 1e-12);
   }
   return excess;
 }
@@ -79,12 +81,14 @@ Choice Choose(const std::vector<Seen>& front, const std::vector<std::string>& na
   Budget effective = budget;
   if (!budget.is_given()) effective.max_drop = kDefaultDrop;
   const int64_t samples = front.front().samples;
-  const double source_accuracy = samples > 0 ? static_cast<double>(source_right) / static_cast<double>(samples) : 0;
+  const double source_accuracy = objective == Objective::kError ? 1
+                                 : samples > 0 ? static_cast<double>(source_right) / static_cast<double>(samples)
+                                               : 0;
   const bool by_cost = effective.max_drop.has_value();
   Choice choice;
   double least_excess = HUGE_VAL;
   for (size_t i = 0; i < front.size(); ++i) {
-    const double excess = Excess(front[i], source_accuracy, effective);
+    const double excess = Excess(front[i], source_accuracy, objective, effective);
     if (excess < least_excess) least_excess = excess, choice.nearest = i;
     if (excess > 0) continue;
     if (!choice.index.has_value()) {
@@ -99,7 +103,9 @@ Choice Choose(const std::vector<Seen>& front, const std::vector<std::string>& na
   if (choice.index.has_value()) {
     choice.nearest = *choice.index;
     const char* cheapest = effective.prefer_latency ? "fastest" : "smallest";
-    const char* what = objective == Objective::kTop1 ? "right answers" : "equal answers";
+    const char* what = objective == Objective::kTop1        ? "right answers"
+                       : objective == Objective::kAgreement ? "equal answers"
+                                                            : "outputs' power";
     if (!budget.is_given()) {
       choice.reason =
           fmt::format("no budget was given: the {} that loses at most {:g} of the {}", cheapest, kDefaultDrop, what);
@@ -112,7 +118,8 @@ Choice Choose(const std::vector<Seen>& front, const std::vector<std::string>& na
   choice.reason = fmt::format(
       "nothing is within {}; {} comes nearest: {} bytes, {:.0f} us, {:+.4f} against float on the samples "
       "that choose",
-      BudgetText(budget), names[choice.nearest], nearest.bytes, nearest.us, Accuracy(nearest) - source_accuracy);
+      BudgetText(budget), names[choice.nearest], nearest.bytes, nearest.us,
+      Accuracy(nearest, objective) - source_accuracy);
   return choice;
 }
 

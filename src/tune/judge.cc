@@ -70,6 +70,10 @@ Judge::Judge(const JudgeRequest& request) : request_(request) {
     const Array scores = probe.Output(output_);
     if (scores.size() == 0) throw InputError("{}: its output is empty", request_.source->source);
     if (objective_ == Objective::kAgreement && scores.size() < 2) objective_ = Objective::kError;
+    if (request_.objective.has_value()) objective_ = *request_.objective;
+    if (objective_ == Objective::kTop1 && !samples.has_labels()) {
+      throw UsageError("--objective top-1: the data have no labels (an npz needs an array 'y')");
+    }
     const bool has_background = objective_ == Objective::kTop1 && scores.size() == samples.label_count() + 1;
     label_offset_ = request_.label_offset.value_or(has_background ? 1 : 0);
     for (size_t i = 0; i < count && objective_ == Objective::kTop1; ++i) {

@@ -44,6 +44,7 @@ struct JudgeRequest {
   runtime::InterpreterOptions options;
   int threads = 1;
   std::optional<int64_t> label_offset;
+  std::optional<Objective> objective;  // unset: by what the data and the outputs are
   eval::Progress progress;
 };
 

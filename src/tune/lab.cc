@@ -79,6 +79,7 @@ Lab::Lab(const TuneRequest& request, const Split& split, Journal& journal, const
   judge.options = request.options;
   judge.threads = request.threads;
   judge.label_offset = request.label_offset;
+  judge.objective = request.objective;
   phase_ = "float32";
   judge.progress = [this](size_t done, size_t total) {
     if (request_.progress) request_.progress(phase_, done, total);

@@ -62,6 +62,7 @@ nlohmann::ordered_json IdentityOf(const TuneRequest& request, const PreparedSamp
   identity["--search-samples"] = request.search_samples;
   identity["--report-samples"] = request.report_samples.has_value() ? nlohmann::ordered_json(*request.report_samples)
                                                                     : nlohmann::ordered_json("found");
+  identity["--objective"] = request.objective.has_value() ? static_cast<int>(*request.objective) : -1;
   identity["--label-offset"] = request.label_offset.has_value() ? nlohmann::ordered_json(*request.label_offset)
                                                                 : nlohmann::ordered_json("found");
   identity["data"] = Hex(calibration.Fingerprint(request.threads) ^ (judged.Fingerprint(request.threads) << 1U));

@@ -38,7 +38,8 @@ struct TuneRequest {
   runtime::InterpreterOptions options;
   int threads = 1;
   std::optional<int64_t> label_offset;
-  double turn_seconds = 0.006;  // of one model's turns when times are measured
+  std::optional<Objective> objective;  // unset: the labels', else the float model's answers, else its outputs
+  double turn_seconds = 0.006;         // of one model's turns when times are measured
 
   std::function<void(const std::string& line)> log;                                  // what was found, as it is found
   std::function<void(const std::string& what, size_t done, size_t total)> progress;  // never two at once

@@ -295,6 +295,9 @@ TEST(ChooseTest, BudgetsOfEachKind) {
   EXPECT_EQ(choose({.max_drop = 0.05}).index, 2U);
   EXPECT_EQ(choose({.max_drop = 0.05, .prefer_latency = true}).index, 1U);
   EXPECT_EQ(choose({.max_drop = 0}).index, 1U);
+  // By the error: 1 % of the outputs' power is 20 dB.
+  EXPECT_EQ(Choose(front, names, 100, Objective::kError, {}).index, 1U);
+  EXPECT_EQ(Choose(front, names, 100, Objective::kError, {.max_drop = 0.2}).index, 2U);
   const Choice none = choose({.max_bytes = 250, .max_us = 10});
   EXPECT_FALSE(none.index.has_value());
   EXPECT_THAT(none.reason, HasSubstr("nothing is within --max-size 250 --max-latency-us 10; int8 comes nearest"));

@@ -14,7 +14,7 @@ namespace assay::cli {
 namespace {
 
 struct TuneFlags {
-  std::string source, folder, html, prefer = "size";
+  std::string source, folder, html, prefer = "size", objective = "auto";
   DataFlags data;
   std::optional<uint64_t> max_size;
   std::optional<double> max_latency_us, max_drop;
@@ -24,6 +24,14 @@ struct TuneFlags {
   uint64_t seed = 0;
   bool json = false, prefers = false;
 };
+
+std::optional<tune::Objective> ObjectiveOf(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  if (name == "top-1") return tune::Objective::kTop1;
+  if (name == "agreement") return tune::Objective::kAgreement;
+  if (name == "error") return tune::Objective::kError;
+  throw UsageError("--objective {}: auto, top-1, agreement or error", name);
+}
 
 int Tune(const TuneFlags& flags) {
   if (flags.prefer != "size" && flags.prefer != "latency") {
@@ -53,6 +61,7 @@ int Tune(const TuneFlags& flags) {
   request.options.cancelled = &Interrupted();
   request.threads = data.threads;
   request.label_offset = flags.data.label_offset;
+  request.objective = ObjectiveOf(flags.objective);
   tune::TuneResult result;
   {
     std::string phase;
@@ -96,6 +105,9 @@ void AddTune(CLI::App& app, Action& action) {
   verb->add_option("--max-drop", flags->max_drop,
                    "Choose the smallest model that loses at most this fraction of the answers (default 0.01)");
   verb->add_option("--prefer", flags->prefer, "With --max-drop: the smallest (size) or the fastest (latency)")
+      ->capture_default_str();
+  verb->add_option("--objective", flags->objective,
+                   "What counts: top-1 (labels), agreement (the float model's answers), error (its outputs), or auto")
       ->capture_default_str();
   verb->add_option("--minutes", flags->minutes, "After so long nothing new is tried")->capture_default_str();
   verb->add_option("--samples", flags->samples, "How many samples calibrate, chosen by the seed (default 100)");
