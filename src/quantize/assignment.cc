@@ -155,6 +155,10 @@ class Solver {
                             : ActivationCodes(ExtentWithZero(values), options_.activations);
           continue;
         }
+        if (static_cast<size_t>(t) < options_.chosen.size() && options_.chosen[static_cast<size_t>(t)].has_value()) {
+          At(t).codes = options_.chosen[static_cast<size_t>(t)];
+          continue;
+        }
         const Shape& shape = graph_.tensors[static_cast<size_t>(t)].shape;
         const bool is_dense = op.code == graph::BuiltinOp::kFullyConnected;
         const bool per_channel =
@@ -163,6 +167,7 @@ class Solver {
         const DType dtype = rule->int4_version > 0 && narrow ? DType::kInt4 : DType::kInt8;
         At(t).codes =
             per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
+        if (options_.clip_weights) narrowed_ += ClipWeightScales(values, shape, *At(t).codes);
       }
     }
   }
@@ -280,6 +285,7 @@ class Solver {
   Assignment Result() {
     Assignment result;
     result.widened_for_bias = widened_;
+    result.narrowed = narrowed_;
     result.is_integer.resize(graph_.operators.size());
     result.float_reason.resize(graph_.operators.size());
     for (size_t i = 0; i < graph_.operators.size(); ++i) {
@@ -328,7 +334,7 @@ class Solver {
   std::vector<std::vector<Use>> readers_;
   std::vector<const OpRule*> rules_;
   std::vector<int32_t> work_;
-  int widened_ = 0;
+  int widened_ = 0, narrowed_ = 0;
 };
 
 }  // namespace

@@ -17,11 +17,13 @@ namespace assay::quantize {
 
 struct AssignmentOptions {
   DType activations = DType::kInt8;
-  DType weights = DType::kInt8;   // int8 or int4
-  bool per_channel = true;        // of convolutions
-  bool per_channel_dense = true;  // of FULLY_CONNECTED
-  std::vector<bool> keep_float;   // by op: asked to stay float
-  std::vector<bool> int4_ops;     // by op: weights in int4, whatever `weights` says
+  DType weights = DType::kInt8;              // int8 or int4
+  bool per_channel = true;                   // of convolutions
+  bool per_channel_dense = true;             // of FULLY_CONNECTED
+  std::vector<bool> keep_float;              // by op: asked to stay float
+  std::vector<bool> int4_ops;                // by op: weights in int4, whatever `weights` says
+  bool clip_weights = false;                 // see ClipWeightScales
+  std::vector<std::optional<Codes>> chosen;  // by tensor: weights whose codes are settled already
 };
 
 // One op's operand.
@@ -42,9 +44,9 @@ struct TensorCodes {
 
 struct Assignment {
   std::vector<TensorCodes> tensors;
-  std::vector<bool> is_integer;           // by op
-  std::vector<std::string> float_reason;  // by op that has float operands or results but stays float
-  int widened_for_bias = 0;               // weight scales
+  std::vector<bool> is_integer;            // by op
+  std::vector<std::string> float_reason;   // by op that has float operands or results but stays float
+  int widened_for_bias = 0, narrowed = 0;  // weight scales
 };
 
 // Why the op cannot compute on `activations` whatever the samples show, to follow the op's name: "has no integer form".

@@ -6,7 +6,7 @@
 
 #include "graph/attributes.h"
 #include "passes/rewrite.h"
-#include "quantize/op_rules.h"
+#include "quantize/weighted_layer.h"
 #include "tensor/real_values.h"
 
 namespace assay::quantize {
@@ -17,44 +17,10 @@ using graph::Operator;
 using graph::Subgraph;
 using passes::TensorAt;
 
-// Weights as [outer, middle, inner] along the two dimensions that matter: results and operands.
-struct Layer {
-  int32_t op = -1, weights = -1, bias = graph::kNoTensor, result = -1;
-  std::vector<float> values;
-  size_t results = 0, operands = 0;  // channels
-  bool depthwise = false;
+// One side of a pair, with the scales that its weights will have.
+struct Side : WeightedLayer {
   bool per_channel = true;  // one scale per result
-
-  size_t ResultOf(size_t i) const { return depthwise ? i % results : i / (values.size() / results); }
-  size_t OperandOf(size_t i) const { return depthwise ? i % results : i % operands; }
 };
-
-bool IsWeighted(BuiltinOp code) {
-  return code == BuiltinOp::kConv2D || code == BuiltinOp::kDepthwiseConv2D || code == BuiltinOp::kFullyConnected;
-}
-
-// Nothing where the op's weights are not its own constant.
-std::optional<Layer> LayerOf(const Subgraph& graph, const passes::Uses& uses, int32_t index) {
-  const Operator& op = graph.operators[static_cast<size_t>(index)];
-  if (!IsWeighted(op.code) || op.inputs.size() < 2 || op.outputs.size() != 1) return std::nullopt;
-  Layer layer;
-  layer.op = index;
-  layer.weights = op.inputs[1];
-  layer.result = op.outputs[0];
-  if (op.inputs.size() > 2) layer.bias = op.inputs[2];
-  if (!passes::IsFloatConstant(graph, layer.weights) || uses.readers(layer.weights) != 1) return std::nullopt;
-  if (layer.bias != graph::kNoTensor &&
-      (!passes::IsFloatConstant(graph, layer.bias) || uses.readers(layer.bias) != 1)) {
-    return std::nullopt;
-  }
-  const Shape& shape = TensorAt(graph, layer.weights).shape;
-  if (shape.rank() != (op.code == BuiltinOp::kFullyConnected ? 2 : 4) || shape.NumElements() == 0) return std::nullopt;
-  layer.depthwise = op.code == BuiltinOp::kDepthwiseConv2D;
-  layer.results = static_cast<size_t>(shape[layer.depthwise ? 3 : 0]);
-  layer.operands = layer.depthwise ? layer.results : static_cast<size_t>(shape[shape.rank() - 1]);
-  layer.values = *passes::FloatValues(graph, layer.weights);
-  return layer;
-}
 
 size_t LastDimension(const Subgraph& graph, int32_t tensor) {
   const Shape& shape = TensorAt(graph, tensor).shape;
@@ -84,7 +50,7 @@ int32_t NextLayer(const Subgraph& graph, const passes::Uses& uses, const std::ve
     const int32_t next = reader[static_cast<size_t>(tensor)];
     if (next < 0) return -1;
     const Operator& op = graph.operators[static_cast<size_t>(next)];
-    if (IsWeighted(op.code)) return op.inputs[0] == tensor ? next : -1;
+    if (IsWeightedOp(op.code)) return op.inputs[0] == tensor ? next : -1;
     if (!KeepsScale(op) || op.inputs[0] != tensor) return -1;
     tensor = op.outputs[0];
   }
@@ -92,13 +58,13 @@ int32_t NextLayer(const Subgraph& graph, const passes::Uses& uses, const std::ve
 }
 
 struct Pair {
-  Layer *first, *second;
+  Side *first, *second;
   const ChannelStatistics* between;
   bool clips_at_six;
 };
 
 template <typename ChannelOf>
-std::vector<double> Magnitudes(const Layer& layer, size_t channels, const ChannelOf& channel_of) {
+std::vector<double> Magnitudes(const Side& layer, size_t channels, const ChannelOf& channel_of) {
   std::vector<double> magnitudes(channels);
   for (size_t i = 0; i < layer.values.size(); ++i) {
     double& magnitude = magnitudes[channel_of(i)];
@@ -116,8 +82,8 @@ void WriteBack(Subgraph& graph, int32_t tensor, const std::vector<float>& values
 // One step on one pair; `total` collects the factors of the channels of the tensor between. Returns the largest change.
 double Balance(Pair& pair, std::vector<float>& bias, std::vector<double>& total) {
   constexpr double kMost = 1e4, kRarely = 1e-3;
-  Layer& first = *pair.first;
-  Layer& second = *pair.second;
+  Side& first = *pair.first;
+  Side& second = *pair.second;
   const size_t channels = first.results;
   const std::vector<double> out = Magnitudes(first, channels, [&](size_t i) { return first.ResultOf(i); });
   const std::vector<double> in = Magnitudes(second, channels, [&](size_t i) { return second.OperandOf(i); });
@@ -167,22 +133,22 @@ EqualizeStats Equalize(Subgraph& graph, const Calibration& calibration, const Eq
       if (t != graph::kNoTensor) reader[static_cast<size_t>(t)] = static_cast<int32_t>(i);
     }
   }
-  std::vector<std::optional<Layer>> layers(graph.operators.size());
+  std::vector<std::optional<Side>> layers(graph.operators.size());
   for (size_t i = 0; i < layers.size(); ++i) {
-    layers[i] = LayerOf(graph, uses, static_cast<int32_t>(i));
-    if (!layers[i].has_value()) continue;
+    std::optional<WeightedLayer> layer = WeightedLayerOf(graph, uses, static_cast<int32_t>(i));
+    if (!layer.has_value()) continue;
     const bool is_dense = graph.operators[i].code == BuiltinOp::kFullyConnected;
-    layers[i]->per_channel = is_dense ? options.per_channel_dense : options.per_channel;
+    layers[i] = Side{std::move(*layer), is_dense ? options.per_channel_dense : options.per_channel};
   }
   std::vector<Pair> pairs;
-  for (std::optional<Layer>& first : layers) {
+  for (std::optional<Side>& first : layers) {
     if (!first.has_value()) continue;
     const graph::Activation activation = passes::FusedActivation(graph.operators[static_cast<size_t>(first->op)]);
     const bool clips_at_six = activation == graph::Activation::kRelu6;
     if (activation != graph::Activation::kNone && activation != graph::Activation::kRelu && !clips_at_six) continue;
     const int32_t next = NextLayer(graph, uses, reader, first->result);
     if (next < 0 || !layers[static_cast<size_t>(next)].has_value()) continue;
-    Layer& second = *layers[static_cast<size_t>(next)];
+    Side& second = *layers[static_cast<size_t>(next)];
     const auto result = static_cast<size_t>(first->result);
     if (second.operands != first->results || result >= calibration.channels.size()) continue;
     const ChannelStatistics& between = calibration.channels[result];
@@ -217,7 +183,7 @@ int CorrectBiases(Subgraph& graph, const Assignment& assignment, const Calibrati
   int changed = 0;
   for (size_t i = 0; i < graph.operators.size(); ++i) {
     if (!assignment.is_integer[i]) continue;
-    const std::optional<Layer> layer = LayerOf(graph, uses, static_cast<int32_t>(i));
+    const std::optional<WeightedLayer> layer = WeightedLayerOf(graph, uses, static_cast<int32_t>(i));
     if (!layer.has_value() || layer->bias == graph::kNoTensor) continue;
     const auto input = static_cast<size_t>(graph.operators[i].inputs[0]);
     if (input >= calibration.channels.size()) continue;

@@ -153,6 +153,39 @@ Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, i
   return codes;
 }
 
+int ClipWeightScales(std::span<const float> values, const Shape& shape, Codes& codes) {
+  constexpr int kSteps = 50;
+  std::vector<float>& scales = codes.quantization.scale;
+  const Slices slices =
+      scales.size() == 1 ? Slices{1, values.size()} : SlicesOf(shape, codes.quantization.quantized_dimension);
+  const float most = WeightMax(codes.dtype);
+  int changed = 0;
+  for (size_t s = 0; s < scales.size(); ++s) {
+    const auto error_of = [&](float scale) {
+      const float inverse = Inverse(scale);
+      double error = 0;
+      for (size_t at = s * slices.inner; at < values.size(); at += slices.inner * slices.count) {
+        for (const float v : values.subspan(at, slices.inner)) {
+          const float off = static_cast<float>(WeightCode(v, inverse, most)) * scale - v;
+          error += static_cast<double>(off * off);
+        }
+      }
+      return error;
+    };
+    const float widest = scales[s];
+    double least = error_of(widest);
+    for (int i = kSteps - 1; i >= kSteps / 2; --i) {
+      const float scale = widest * static_cast<float>(i) / kSteps;
+      const double error = error_of(scale);
+      if (error >= least) continue;
+      least = error;
+      scales[s] = scale;
+    }
+    changed += scales[s] != widest;
+  }
+  return changed;
+}
+
 Codes BiasCodes(const Codes& input, const Codes& weights) {
   const std::vector<float>& scales = weights.quantization.scale;
   Codes bias = {input.dtype == DType::kInt16 ? DType::kInt64 : DType::kInt32, {}};

@@ -42,6 +42,10 @@ Codes WeightCodes(std::span<const float> values, DType dtype = DType::kInt8);
 Codes WeightCodesPerChannel(std::span<const float> values, const Shape& shape, int dimension,
                             DType dtype = DType::kInt8);
 
+// Narrows each scale to the part of it, from a half to all, that rounds the weights with the least squared error: what
+// lies beyond is clipped. Returns how many changed.
+int ClipWeightScales(std::span<const float> values, const Shape& shape, Codes& codes);
+
 // The bias: input scale times weight scale, zero point 0; int32, or int64 beside int16 activations.
 Codes BiasCodes(const Codes& input, const Codes& weights);
 

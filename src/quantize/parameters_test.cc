@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tensor/real_values.h"
+
 namespace assay::quantize {
 namespace {
 
@@ -107,6 +109,27 @@ TEST(EncodeTest, ValuesBeyondTheRangeSaturate) {
   bias.quantization = {{1e-30F}, {0}, 0, {}, {}};
   EXPECT_THAT(Values<int32_t>(EncodeBias(std::vector<float>{1e30F, -1e30F}, bias)),
               ElementsAre(std::numeric_limits<int32_t>::max(), -std::numeric_limits<int32_t>::max()));
+}
+
+TEST(ClipWeightScalesTest, AnOutlierIsClippedWhereThatCostsLess) {
+  // 200 values around 0 and one far away, in the first of two channels.
+  std::vector<float> values(402, 0.0F);
+  for (size_t i = 0; i < 402; ++i) values[i] = std::sin(static_cast<float>(i) * 0.7F);
+  values[0] = 2.5F;
+  const auto error = [&](const Codes& codes, size_t channel) {
+    const graph::Constant data = EncodeWeights(values, {2, 201}, codes);
+    const std::vector<float> got = RealValues(codes.dtype, data.bytes(), {2, 201}, codes.quantization);
+    double sum = 0;
+    for (size_t i = channel * 201; i < (channel + 1) * 201; ++i)
+      sum += std::pow(static_cast<double>(got[i] - values[i]), 2);
+    return sum;
+  };
+  const Codes widest = WeightCodesPerChannel(values, {2, 201}, 0, DType::kInt4);
+  Codes clipped = widest;
+  EXPECT_GE(ClipWeightScales(values, {2, 201}, clipped), 1);
+  EXPECT_LT(clipped.quantization.scale[0], 0.9F * widest.quantization.scale[0]);
+  EXPECT_LT(error(clipped, 0), error(widest, 0));
+  EXPECT_LE(error(clipped, 1), error(widest, 1));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "passes/half_weights.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
+#include "quantize/adaptive_rounding.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration.h"
 #include "quantize/corrections.h"
@@ -24,6 +25,7 @@
 #include "quantize/interface_types.h"
 #include "quantize/op_rules.h"
 #include "quantize/weight_schemes.h"
+#include "quantize/weighted_layer.h"
 #include "quantize/wide_ops.h"
 
 namespace assay::quantize {
@@ -122,6 +124,12 @@ std::vector<bool> AskedToStayFloat(const QuantizeRequest& request) {
 }
 
 void CheckTypes(const QuantizeRequest& request) {
+  if (request.adaround && !NeedsSamples(request.scheme)) {
+    throw UsageError("--adaround: scheme {} looks at no samples; int8 and int16x8 do", SchemeName(request.scheme));
+  }
+  if (request.clip_weights && (request.scheme == Scheme::kFloat16 || request.scheme == Scheme::kInterface)) {
+    throw UsageError("--clip-weights: scheme {} gives weights no scale", SchemeName(request.scheme));
+  }
   const auto asks = [&](OpForm form) {
     return std::find(request.forms.begin(), request.forms.end(), form) != request.forms.end();
   };
@@ -158,6 +166,7 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   json["weights"] = DTypeName(request.weights);
   json["per_channel"] = request.per_channel;
   json["per_channel_dense"] = request.per_channel_dense;
+  json["clip_weights"] = request.clip_weights;
   if (NeedsSamples(request.scheme)) {
     json["calibration"] = {
         {"method", request.method.ToString()},
@@ -168,6 +177,7 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
         {"like_tensorflow", request.like_tensorflow},
         {"equalize", request.equalize},
         {"bias_correction", request.bias_correction},
+        {"adaround", request.adaround},
         {"numerics", request.options.profile->id}};
     json["input_type"] = DTypeName(request.input_type);
     json["output_type"] = DTypeName(request.output_type);
@@ -184,6 +194,45 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
 [[noreturn]] void ThrowStaysFloat(const QuantizeRequest& request, size_t op, std::string_view reason) {
   throw InputError("{}: {} {}; --float-fallback leaves such ops float", request.model->source,
                    Place(request.model->subgraphs[0], op), reason);
+}
+
+// Chooses the weights' codes layer by layer.
+void Round(const QuantizeRequest& request, const Calibration& calibration, AssignmentOptions& options,
+           QuantizeResult& result) {
+  const auto start = std::chrono::steady_clock::now();
+  RoundingRequest rounding;
+  rounding.dataset = request.dataset;
+  rounding.samples = result.calibrated_with;
+  rounding.pipeline = request.pipeline;
+  rounding.options = request.options;
+  rounding.threads = request.threads;
+  rounding.seed = request.seed;
+  rounding.search_scale = request.clip_weights;
+  rounding.progress = request.progress;
+  rounding.quantize = [&](const graph::Model& model, const ChosenCodes& chosen) {
+    graph::Model quantized = model;
+    AssignmentOptions with = options;
+    with.chosen = chosen;
+    MakeIntegerModel(quantized, Assign(model.subgraphs[0], calibration.ranges, with), {});
+    return quantized;
+  };
+  const graph::Subgraph& graph = result.model.subgraphs[0];
+  const Assignment nearest = Assign(graph, calibration.ranges, options);
+  std::vector<RoundingLayer> layers;
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    const graph::Operator& op = graph.operators[i];
+    if (!nearest.is_integer[i] || !IsWeightedOp(op.code)) continue;
+    const std::optional<Codes>& codes = nearest.tensors[static_cast<size_t>(op.inputs[1])].codes;
+    if (passes::IsFloatConstant(graph, op.inputs[1]) && codes.has_value()) {
+      layers.push_back({static_cast<int32_t>(i), *codes});
+    }
+  }
+  const RoundingStats stats = RoundAdaptively(result.model, layers, rounding, options.chosen);
+  result.rounded_layers = stats.layers;
+  result.rounded_weights = stats.weights;
+  result.moved_weights = stats.moved;
+  result.narrowed_scales = stats.narrowed;
+  result.rounding_seconds = Seconds(start);
 }
 
 void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>& keep_float, QuantizeResult& result) {
@@ -237,14 +286,17 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;
   options.keep_float = keep_float;
+  options.clip_weights = request.clip_weights && !request.adaround;  // which searches scales itself
   for (size_t i = 0; i < source.operators.size(); ++i) {
     options.int4_ops.push_back(FormOf(request, i) == OpForm::kInt4);
   }
+  if (request.adaround) Round(request, calibration, options, result);
   const Assignment assignment = Assign(result.model.subgraphs[0], calibration.ranges, options);
   if (request.bias_correction) {
     result.corrected_biases = CorrectBiases(result.model.subgraphs[0], assignment, calibration);
   }
   result.widened_for_bias = assignment.widened_for_bias;
+  result.narrowed_scales += assignment.narrowed;
   for (size_t i = 0; i < source.operators.size(); ++i) {
     const std::string& reason = assignment.float_reason[i];
     if (reason.empty() || FormOf(request, i) == OpForm::kInt16x8) continue;
@@ -329,10 +381,12 @@ QuantizeResult Quantize(const QuantizeRequest& request) {
       options.weights = request.weights;
       options.dequantize = request.scheme == Scheme::kWeightOnly;
       options.per_channel = request.per_channel;
+      options.clip_weights = request.clip_weights;
       options.keep_float = keep_float;
       const WeightStats stats = QuantizeWeights(result.model, options);
       result.weights = stats.quantized;
       result.weights_too_small = stats.too_small;
+      result.narrowed_scales = stats.narrowed;
       break;
     }
     case Scheme::kFloat16: {

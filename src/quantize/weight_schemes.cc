@@ -48,8 +48,9 @@ WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options) {
       const auto [place, is_new] = quantized.try_emplace({weights, per_channel ? rule->channel_dim : -1}, -1);
       if (is_new) {
         const std::vector<float> values = *passes::FloatValues(graph, weights);
-        const Codes codes =
+        Codes codes =
             per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
+        if (options.clip_weights) stats.narrowed += ClipWeightScales(values, shape, codes);
         graph::Tensor narrow = passes::TensorAt(graph, weights);
         narrow.dtype = codes.dtype;
         narrow.quantization = codes.quantization;

@@ -14,12 +14,14 @@ struct WeightOptions {
   DType weights = DType::kInt8;  // int8 or int4
   bool dequantize = false;       // float kernels, with a DEQUANTIZE in front of each (weight-only)
   bool per_channel = true;
+  bool clip_weights = false;     // see ClipWeightScales
   int64_t min_elements = 1024;   // smaller weights stay float, as TensorFlow's converter leaves them
   std::vector<bool> keep_float;  // by op of the main subgraph
 };
 
 struct WeightStats {
   int quantized = 0, too_small = 0;  // weights
+  int narrowed = 0;                  // scales
 };
 
 WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options);

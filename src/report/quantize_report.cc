@@ -61,6 +61,12 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
     text += fmt::format("  equalized   {} channels of {} pairs of layers\n", result.equalized_channels,
                         result.equalized_pairs);
   }
+  if (result.rounded_layers > 0) {
+    text += fmt::format("  rounded     {} weights of {} layers together in {:.2f} s, {} of them not to the nearest\n",
+                        result.rounded_weights, result.rounded_layers, result.rounding_seconds, result.moved_weights);
+  }
+  if (result.narrowed_scales > 0)
+    text += fmt::format("  clipped     {} weight scales narrowed\n", result.narrowed_scales);
   if (result.corrected_biases > 0) text += fmt::format("  corrected   {} biases\n", result.corrected_biases);
   if (result.widened_for_bias > 0) {
     text += fmt::format("  bias        {} weight scales widened, so that a large bias leaves the accumulator room\n",
@@ -102,6 +108,11 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   json["weights_beyond_half"] = result.weights_beyond_half;
   json["equalized_pairs"] = result.equalized_pairs;
   json["equalized_channels"] = result.equalized_channels;
+  json["rounded"] = {{"layers", result.rounded_layers},
+                     {"weights", result.rounded_weights},
+                     {"moved", result.moved_weights},
+                     {"seconds", result.rounding_seconds}};
+  json["narrowed_scales"] = result.narrowed_scales;
   json["corrected_biases"] = result.corrected_biases;
   json["widened_for_bias"] = result.widened_for_bias;
   auto& float_ops = json["float_ops"] = nlohmann::ordered_json::array();

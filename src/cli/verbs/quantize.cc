@@ -22,7 +22,7 @@ struct QuantizeFlags {
   size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
   bool per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
-       no_bias_correction = false, like_tensorflow = false, json = false;
+       no_bias_correction = false, adaround = false, clip_weights = false, like_tensorflow = false, json = false;
   std::vector<std::string> float_ops, float_tensors;
 };
 
@@ -69,6 +69,8 @@ int Quantize(const QuantizeFlags& flags) {
   request.like_tensorflow = flags.like_tensorflow;
   request.equalize = flags.equalize;
   request.bias_correction = !flags.no_bias_correction && !flags.like_tensorflow;
+  request.adaround = flags.adaround;
+  request.clip_weights = flags.clip_weights;
   request.float_fallback = flags.float_fallback;
   request.float_ops = flags.float_ops;
   request.float_tensors = flags.float_tensors;
@@ -153,6 +155,10 @@ void AddQuantize(CLI::App& app, Action& action) {
   verb->add_flag("--equalize", flags->equalize, "Move channels' scales between neighbouring layers first");
   verb->add_flag("--no-bias-correction", flags->no_bias_correction,
                  "Leave biases as they are, whatever rounded weights do to the mean of a layer's result");
+  verb->add_flag("--adaround", flags->adaround,
+                 "Round the weights of a layer together, on the samples, so that their errors cancel");
+  verb->add_flag("--clip-weights", flags->clip_weights,
+                 "Search narrower scales for weights: clip the largest where the error is less");
   verb->add_flag("--like-tensorflow", flags->like_tensorflow,
                  "Take ranges as TensorFlow's calibrator does, too wide ones included");
   verb->add_flag("--float-fallback", flags->float_fallback, "Leave ops float that cannot take the scheme");
