@@ -97,6 +97,7 @@ class Rounder {
   Rounder(graph::Model& model, const RoundingRequest& request, ChosenCodes& chosen)
       : model_(model), reference_(model), request_(request), chosen_(chosen), samples_(request) {
     chosen_.resize(model.subgraphs[0].tensors.size());
+    stats_.corrected.resize(model.subgraphs[0].operators.size());
   }
 
   RoundingStats Run(std::span<const RoundingLayer> layers) {
@@ -122,6 +123,10 @@ class Rounder {
 
   void Round(const WeightedLayer& layer, const Codes& codes) {
     const LayerMoments moments = Look(layer);
+    if (request_.biases_only) {
+      CorrectBias(layer, moments, RoundedValues(layer, codes));
+      return;
+    }
     const size_t depth = moments.depth();
     const size_t per_group = layer.results / moments.groups();
     // [result][weight], as the solver wants them.
@@ -170,31 +175,46 @@ class Rounder {
                 [&](size_t o, int) { rounded[o] = solve(o, ScaleOf(best.quantization.scale, o), true); });
 
     std::vector<float> values(layer.values.size());
-    std::vector<double> off(layer.results);  // what the mean of a result is off by
     for (size_t o = 0; o < layer.results; ++o) {
       const float scale = ScaleOf(best.quantization.scale, o);
       const size_t first = layer.depthwise ? o : o * depth;
-      const std::span<const double> wanted = moments.wanted_mean(o / per_group),
-                                    seen = moments.seen_mean(o / per_group);
       for (size_t k = 0; k < depth; ++k) {
         const float code = rounded[o].codes[k];
         stats_.moved += code != std::clamp(std::round(rows[o][k] / scale), -most, most);
         values[first + k * step] = code * scale;
-        off[o] += static_cast<double>(code * scale) * seen[k] - static_cast<double>(rows[o][k]) * wanted[k];
       }
     }
-    graph::Subgraph& graph = model_.subgraphs[0];
-    passes::TensorAt(graph, layer.weights).data = graph::Constant::Own(std::move(values));
-    if (layer.bias != graph::kNoTensor) {
-      std::vector<float> bias = *passes::FloatValues(graph, layer.bias);
-      for (size_t o = 0; o < bias.size() && o < off.size(); ++o) {
-        bias[o] = static_cast<float>(static_cast<double>(bias[o]) - off[o]);
-      }
-      passes::TensorAt(graph, layer.bias).data = graph::Constant::Own(std::move(bias));
-    }
+    CorrectBias(layer, moments, values);
+    passes::TensorAt(model_.subgraphs[0], layer.weights).data = graph::Constant::Own(std::move(values));
     chosen_[static_cast<size_t>(layer.weights)] = std::move(best);
     ++stats_.layers;
     stats_.weights += static_cast<int64_t>(layer.values.size());
+  }
+
+  std::vector<float> RoundedValues(const WeightedLayer& layer, const Codes& codes) const {
+    const Shape& shape = passes::TensorAt(model_.subgraphs[0], layer.weights).shape;
+    return RealValues(codes.dtype, EncodeWeights(layer.values, shape, codes).bytes(), shape, codes.quantization);
+  }
+
+  // Takes what the mean of each result is off by, with these weights on what is seen, from the bias.
+  void CorrectBias(const WeightedLayer& layer, const LayerMoments& moments, const std::vector<float>& rounded) {
+    if (layer.bias == graph::kNoTensor) return;
+    graph::Tensor& tensor = passes::TensorAt(model_.subgraphs[0], layer.bias);
+    std::vector<float> bias = *passes::FloatValues(model_.subgraphs[0], layer.bias);
+    if (bias.size() != layer.results) return;
+    const size_t depth = moments.depth(), per_group = layer.results / moments.groups();
+    for (size_t o = 0; o < layer.results; ++o) {
+      const std::span<const double> wanted = moments.wanted_mean(o / per_group),
+                                    seen = moments.seen_mean(o / per_group);
+      double off = 0;
+      for (size_t k = 0; k < depth; ++k) {
+        const size_t i = layer.depthwise ? k * layer.results + o : o * depth + k;
+        off += static_cast<double>(rounded[i]) * seen[k] - static_cast<double>(layer.values[i]) * wanted[k];
+      }
+      bias[o] = static_cast<float>(static_cast<double>(bias[o]) - off);
+    }
+    tensor.data = graph::Constant::Own(std::move(bias));
+    stats_.corrected[static_cast<size_t>(layer.op)] = true;
   }
 
   static float ScaleOf(const std::vector<float>& scales, size_t result) {
@@ -229,7 +249,7 @@ class Rounder {
             ? static_cast<size_t>(
                   passes::TensorAt(graph, graph.operators[static_cast<size_t>(layer.op)].inputs[0]).shape[3])
             : layer.operands;
-    LayerMoments moments(taps, channels, layer.depthwise);
+    LayerMoments moments(taps, channels, layer.depthwise, request_.biases_only);
     const size_t windows = WindowsPerSample(moments.depth(), count);
     for (size_t first = 0; first < count; first += kBlock) {
       std::vector<LayerPatches> block(std::min(kBlock, count - first));

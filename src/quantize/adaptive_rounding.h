@@ -30,6 +30,7 @@ struct RoundingRequest {
   int threads = 1;
   uint64_t seed = 0;          // which windows of a layer are looked at
   bool search_scale = false;  // also narrower scales, where the result comes nearer with them
+  bool biases_only = false;   // weights stay as they are, to be rounded to the nearest; the mean error is made up for
   // The quantized model of a float one whose chosen weights lie on their codes; tensors that ops compute keep their
   // indices.
   std::function<graph::Model(const graph::Model&, const ChosenCodes&)> quantize;
@@ -45,6 +46,7 @@ struct RoundingStats {
   int layers = 0;
   int64_t weights = 0, moved = 0;  // not the nearest code of the scale that was chosen
   int narrowed = 0;                // scales
+  std::vector<bool> corrected;     // by op: its bias holds what its own and earlier layers' errors do to its mean
 };
 
 // Puts the chosen weights, and biases that make up for what is left of the mean error, into `model`, and their scales

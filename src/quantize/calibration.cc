@@ -59,7 +59,7 @@ Extent ExtentOf(std::span<const float> values) {
 struct ChannelSums {
   static constexpr double kUnit = 1 << 20;
   std::vector<float> low, high;
-  std::vector<int64_t> mean;  // in 1 / kUnit
+  std::vector<int64_t> mean, square;  // in 1 / kUnit; square: the mean of squares
   std::vector<int64_t> at_six;
   int64_t samples = 0, rows = 0;
 
@@ -67,17 +67,19 @@ struct ChannelSums {
     low.assign(channels, std::numeric_limits<float>::infinity());
     high.assign(channels, -std::numeric_limits<float>::infinity());
     mean.assign(channels, 0);
+    square.assign(channels, 0);
     at_six.assign(channels, 0);
   }
   void See(std::span<const float> values, size_t channels) {
     if (low.size() != channels) Resize(channels);
-    std::vector<double> sums(channels);
+    std::vector<double> sums(channels), squares(channels);
     for (size_t at = 0; at + channels <= values.size(); at += channels) {
       for (size_t c = 0; c < channels; ++c) {
         const float v = values[at + c];
         low[c] = v < low[c] ? v : low[c];
         high[c] = v > high[c] ? v : high[c];
         sums[c] += static_cast<double>(v);
+        squares[c] += static_cast<double>(v) * static_cast<double>(v);
         at_six[c] += v >= 6;
       }
     }
@@ -85,6 +87,7 @@ struct ChannelSums {
     rows += static_cast<int64_t>(here);
     for (size_t c = 0; c < channels; ++c) {
       mean[c] += std::llround(std::clamp(sums[c] / static_cast<double>(here), -0x1p40, 0x1p40) * kUnit);
+      square[c] += std::llround(std::min(squares[c] / static_cast<double>(here), 0x1p40) * kUnit);
     }
     ++samples;
   }
@@ -95,6 +98,7 @@ struct ChannelSums {
       low[c] = std::min(low[c], other.low[c]);
       high[c] = std::max(high[c], other.high[c]);
       mean[c] += other.mean[c];
+      square[c] += other.square[c];
       at_six[c] += other.at_six[c];
     }
     samples += other.samples;
@@ -405,8 +409,12 @@ Calibration Calibrate(const CalibrationRequest& request) {
     for (const Observer& observer : observers) observer.MergeInto(sums);
     for (ChannelSums& one : sums) {
       ChannelStatistics& channels = result.channels.emplace_back();
-      for (const int64_t mean : one.mean) {
-        channels.mean.push_back(static_cast<double>(mean) / ChannelSums::kUnit / static_cast<double>(one.samples));
+      for (size_t c = 0; c < one.mean.size(); ++c) {
+        const double per_sample = 1 / ChannelSums::kUnit / static_cast<double>(one.samples);
+        const double mean = static_cast<double>(one.mean[c]) * per_sample;
+        const double square = static_cast<double>(one.square[c]) * per_sample;
+        channels.mean.push_back(mean);
+        channels.deviation.push_back(std::sqrt(std::max(square - mean * mean, 0.0)));
       }
       for (const int64_t clipped : one.at_six) {
         channels.share_at_six.push_back(static_cast<double>(clipped) / static_cast<double>(one.rows));

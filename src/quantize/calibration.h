@@ -22,8 +22,8 @@ namespace assay::quantize {
 // Of each slice along a tensor's last dimension.
 struct ChannelStatistics {
   std::vector<float> low, high;
-  std::vector<double> mean;
-  std::vector<double> share_at_six;  // of the values: 6 or more, where a RELU6 clips
+  std::vector<double> mean, deviation;  // deviation: the standard one
+  std::vector<double> share_at_six;     // of the values: 6 or more, where a RELU6 clips
 };
 
 // How a tensor's range follows from its values.

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "graph/attributes.h"
+#include "graph/ops/conv_2d.h"
+#include "graph/ops/depthwise_conv_2d.h"
 #include "passes/rewrite.h"
 #include "quantize/weighted_layer.h"
 #include "tensor/real_values.h"
@@ -42,6 +44,17 @@ bool KeepsScale(const Operator& op) {
   }
 }
 
+// By tensor: the last op that reads it; -1: none.
+std::vector<int32_t> LastReaders(const Subgraph& graph) {
+  std::vector<int32_t> reader(graph.tensors.size(), -1);
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    for (const int32_t t : graph.operators[i].inputs) {
+      if (t != graph::kNoTensor) reader[static_cast<size_t>(t)] = static_cast<int32_t>(i);
+    }
+  }
+  return reader;
+}
+
 // The layer that alone reads `tensor`, over ops that keep scales; -1: none.
 int32_t NextLayer(const Subgraph& graph, const passes::Uses& uses, const std::vector<int32_t>& reader, int32_t tensor) {
   const size_t channels = LastDimension(graph, tensor);
@@ -77,6 +90,53 @@ double Largest(const std::vector<double>& values) { return *std::max_element(val
 
 void WriteBack(Subgraph& graph, int32_t tensor, const std::vector<float>& values) {
   TensorAt(graph, tensor).data = graph::Constant::Own(values);
+}
+
+// Walks the ops that keep scales from `tensor` to the next layer; `visit` says of each whether to go on. False where it
+// did not get there.
+template <typename Visit>
+bool WalkToLayer(const Subgraph& graph, int32_t tensor, const std::vector<int32_t>& reader, const Visit& visit) {
+  for (size_t steps = 0; steps < graph.operators.size(); ++steps) {
+    const int32_t next = reader[static_cast<size_t>(tensor)];
+    if (next < 0) return false;
+    const Operator& op = graph.operators[static_cast<size_t>(next)];
+    if (!visit(op)) return false;
+    if (IsWeightedOp(op.code)) return true;
+    tensor = op.outputs[0];
+  }
+  return false;
+}
+
+// True where a number added to a whole channel arrives at every window of the next layer.
+bool PadsNothing(const Subgraph& graph, int32_t tensor, const std::vector<int32_t>& reader) {
+  return WalkToLayer(graph, tensor, reader, [&](const Operator& op) {
+    if (op.code == BuiltinOp::kPad) return false;
+    if (op.code != BuiltinOp::kConv2D && op.code != BuiltinOp::kDepthwiseConv2D) return true;
+    const Shape& weights = TensorAt(graph, op.inputs[1]).shape;
+    if (weights.rank() == 4 && weights[1] == 1 && weights[2] == 1) return true;
+    const auto padding = op.code == BuiltinOp::kConv2D ? op.attributes.As<graph::Conv2DAttributes>().padding
+                                                       : op.attributes.As<graph::DepthwiseConv2DAttributes>().padding;
+    return padding == graph::Padding::kValid;
+  });
+}
+
+bool FeedsRelu(const Subgraph& graph, int32_t tensor, const std::vector<int32_t>& reader) {
+  bool found = false;
+  WalkToLayer(graph, tensor, reader, [&](const Operator& op) {
+    found |= op.code == BuiltinOp::kRelu;
+    return true;
+  });
+  return found;
+}
+
+// What the next layer's bias can take over of channel c.
+double Absorbed(const ChannelStatistics& channels, size_t c, graph::Activation activation, bool feeds_relu) {
+  const auto low = static_cast<double>(channels.low[c]), high = static_cast<double>(channels.high[c]);
+  if (activation == graph::Activation::kNone && !feeds_relu) return (low + high) / 2;
+  const bool clips_at_six = activation == graph::Activation::kRelu6;
+  if (activation != graph::Activation::kNone && activation != graph::Activation::kRelu && !clips_at_six) return 0;
+  if (clips_at_six && high >= 6) return 0;
+  return std::max(0.0, channels.mean[c] - 3 * channels.deviation[c]);
 }
 
 // One step on one pair; `total` collects the factors of the channels of the tensor between. Returns the largest change.
@@ -127,12 +187,7 @@ double Balance(Pair& pair, std::vector<float>& bias, std::vector<double>& total)
 
 EqualizeStats Equalize(Subgraph& graph, const Calibration& calibration, const EqualizeOptions& options) {
   const passes::Uses uses(graph);
-  std::vector<int32_t> reader(graph.tensors.size(), -1);
-  for (size_t i = 0; i < graph.operators.size(); ++i) {
-    for (const int32_t t : graph.operators[i].inputs) {
-      if (t != graph::kNoTensor) reader[static_cast<size_t>(t)] = static_cast<int32_t>(i);
-    }
-  }
+  const std::vector<int32_t> reader = LastReaders(graph);
   std::vector<std::optional<Side>> layers(graph.operators.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     std::optional<WeightedLayer> layer = WeightedLayerOf(graph, uses, static_cast<int32_t>(i));
@@ -178,11 +233,49 @@ EqualizeStats Equalize(Subgraph& graph, const Calibration& calibration, const Eq
   return stats;
 }
 
-int CorrectBiases(Subgraph& graph, const Assignment& assignment, const Calibration& calibration) {
+AbsorbStats AbsorbBiases(Subgraph& graph, const Calibration& calibration) {
+  const passes::Uses uses(graph);
+  const std::vector<int32_t> reader = LastReaders(graph);
+  AbsorbStats stats;
+  for (size_t i = 0; i < graph.operators.size(); ++i) {
+    const std::optional<WeightedLayer> first = WeightedLayerOf(graph, uses, static_cast<int32_t>(i));
+    if (!first.has_value() || first->bias == graph::kNoTensor) continue;
+    const auto result = static_cast<size_t>(first->result);
+    if (result >= calibration.channels.size()) continue;
+    const ChannelStatistics& between = calibration.channels[result];
+    const int32_t next = NextLayer(graph, uses, reader, first->result);
+    if (next < 0 || between.mean.size() != first->results || !PadsNothing(graph, first->result, reader)) continue;
+    const std::optional<WeightedLayer> second = WeightedLayerOf(graph, uses, next);
+    if (!second.has_value() || second->bias == graph::kNoTensor || second->operands != first->results) continue;
+    const graph::Activation activation = passes::FusedActivation(graph.operators[i]);
+    std::vector<double> absorbed(first->results);
+    bool any = false;
+    for (size_t c = 0; c < absorbed.size(); ++c) {
+      absorbed[c] = Absorbed(between, c, activation, FeedsRelu(graph, first->result, reader));
+      any |= absorbed[c] != 0;
+      stats.channels += absorbed[c] != 0;
+    }
+    if (!any) continue;
+    ++stats.layers;
+    std::vector<float> from = *passes::FloatValues(graph, first->bias), to = *passes::FloatValues(graph, second->bias);
+    std::vector<double> shift(second->results);
+    for (size_t k = 0; k < second->values.size(); ++k) {
+      shift[second->ResultOf(k)] += static_cast<double>(second->values[k]) * absorbed[second->OperandOf(k)];
+    }
+    for (size_t c = 0; c < from.size(); ++c) from[c] = static_cast<float>(static_cast<double>(from[c]) - absorbed[c]);
+    for (size_t c = 0; c < to.size(); ++c) to[c] = static_cast<float>(static_cast<double>(to[c]) + shift[c]);
+    WriteBack(graph, first->bias, from);
+    WriteBack(graph, second->bias, to);
+  }
+  return stats;
+}
+
+int CorrectBiases(Subgraph& graph, const Assignment& assignment, const Calibration& calibration,
+                  const std::vector<bool>& done) {
   const passes::Uses uses(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.operators.size(); ++i) {
-    if (!assignment.is_integer[i]) continue;
+    if (!assignment.is_integer[i] || (i < done.size() && done[i])) continue;
     const std::optional<WeightedLayer> layer = WeightedLayerOf(graph, uses, static_cast<int32_t>(i));
     if (!layer.has_value() || layer->bias == graph::kNoTensor) continue;
     const auto input = static_cast<size_t>(graph.operators[i].inputs[0]);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "graph/model.h"
 #include "quantize/assignment.h"
@@ -29,8 +30,20 @@ struct EqualizeStats {
 // thousandth the function is the same on the samples of `calibration`.
 EqualizeStats Equalize(graph::Subgraph& graph, const Calibration& calibration, const EqualizeOptions& options);
 
+struct AbsorbStats {
+  int layers = 0, channels = 0;
+};
+
+// High bias absorption (the same paper): what a channel behind a RELU nearly always exceeds, its mean less three
+// standard deviations, is taken off the layer's bias and given to the next layer's, so that the tensor between has a
+// smaller range. Behind no activation it is the middle of the channel's range. Only where the next layer pads nothing,
+// and behind a RELU6 only for channels that stay below 6.
+AbsorbStats AbsorbBiases(graph::Subgraph& graph, const Calibration& calibration);
+
 // Shifts each bias by what the rounding of the weights adds to the layer's mean result, from the means of its input's
 // channels. `graph` holds the float constants that `assignment` will encode. Returns how many biases changed.
-int CorrectBiases(graph::Subgraph& graph, const Assignment& assignment, const Calibration& calibration);
+// `done` by op: biases that were corrected otherwise; empty: none.
+int CorrectBiases(graph::Subgraph& graph, const Assignment& assignment, const Calibration& calibration,
+                  const std::vector<bool>& done = {});
 
 }  // namespace assay::quantize

@@ -200,5 +200,117 @@ TEST(CorrectBiasesTest, TheMeanErrorOfRoundedWeightsGoes) {
   EXPECT_LT(errors[1], 0.2);
 }
 
+// A layer whose channels all lie far from 0, read by a 1x1 convolution.
+struct Lifted {
+  ModelBuilder m;
+  int between = -1, result = -1;
+
+  explicit Lifted(int activation, const Shape& weights = {4, 1, 1, 8}) {
+    const int x = m.Input("x", DType::kFloat32, {1, 6, 6, 3});
+    std::vector<float> lift;
+    for (int c = 0; c < 8; ++c) lift.push_back(3 + 5.0F * static_cast<float>(c));
+    between = m.Tensor("between", DType::kFloat32, {1, 6, 6, 8});
+    m.Op(BuiltinOp::kConv2D,
+         {x, m.Constant("first/w", {8, 1, 1, 3}, RandomValues(24, 51, 0.2F)), m.Constant("first/b", {8}, lift)},
+         {between}, {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}, {"fused_activation_function", activation}});
+    result = m.Tensor("result", DType::kFloat32, {1, 6, 6, 4});
+    const auto size = static_cast<size_t>(weights.NumElements());
+    m.Op(BuiltinOp::kConv2D,
+         {between, m.Constant("second/w", weights, RandomValues(size, 52, 0.5F)),
+          m.Constant("second/b", {4}, RandomValues(4, 53))},
+         {result}, {{"padding", 0}, {"stride_w", 1}, {"stride_h", 1}});
+    m.Output(result);
+  }
+};
+
+TEST(AbsorbBiasesTest, TheFunctionStaysAndTheRangeShrinks) {
+  for (const int activation : {0, kRelu}) {
+    const Lifted lifted(activation);
+    graph::Model model = *lifted.m.Build();
+    const Calibration before = ChannelsOf(model);
+    const AbsorbStats stats = AbsorbBiases(model.subgraphs[0], before);
+    EXPECT_EQ(stats.layers, 1);
+    EXPECT_GE(stats.channels, 7);
+    const Calibration after = ChannelsOf(model);
+    const auto between = static_cast<size_t>(lifted.between), result = static_cast<size_t>(lifted.result);
+    EXPECT_LT(after.ranges[between]->high, 0.3F * before.ranges[between]->high);
+    for (size_t c = 0; c < 4; ++c) {
+      EXPECT_NEAR(after.channels[result].mean[c], before.channels[result].mean[c], 1e-3);
+      if (activation == kRelu) continue;  // gives up what lies below three standard deviations
+      EXPECT_NEAR(static_cast<double>(after.channels[result].high[c]),
+                  static_cast<double>(before.channels[result].high[c]), 1e-4);
+    }
+  }
+}
+
+TEST(AbsorbBiasesTest, NotPastPaddingNorWhereSixIsReached) {
+  const Lifted padded(kRelu, {4, 3, 3, 8}), clipped(kRelu6);
+  graph::Model model = *padded.m.Build();
+  EXPECT_EQ(AbsorbBiases(model.subgraphs[0], ChannelsOf(model)).layers, 0);
+  model = *clipped.m.Build();
+  const Calibration seen = ChannelsOf(model);
+  const int reach = static_cast<int>(std::count_if(seen.channels[static_cast<size_t>(clipped.between)].high.begin(),
+                                                   seen.channels[static_cast<size_t>(clipped.between)].high.end(),
+                                                   [](float high) { return high >= 6; }));
+  EXPECT_GE(reach, 6);
+  EXPECT_LE(AbsorbBiases(model.subgraphs[0], seen).channels, 8 - reach);
+}
+
+TEST(AbsorbBiasesTest, AStarvingTensorGetsFinerSteps) {
+  const Lifted lifted(kRelu);
+  QuantizeRequest request = Request(Chain(kEven, kRelu));
+  request.model = lifted.m.Build();
+  const double before = ErrorOf(request);
+  request.absorb_bias = true;
+  EXPECT_LT(ErrorOf(request), 0.5 * before);
+}
+
+TEST(EmpiricalBiasTest, TheMeanOfTheResultComesBack) {
+  const Chain chain(kEven, kRelu6);
+  QuantizeRequest request = Request(chain);
+  request.weights = DType::kInt4;
+  request.samples = Samples().size();
+  const auto mean_error = [&] {
+    const Calibration want = ChannelsOf(*request.model);
+    runtime::InterpreterOptions options;
+    runtime::Interpreter codes(std::make_shared<const graph::Model>(Quantize(request).model), options);
+    std::vector<double> means(4);
+    for (size_t i = 0; i < Samples().size(); ++i) {
+      codes.SetInput(0, Samples().Load(i).arrays.front().second);
+      codes.Invoke();
+      const Array got = codes.Output(0);
+      for (int64_t k = 0; k < got.size(); ++k) {
+        means[static_cast<size_t>(k % 4)] += ElementAsDouble(got, k) / 36 / static_cast<double>(Samples().size());
+      }
+    }
+    double off = 0;
+    for (size_t c = 0; c < 4; ++c) {
+      off += std::abs(means[c] - want.channels[static_cast<size_t>(chain.result)].mean[c]);
+    }
+    return off;
+  };
+  const double nearest = mean_error();
+  request.bias_correction = true;
+  const double analytic = mean_error();
+  request.empirical_bias = true;
+  const double empirical = mean_error();
+  EXPECT_LT(analytic, nearest);
+  EXPECT_LT(empirical, 0.2 * nearest);
+}
+
+// Channels of one function rescaled by up to 1000: without equalization most are lost, with it none of it shows.
+TEST(EqualizeTest, ChannelsRescaledUpToAThousandComeBack) {
+  std::vector<float> factors;
+  for (int c = 0; c < Chain::kChannels; ++c) factors.push_back(std::pow(1000.0F, static_cast<float>(c % 4) / 3 - 0.5F));
+  const Chain even(kEven, kRelu), skewed(factors, kRelu);
+  QuantizeRequest request = Request(even);
+  const double wanted = ErrorOf(request);
+  request = Request(skewed);
+  const double lost = ErrorOf(request);
+  request.equalize = true;
+  EXPECT_GT(lost, 5 * wanted);
+  EXPECT_LT(ErrorOf(request), 1.5 * wanted);
+}
+
 }  // namespace
 }  // namespace assay::quantize

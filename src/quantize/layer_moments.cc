@@ -124,13 +124,14 @@ void LayerWindows::Copy(size_t window, std::span<const float> operand, float* pa
   }
 }
 
-LayerMoments::LayerMoments(size_t taps, size_t channels, bool depthwise)
-    : taps_(taps), channels_(channels), depthwise_(depthwise) {
+LayerMoments::LayerMoments(size_t taps, size_t channels, bool depthwise, bool means_only)
+    : taps_(taps), channels_(channels), depthwise_(depthwise), means_only_(means_only) {
   const size_t values = taps * channels;
   pending_seen_.resize(values * kPendingRows);
   pending_off_.resize(values * kPendingRows);
   wanted_mean_.resize(values);
   seen_mean_.resize(values);
+  if (means_only) return;
   covariance_.resize(groups() * depth() * depth());
   drift_.resize(covariance_.size());
 }
@@ -168,8 +169,9 @@ void LayerMoments::Flush(int threads) {
       wanted_mean_[place] += static_cast<double>(off[row]);
     }
   }
-  depthwise_ ? FlushDepthwise(threads) : FlushDense(threads);
   pending_ = 0;
+  if (means_only_) return;
+  depthwise_ ? FlushDepthwise(threads) : FlushDense(threads);
 }
 
 void LayerMoments::FlushDense(int threads) {
@@ -207,7 +209,7 @@ void LayerMoments::Finish(int threads) {
   ASSAY_CHECK(rows_ > 0);
   for (double& mean : seen_mean_) mean /= static_cast<double>(rows_);
   for (double& mean : wanted_mean_) mean /= static_cast<double>(rows_);  // of x' - x so far
-  ParallelFor(groups(), threads, [&](size_t group, int) { Center(group); });
+  if (!means_only_) ParallelFor(groups(), threads, [&](size_t group, int) { Center(group); });
   for (size_t i = 0; i < seen_mean_.size(); ++i) {
     const size_t v = depthwise_ ? i % taps_ * channels_ + i / taps_ : i;
     seen_mean_[i] += static_cast<double>(shift_[v]);

@@ -41,7 +41,7 @@ struct LayerPatches {
 
 class LayerMoments {
  public:
-  LayerMoments(size_t taps, size_t channels, bool depthwise);
+  LayerMoments(size_t taps, size_t channels, bool depthwise, bool means_only = false);
 
   void Add(const LayerPatches& patches, int threads);
   void Finish(int threads);  // before anything is read
@@ -66,7 +66,7 @@ class LayerMoments {
   void Center(size_t group);
 
   size_t taps_, channels_;
-  bool depthwise_;
+  bool depthwise_, means_only_;
   size_t rows_ = 0, pending_ = 0;
   std::vector<float> shift_;                       // taken off every patch, so that means do not swamp the variances
   std::vector<float> pending_seen_, pending_off_;  // [patch value][row]: x' - shift, x' - x

@@ -177,6 +177,8 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
         {"like_tensorflow", request.like_tensorflow},
         {"equalize", request.equalize},
         {"bias_correction", request.bias_correction},
+        {"empirical_bias", request.empirical_bias},
+        {"absorb_bias", request.absorb_bias},
         {"adaround", request.adaround},
         {"numerics", request.options.profile->id}};
     json["input_type"] = DTypeName(request.input_type);
@@ -196,9 +198,9 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
                    Place(request.model->subgraphs[0], op), reason);
 }
 
-// Chooses the weights' codes layer by layer.
-void Round(const QuantizeRequest& request, const Calibration& calibration, AssignmentOptions& options,
-           QuantizeResult& result) {
+// Chooses the weights' codes layer by layer, or the biases alone. By op: whether its bias was corrected.
+std::vector<bool> Round(const QuantizeRequest& request, const Calibration& calibration, AssignmentOptions& options,
+                        QuantizeResult& result) {
   const auto start = std::chrono::steady_clock::now();
   RoundingRequest rounding;
   rounding.dataset = request.dataset;
@@ -208,6 +210,7 @@ void Round(const QuantizeRequest& request, const Calibration& calibration, Assig
   rounding.threads = request.threads;
   rounding.seed = request.seed;
   rounding.search_scale = request.clip_weights;
+  rounding.biases_only = !request.adaround;
   rounding.progress = request.progress;
   rounding.quantize = [&](const graph::Model& model, const ChosenCodes& chosen) {
     graph::Model quantized = model;
@@ -233,6 +236,8 @@ void Round(const QuantizeRequest& request, const Calibration& calibration, Assig
   result.moved_weights = stats.moved;
   result.narrowed_scales = stats.narrowed;
   result.rounding_seconds = Seconds(start);
+  result.corrected_biases = static_cast<int>(std::count(stats.corrected.begin(), stats.corrected.end(), true));
+  return stats.corrected;
 }
 
 void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>& keep_float, QuantizeResult& result) {
@@ -261,7 +266,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   calibrate.progress = request.progress;
   calibrate.method = request.method;
   calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
-  calibrate.channels = request.equalize || request.bias_correction;
+  calibrate.channels = request.equalize || request.bias_correction || request.absorb_bias;
   const auto run = [&] { return request.calibrate ? request.calibrate(calibrate) : Calibrate(calibrate); };
   Calibration calibration = run();
   if (request.equalize) {
@@ -273,6 +278,13 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
     CheckConstants(result.model);
     calibrate.model = std::make_shared<const graph::Model>(result.model);
     calibration = run();
+  }
+  if (request.absorb_bias) {
+    const AbsorbStats stats = AbsorbBiases(result.model.subgraphs[0], calibration);
+    result.absorbed_layers = stats.layers;
+    result.absorbed_channels = stats.channels;
+    calibrate.model = std::make_shared<const graph::Model>(result.model);
+    if (stats.layers > 0) calibration = run();
   }
   if (request.like_tensorflow) WidenLikeTensorFlow(source, calibration.ranges);
   result.calibrated_with = std::move(calibrate.samples);
@@ -290,10 +302,12 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   for (size_t i = 0; i < source.operators.size(); ++i) {
     options.int4_ops.push_back(FormOf(request, i) == OpForm::kInt4);
   }
-  if (request.adaround) Round(request, calibration, options, result);
+  std::vector<bool> corrected;
+  const bool empirical = request.bias_correction && request.empirical_bias;
+  if (request.adaround || empirical) corrected = Round(request, calibration, options, result);
   const Assignment assignment = Assign(result.model.subgraphs[0], calibration.ranges, options);
   if (request.bias_correction) {
-    result.corrected_biases = CorrectBiases(result.model.subgraphs[0], assignment, calibration);
+    result.corrected_biases += CorrectBiases(result.model.subgraphs[0], assignment, calibration, corrected);
   }
   result.widened_for_bias = assignment.widened_for_bias;
   result.narrowed_scales += assignment.narrowed;

@@ -44,6 +44,8 @@ struct QuantizeRequest {
   bool like_tensorflow = false;   // ranges as TensorFlow's calibrator takes them, see WidenLikeTensorFlow
   bool equalize = false;          // move channels' scales between neighbouring layers first
   bool bias_correction = true;    // make up for the mean error of rounded weights
+  bool empirical_bias = false;    // layer by layer on what the quantized layers before hand on
+  bool absorb_bias = false;       // see AbsorbBiases
   bool adaround = false;          // round weights together, layer by layer on the samples, see RoundAdaptively
   bool clip_weights = false;      // also narrower scales of weights, where the error is less with them
   bool float_fallback = false;    // ops without an integer form stay float instead of ending the run
@@ -78,6 +80,7 @@ struct QuantizeResult {
   int integer_ops = 0, quantize_ops = 0, dequantize_ops = 0;
   int weights = 0, weights_too_small = 0, weights_beyond_half = 0, widened_for_bias = 0;
   int equalized_pairs = 0, equalized_channels = 0, corrected_biases = 0;
+  int absorbed_layers = 0, absorbed_channels = 0;
   int rounded_layers = 0, narrowed_scales = 0;
   int64_t rounded_weights = 0, moved_weights = 0;  // of them: not the nearest code
   double calibration_seconds = 0, rounding_seconds = 0, seconds = 0;

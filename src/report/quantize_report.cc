@@ -61,6 +61,10 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
     text += fmt::format("  equalized   {} channels of {} pairs of layers\n", result.equalized_channels,
                         result.equalized_pairs);
   }
+  if (result.absorbed_layers > 0) {
+    text += fmt::format("  absorbed    {} channels' biases of {} layers by the next\n", result.absorbed_channels,
+                        result.absorbed_layers);
+  }
   if (result.rounded_layers > 0) {
     text += fmt::format("  rounded     {} weights of {} layers together in {:.2f} s, {} of them not to the nearest\n",
                         result.rounded_weights, result.rounded_layers, result.rounding_seconds, result.moved_weights);
@@ -108,6 +112,7 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   json["weights_beyond_half"] = result.weights_beyond_half;
   json["equalized_pairs"] = result.equalized_pairs;
   json["equalized_channels"] = result.equalized_channels;
+  json["absorbed_channels"] = result.absorbed_channels;
   json["rounded"] = {{"layers", result.rounded_layers},
                      {"weights", result.rounded_weights},
                      {"moved", result.moved_weights},

@@ -17,12 +17,13 @@ namespace {
 
 struct QuantizeFlags {
   std::string source, destination, scheme, weights = "int8", input_type = "float32", output_type = "float32",
-                                           calibration = "minmax";
+                                           calibration = "minmax", bias_correction = "analytic";
   DataFlags data;
   size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
   bool per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
-       no_bias_correction = false, adaround = false, clip_weights = false, like_tensorflow = false, json = false;
+       no_bias_correction = false, absorb_bias = false, adaround = false, clip_weights = false, like_tensorflow = false,
+       json = false;
   std::vector<std::string> float_ops, float_tensors;
 };
 
@@ -68,7 +69,9 @@ int Quantize(const QuantizeFlags& flags) {
   request.per_channel_dense = !flags.per_tensor_dense;
   request.like_tensorflow = flags.like_tensorflow;
   request.equalize = flags.equalize;
-  request.bias_correction = !flags.no_bias_correction && !flags.like_tensorflow;
+  request.bias_correction = !flags.no_bias_correction && !flags.like_tensorflow && flags.bias_correction != "none";
+  request.empirical_bias = flags.bias_correction == "empirical";
+  request.absorb_bias = flags.absorb_bias;
   request.adaround = flags.adaround;
   request.clip_weights = flags.clip_weights;
   request.float_fallback = flags.float_fallback;
@@ -153,6 +156,13 @@ void AddQuantize(CLI::App& app, Action& action) {
   verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
   verb->add_flag("--per-tensor-dense", flags->per_tensor_dense, "The same for FULLY_CONNECTED alone");
   verb->add_flag("--equalize", flags->equalize, "Move channels' scales between neighbouring layers first");
+  verb->add_flag("--absorb-bias", flags->absorb_bias,
+                 "Hand what a channel always exceeds to the next layer's bias, so that its tensor needs less range");
+  verb->add_option("--bias-correction", flags->bias_correction,
+                   "analytic: from the calibrated means; empirical: layer by layer on what the quantized layers before "
+                   "hand on; none")
+      ->check(CLI::IsMember({"analytic", "empirical", "none"}))
+      ->capture_default_str();
   verb->add_flag("--no-bias-correction", flags->no_bias_correction,
                  "Leave biases as they are, whatever rounded weights do to the mean of a layer's result");
   verb->add_flag("--adaround", flags->adaround,
