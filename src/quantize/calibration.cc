@@ -228,6 +228,7 @@ class Runner {
   }
 
   size_t workers() const { return positions_.size(); }
+  void Expect(size_t runs) { runs_ = runs; }  // of all samples, for the progress
 
   // Runs the samples [first, last) of the request.
   void Run(size_t first, size_t last, See see) {
@@ -239,8 +240,7 @@ class Runner {
       RunOne(first + i, static_cast<size_t>(worker));
       if (request_.progress) {
         const std::scoped_lock lock(mutex_);
-        const bool runs_twice = request_.method.kind != CalibrationMethod::Kind::kMinMax;
-        request_.progress(++done_, request_.samples.size() * (runs_twice ? 2 : 1));
+        request_.progress(++done_, request_.samples.size() * runs_);
       }
     });
   }
@@ -270,8 +270,25 @@ class Runner {
   std::vector<size_t> positions_;  // by worker: the sample at hand
   See see_;
   std::mutex mutex_;
-  size_t done_ = 0;
+  size_t done_ = 0, runs_ = 1;
 };
+
+using Methods = std::vector<CalibrationMethod>;  // by tensor
+
+Methods MethodsOf(const CalibrationRequest& request) {
+  const graph::Subgraph& graph = request.model->subgraphs[0];
+  Methods methods(graph.tensors.size(), request.method);
+  for (const auto& [name, method] : request.method_for) {
+    bool found = false;
+    for (size_t t = 0; t < methods.size(); ++t) {
+      if (graph.tensors[t].name != name || graph.tensors[t].data.has_value()) continue;
+      methods[t] = method;
+      found = true;
+    }
+    if (!found) throw UsageError("--calibration-for {}: the model computes no tensor of this name", name);
+  }
+  return methods;
+}
 
 void CheckInputs(const graph::Subgraph& graph, const std::vector<std::optional<Range>>& ranges, size_t count) {
   for (const int32_t input : graph.inputs) {
@@ -284,9 +301,9 @@ void CheckInputs(const graph::Subgraph& graph, const std::vector<std::optional<R
 
 // Ranges that follow the samples in their order: the first one's, then `weight` of the old and the rest of the new.
 // Runs in blocks, so that what is kept does not grow with the samples.
-void AverageRanges(Runner& runner, const CalibrationRequest& request, std::vector<std::optional<Range>>& ranges) {
+void AverageRanges(Runner& runner, const CalibrationRequest& request, const Methods& methods,
+                   std::vector<std::optional<Range>>& ranges) {
   constexpr size_t kBlock = 64;
-  const auto weight = static_cast<float>(request.method.parameter);
   const size_t tensors = ranges.size();
   std::vector<std::optional<Range>> average(tensors);
   for (size_t first = 0; first < request.samples.size(); first += kBlock) {
@@ -304,21 +321,25 @@ void AverageRanges(Runner& runner, const CalibrationRequest& request, std::vecto
           average[t] = own[t];
           continue;
         }
+        const auto weight = static_cast<float>(methods[t].parameter);
         average[t]->low = weight * average[t]->low + (1 - weight) * own[t]->low;
         average[t]->high = weight * average[t]->high + (1 - weight) * own[t]->high;
       }
     }
   }
-  ranges = std::move(average);
+  for (size_t t = 0; t < tensors; ++t) {
+    if (methods[t].kind == CalibrationMethod::Kind::kMovingAverage) ranges[t] = average[t];
+  }
 }
 
 // Ranges from histograms over the least to the greatest value, which a second run fills.
-void SearchRanges(Runner& runner, const CalibrationRequest& request, std::vector<std::optional<Range>>& ranges) {
+void SearchRanges(Runner& runner, const CalibrationRequest& request, const Methods& methods,
+                  std::vector<std::optional<Range>>& ranges) {
   std::vector<std::vector<std::optional<Histogram>>> histograms(runner.workers());
   for (auto& of_worker : histograms) {
     of_worker.resize(ranges.size());
     for (size_t t = 0; t < ranges.size(); ++t) {
-      if (ranges[t].has_value()) of_worker[t].emplace(*ranges[t]);
+      if (ranges[t].has_value() && methods[t].needs_histogram()) of_worker[t].emplace(*ranges[t]);
     }
   }
   runner.Run(0, request.samples.size(),
@@ -327,12 +348,12 @@ void SearchRanges(Runner& runner, const CalibrationRequest& request, std::vector
                if (histogram.has_value()) histogram->Add(values);
              });
   for (size_t t = 0; t < ranges.size(); ++t) {
-    if (!ranges[t].has_value()) continue;
+    if (!histograms[0][t].has_value()) continue;
     Histogram& all = *histograms[0][t];
     for (size_t w = 1; w < histograms.size(); ++w) all.Merge(*histograms[w][t]);
-    switch (request.method.kind) {
+    switch (methods[t].kind) {
       case CalibrationMethod::Kind::kPercentile:
-        ranges[t] = PercentileRange(all, request.method.parameter);
+        ranges[t] = PercentileRange(all, methods[t].parameter);
         break;
       case CalibrationMethod::Kind::kMse:
         ranges[t] = LeastErrorRange(all, request.levels);
@@ -395,7 +416,12 @@ Calibration Calibrate(const CalibrationRequest& request) {
   if (request.samples.empty()) throw InputError("there are no samples to calibrate with");
   const graph::Subgraph& graph = request.model->subgraphs[0];
   const size_t count = request.samples.size();
+  const Methods methods = MethodsOf(request);
+  const bool searches = std::any_of(methods.begin(), methods.end(), [](const auto& m) { return m.needs_histogram(); });
+  const bool averages = std::any_of(methods.begin(), methods.end(),
+                                    [](const auto& m) { return m.kind == CalibrationMethod::Kind::kMovingAverage; });
   Runner runner(request);
+  runner.Expect(1 + (searches ? 1 : 0) + (averages ? 1 : 0));
   Calibration result;
   result.samples = count;
   result.ranges.resize(graph.tensors.size());
@@ -425,8 +451,8 @@ Calibration Calibrate(const CalibrationRequest& request) {
   }
   CheckInputs(graph, result.ranges, count);
   if (count == 1) result.warnings.emplace_back("one sample calibrates the ranges of one input only: use a hundred");
-  if (request.method.needs_histogram()) SearchRanges(runner, request, result.ranges);
-  if (request.method.kind == CalibrationMethod::Kind::kMovingAverage) AverageRanges(runner, request, result.ranges);
+  if (searches) SearchRanges(runner, request, methods, result.ranges);
+  if (averages) AverageRanges(runner, request, methods, result.ranges);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/dataset.h"
@@ -32,6 +33,7 @@ struct CalibrationMethod {
   Kind kind = Kind::kMinMax;
   double parameter = 0;  // of the moving average: the weight of what came before; of the percentile: in percent
 
+  bool operator==(const CalibrationMethod&) const = default;
   bool needs_histogram() const { return kind == Kind::kPercentile || kind == Kind::kMse || kind == Kind::kEntropy; }
   std::string ToString() const;  // "percentile:99.99"
 };
@@ -47,6 +49,7 @@ struct CalibrationRequest {
   runtime::InterpreterOptions options;
   int threads = 1;
   CalibrationMethod method;
+  std::vector<std::pair<std::string, CalibrationMethod>> method_for;  // by the name of a tensor, in place of `method`
   int levels = 256;       // codes of an activation, for methods that weigh rounding against clipping
   bool channels = false;  // also statistics of every channel
   std::function<void(size_t done, size_t total)> progress;  // from any thread, never at once
@@ -65,7 +68,8 @@ struct Calibration {
 // result's. This does the same to ranges that are the operands' own.
 void WidenLikeTensorFlow(const graph::Subgraph& graph, std::vector<std::optional<Range>>& ranges);
 
-// Throws InputError naming the sample, and the first layer whose result is NaN or infinite.
+// Throws UsageError where method_for names a tensor that no op computes and that is no input; InputError naming the
+// sample, and the first layer whose result is NaN or infinite.
 Calibration Calibrate(const CalibrationRequest& request);
 
 }  // namespace assay::quantize

@@ -21,6 +21,7 @@
 #include "quantize/assignment.h"
 #include "quantize/calibration.h"
 #include "quantize/corrections.h"
+#include "quantize/input_check.h"
 #include "quantize/integer_model.h"
 #include "quantize/interface_types.h"
 #include "quantize/op_rules.h"
@@ -168,8 +169,11 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
   json["per_channel_dense"] = request.per_channel_dense;
   json["clip_weights"] = request.clip_weights;
   if (NeedsSamples(request.scheme)) {
+    nlohmann::ordered_json method_for = nlohmann::ordered_json::object();
+    for (const auto& [name, method] : request.method_for) method_for[name] = method.ToString();
     json["calibration"] = {
         {"method", request.method.ToString()},
+        {"method_for", std::move(method_for)},
         {"data", request.data_spec},
         {"preprocess", request.preprocess.empty() ? request.pipeline.ToString() : request.preprocess},
         {"samples", result.calibrated_with.size()},
@@ -265,10 +269,12 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   calibrate.threads = request.threads;
   calibrate.progress = request.progress;
   calibrate.method = request.method;
+  calibrate.method_for = request.method_for;
   calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
   calibrate.channels = request.equalize || request.bias_correction || request.absorb_bias;
   const auto run = [&] { return request.calibrate ? request.calibrate(calibrate) : Calibrate(calibrate); };
   Calibration calibration = run();
+  std::vector<std::string> dull = WarnOfDullInputs(source, calibration);
   if (request.equalize) {
     const EqualizeStats stats = Equalize(
         result.model.subgraphs[0], calibration,
@@ -290,6 +296,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   result.calibrated_with = std::move(calibrate.samples);
   result.calibration_seconds = Seconds(start);
   result.warnings = calibration.warnings;
+  std::move(dull.begin(), dull.end(), std::back_inserter(result.warnings));
 
   SeparateConstants(result.model.subgraphs[0]);
   AssignmentOptions options;

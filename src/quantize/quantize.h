@@ -61,6 +61,7 @@ struct QuantizeRequest {
   std::function<Calibration(const CalibrationRequest&)> calibrate;
   size_t samples = 100;
   CalibrationMethod method;
+  std::vector<std::pair<std::string, CalibrationMethod>> method_for;  // by the name of a tensor
   uint64_t seed = 0;
   runtime::InterpreterOptions options;  // of the calibration: profile, limits, cancellation
   int threads = 1;

@@ -531,6 +531,33 @@ TEST(CalibrationTest, TensorFlowsRangesHoldTheSumToo) {
   EXPECT_EQ(*ranges[3], (Range{0, 2}));  // the sum is an output, which has memory of its own
 }
 
+TEST(CalibrationTest, OneTensorMayHaveAMethodOfItsOwn) {
+  const SmallNetwork network;
+  const MemorySamples samples = MemorySamples::Random(20, {1, 4, 4, 3});
+  CalibrationRequest request;
+  request.model = network.m.Build();
+  request.dataset = &samples;
+  for (size_t i = 0; i < 20; ++i) request.samples.push_back(i);
+  const Calibration widest = Calibrate(request);
+  const auto left = static_cast<size_t>(network.left), right = static_cast<size_t>(network.right);
+  for (const CalibrationMethod::Kind kind :
+       {CalibrationMethod::Kind::kPercentile, CalibrationMethod::Kind::kMovingAverage}) {
+    const CalibrationMethod method = {kind, kind == CalibrationMethod::Kind::kPercentile ? 80 : 0.5};
+    request.method = {};
+    request.method_for = {{"right", method}};
+    const Calibration one = Calibrate(request);
+    EXPECT_EQ(*one.ranges[left], *widest.ranges[left]);
+    EXPECT_LT(one.ranges[right]->high, widest.ranges[right]->high);
+    request.method = method;
+    request.method_for = {{"left", {}}};
+    const Calibration all_but_one = Calibrate(request);
+    EXPECT_EQ(*all_but_one.ranges[left], *widest.ranges[left]);
+    EXPECT_EQ(*all_but_one.ranges[right], *one.ranges[right]);
+  }
+  request.method_for = {{"nothing", {}}};
+  EXPECT_THROW(Calibrate(request), Error);
+}
+
 TEST(ChooseSamplesTest, ASeedChoosesTheSame) {
   const std::vector<size_t> a = ChooseSamples(1000, 50, 7);
   EXPECT_EQ(a, ChooseSamples(1000, 50, 7));

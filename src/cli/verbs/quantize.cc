@@ -24,7 +24,7 @@ struct QuantizeFlags {
   bool per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
        no_bias_correction = false, absorb_bias = false, adaround = false, clip_weights = false, like_tensorflow = false,
        json = false;
-  std::vector<std::string> float_ops, float_tensors;
+  std::vector<std::string> float_ops, float_tensors, calibration_for;
 };
 
 DType InterfaceType(const std::string& flag, const std::string& name) {
@@ -55,6 +55,11 @@ int Quantize(const QuantizeFlags& flags) {
   request.input_type = InterfaceType("--input-type", flags.input_type);
   request.output_type = InterfaceType("--output-type", flags.output_type);
   request.method = quantize::ParseCalibrationMethod(flags.calibration);
+  for (const std::string& one : flags.calibration_for) {
+    const size_t equals = one.rfind('=');  // names may hold it, methods do not
+    if (equals == std::string::npos || equals == 0) throw UsageError("--calibration-for {}: expected NAME=METHOD", one);
+    request.method_for.emplace_back(one.substr(0, equals), quantize::ParseCalibrationMethod(one.substr(equals + 1)));
+  }
   if (flags.data.skip_bad)
     throw UsageError("--skip-bad: quantize needs every sample that it chooses; name the bad ones with evaluate");
   const OpenedData data = Open(flags.data);
@@ -151,6 +156,8 @@ void AddQuantize(CLI::App& app, Action& action) {
   verb->add_option("--calibration", flags->calibration,
                    "How ranges follow from samples: minmax, moving-average[:0.9], percentile[:99.99], mse, entropy")
       ->capture_default_str();
+  verb->add_option("--calibration-for", flags->calibration_for,
+                   "NAME=METHOD: the same for the tensor of this name (repeatable)");
   verb->add_option("--input-type", flags->input_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_option("--output-type", flags->output_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
