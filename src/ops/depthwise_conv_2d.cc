@@ -38,7 +38,8 @@ constexpr MatrixRule kRules[] = {
     {DType::kInt16, Engine::kBuiltin, ScaleProduct::kDouble, Rounding::kFixedHalfAway},
 };
 
-Conv2DGeometry Geometry(const DepthwiseConv2DAttributes& a, const TensorRef& input, const TensorRef& filter) {
+Conv2DGeometry Geometry(const DepthwiseConv2DAttributes& a, const TensorRef& input, const TensorRef& filter,
+                        const InputPadding& padding) {
   CheckRank(input, "input", 4, 4);
   CheckRank(filter, "filter", 4, 4);
   if (filter.shape[0] != 1) throw InputError("filter has the shape {}, expected [1,...]", filter.shape.ToString());
@@ -50,10 +51,12 @@ Conv2DGeometry Geometry(const DepthwiseConv2DAttributes& a, const TensorRef& inp
   if (g.input_c < 1 || g.output_c < 1 || g.output_c % g.input_c != 0) {
     throw InputError("filter has {} channels, not a multiple of the input's {}", g.output_c, g.input_c);
   }
-  const WindowAxis h = ComputeWindow(a.padding, g.input_h, g.filter_h, a.stride_h, a.dilation_h_factor, "height");
-  const WindowAxis w = ComputeWindow(a.padding, g.input_w, g.filter_w, a.stride_w, a.dilation_w_factor, "width");
-  g.output_h = h.output, g.pad_h = h.pad_before;
-  g.output_w = w.output, g.pad_w = w.pad_before;
+  const WindowAxis h = ComputeWindow(a.padding, padding.top + g.input_h + padding.bottom, g.filter_h, a.stride_h,
+                                     a.dilation_h_factor, "height");
+  const WindowAxis w = ComputeWindow(a.padding, padding.left + g.input_w + padding.right, g.filter_w, a.stride_w,
+                                     a.dilation_w_factor, "width");
+  g.output_h = h.output, g.pad_h = padding.top + h.pad_before;
+  g.output_w = w.output, g.pad_w = padding.left + w.pad_before;
   g.stride_h = a.stride_h, g.stride_w = a.stride_w;
   g.dilation_h = a.dilation_h_factor, g.dilation_w = a.dilation_w_factor;
   return g;
@@ -178,7 +181,7 @@ RunFn PrepareDepthwiseConv2D(PrepareContext& context) {
   CheckArity(context, 2, 3, 1);
   const auto a = context.op().attributes.As<DepthwiseConv2DAttributes>();
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  const Conv2DGeometry g = Geometry(a, input, filter);
+  const Conv2DGeometry g = Geometry(a, input, filter, context.input_padding());
   CheckBiasSize(context, 2, g.output_c);
   CheckSameType(input, "input", output, "output");
   context.SetOutputShape(0, {g.batches, g.output_h, g.output_w, g.output_c});

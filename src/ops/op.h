@@ -55,6 +55,11 @@ struct TensorRef {
   }
 };
 
+// Rows and columns around input 0 as a PAD writes them: zeros, or the zero point.
+struct InputPadding {
+  int32_t top = 0, bottom = 0, left = 0, right = 0;
+};
+
 // Thrown by PrepareContext::Values when a value is not known before the graph runs; the runtime then prepares the op
 // again when its turn to run comes, with every input's value at hand. Op code neither throws nor catches it.
 struct ValueNotKnownYet {};
@@ -95,6 +100,10 @@ class PrepareContext {
   virtual const TensorRef& Input(int i) const = 0;
   virtual const TensorRef& Output(int i) const = 0;
   virtual const TensorRef& Intermediate(int i) const = 0;
+
+  // What this op has to put around input 0 itself, because the runtime left out the PAD that would: only of
+  // convolutions, whose windows meet the same values beyond the input.
+  virtual InputPadding input_padding() const { return {}; }
 
   // True where input i's value is known already: a constant, or computed from shapes and constants alone.
   virtual bool IsKnown(int i) const = 0;

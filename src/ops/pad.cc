@@ -79,6 +79,18 @@ RunFn PreparePad(PrepareContext& context) {
     axes.push_back({input.shape[static_cast<int>(d)], in_strides[d], out_strides[d]});
     out_offset += paddings.before[d] * out_strides[d];
   }
+  kernels::ref::PadGeometry g;
+  g.rank = input.shape.rank();
+  for (int d = 0; d < g.rank; ++d) {
+    const auto at = static_cast<size_t>(d);
+    g.input[d] = input.shape[d], g.before[d] = paddings.before[at], g.after[d] = paddings.after[at];
+  }
+  if (bits >= 8) {
+    return [g, bits, has_value, element = PadElement(input, output)](const RunContext& run) {
+      const void* value = has_value ? static_cast<const void*>(run.Input(2).data) : element.data();
+      kernels::ref::Pad(g, bits, value, run.Input(0).data, RawOutput(run, 0));
+    };
+  }
   return [bits, has_value, element = PadElement(input, output), count = paddings.padded.NumElements(),
           copy = PlanCopy(axes, 0, out_offset)](const RunContext& run) {
     const void* value = has_value ? static_cast<const void*>(run.Input(2).data) : element.data();

@@ -13,6 +13,7 @@ namespace {
 RunFn CopyBytes() {
   return [](const RunContext& run) {
     const TensorRef& input = run.Input(0);
+    if (input.data == run.Output(0).data) return;  // the runtime gave both the same memory
     kernels::ref::CopyElements(8, input.data, 0, static_cast<int64_t>(input.bytes), RawOutput(run, 0), 0);
   };
 }

@@ -1,6 +1,7 @@
 #include "runtime/executor.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -62,8 +63,9 @@ class Executor::PrepareStepContext final : public ops::PrepareContext {
 
   const TensorRef& Input(int i) const override {
     if (!HasInput(i)) throw InputError("input {} is missing", i);
-    return e_.tensors_[At(op_.inputs, i)];
+    return e_.tensor(e_.InputOf(step_, static_cast<size_t>(i)));
   }
+  ops::InputPadding input_padding() const override { return e_.steps_[step_].padding; }
   const TensorRef& Output(int i) const override {
     if (i >= num_outputs()) throw InputError("output {} is missing", i);
     return e_.tensors_[At(op_.outputs, i)];
@@ -133,7 +135,7 @@ class Executor::RunStepContext final : public ops::RunContext {
   bool HasInput(int i) const override {
     return static_cast<size_t>(i) < op_.inputs.size() && op_.inputs[static_cast<size_t>(i)] != graph::kNoTensor;
   }
-  const TensorRef& Input(int i) const override { return e_.tensor(op_.inputs[static_cast<size_t>(i)]); }
+  const TensorRef& Input(int i) const override { return e_.tensor(e_.InputOf(step_, static_cast<size_t>(i))); }
   const TensorRef& Output(int i) const override { return e_.tensor(op_.outputs[static_cast<size_t>(i)]); }
   const TensorRef& Intermediate(int i) const override { return e_.tensor(op_.intermediates[static_cast<size_t>(i)]); }
   const TensorRef& ResizeOutput(int i, Shape shape) const override {
@@ -303,6 +305,76 @@ bool Executor::MayFold(const graph::Operator& op) const {
   return bytes <= kFoldedBytes || op.code == BuiltinOp::kDequantize || op.code == BuiltinOp::kDensify;
 }
 
+int32_t Executor::InputOf(size_t step, size_t position) const {
+  const std::optional<int32_t>& input = steps_[step].input;
+  return position == 0 && input.has_value() ? *input : graph_.operators[step].inputs[position];
+}
+
+// Where an op is a convolution that reads what only it reads from a PAD, and nobody looks at what lies between, it does
+// that PAD's work.
+void Executor::LeaveOutPad(size_t index) {
+  const graph::Operator& op = graph_.operators[index];
+  if (op.code != BuiltinOp::kConv2D && op.code != BuiltinOp::kDepthwiseConv2D) return;
+  if (op.inputs.size() < 2 || op.inputs[0] == graph::kNoTensor || op.inputs[1] == graph::kNoTensor) return;
+  if (session_.hook() || session_.options().preserve_all_tensors || session_.options().profile->half_between_ops) {
+    return;
+  }
+  const auto padded = static_cast<size_t>(op.inputs[0]);
+  if (writers_[padded] < 0 || reads_[padded] != 1 || places_[padded] != Storage::kUnknown) return;
+  const auto writer = static_cast<size_t>(writers_[padded]);
+  const graph::Operator& pad = graph_.operators[writer];
+  if (pad.code != BuiltinOp::kPad || writer >= index || steps_[writer].deferred || steps_[writer].folded) return;
+  if (writers_[static_cast<size_t>(pad.inputs[0])] >= static_cast<int32_t>(writer)) return;
+  const TensorRef &input = tensor(pad.inputs[0]), &paddings = tensor(pad.inputs[1]), &output = tensors_[padded];
+  if (places_[static_cast<size_t>(pad.inputs[0])] == Storage::kVariable || !paddings.is_constant) return;
+  if (input.quantization().scale != output.quantization().scale ||
+      input.quantization().zero_point != output.quantization().zero_point || input.shape.rank() != 4) {
+    return;
+  }
+  // Dynamic range: rounding may depend on where in the input a value stands, but for XNNPACK's, which takes 1x1
+  // convolutions pixel by pixel.
+  const TensorRef& filter = tensor(op.inputs[1]);
+  if (filter.dtype != input.dtype && input.dtype == DType::kFloat32) {
+    if (session_.options().profile->engine != numerics::Engine::kXnnpack || filter.shape.rank() != 4 ||
+        filter.shape[1] * int64_t{filter.shape[2]} == 1) {
+      return;
+    }
+    const ops::OpRow* row = ops::FindOpRow(op);
+    if (row->xnnpack_takes == nullptr || !row->xnnpack_takes(PrepareStepContext(*this, index))) return;
+  }
+  std::array<int64_t, 8> around = {};
+  for (size_t i = 0; i < around.size(); ++i) {
+    if (paddings.dtype == DType::kInt32) {
+      around[i] = paddings.values<int32_t>()[i];
+    } else if (paddings.dtype == DType::kInt64) {
+      around[i] = paddings.values<int64_t>()[i];
+    } else {
+      return;
+    }
+  }
+  if (around[0] != 0 || around[1] != 0 || around[6] != 0 || around[7] != 0) return;
+  steps_[writer].left_out = true;
+  steps_[index].input = pad.inputs[0];
+  // PAD has found that the padded sizes are int32.
+  steps_[index].padding = {static_cast<int32_t>(around[2]), static_cast<int32_t>(around[3]),
+                           static_cast<int32_t>(around[4]), static_cast<int32_t>(around[5])};
+}
+
+// Ops whose output is their input under another shape; nobody writes either one then.
+bool Executor::SharesMemory(size_t step) const {
+  const graph::Operator& op = graph_.operators[step];
+  if (op.code != BuiltinOp::kReshape && op.code != BuiltinOp::kSqueeze && op.code != BuiltinOp::kExpandDims) {
+    return false;
+  }
+  const auto input = static_cast<size_t>(op.inputs[0]), output = static_cast<size_t>(op.outputs[0]);
+  // What the caller writes and what he reads stay apart.
+  if (std::find(graph_.inputs.begin(), graph_.inputs.end(), op.inputs[0]) != graph_.inputs.end()) return false;
+  return !session_.hook() && !session_.options().preserve_all_tensors && places_[input] == Storage::kUnknown &&
+         places_[output] == Storage::kUnknown && shape_known_[input] && shape_known_[output] &&
+         tensors_[input].bytes == tensors_[output].bytes && writers_[output] == static_cast<int32_t>(step) &&
+         writers_[input] < static_cast<int32_t>(step);
+}
+
 void Executor::MoveToHeap(int32_t tensor, uint64_t bytes) {
   const auto i = static_cast<size_t>(tensor);
   if (heap_[i].data() == nullptr || heap_[i].size() < bytes || heap_[i].size() / 4 > bytes) {
@@ -344,6 +416,17 @@ void Executor::Prepare() {
   BindTensors();
   steps_.clear();
   steps_.resize(graph_.operators.size());
+  writers_.assign(graph_.tensors.size(), -1);
+  reads_.assign(graph_.tensors.size(), 0);
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    for (const int32_t input : graph_.operators[s].inputs) {
+      if (input != graph::kNoTensor) ++reads_[static_cast<size_t>(input)];
+    }
+    for (const int32_t output : graph_.operators[s].outputs) {
+      if (output != graph::kNoTensor) writers_[static_cast<size_t>(output)] = static_cast<int32_t>(s);
+    }
+  }
+  for (const int32_t output : graph_.outputs) ++reads_[static_cast<size_t>(output)];
   for (size_t s = 0; s < steps_.size(); ++s) {
     const graph::Operator& op = graph_.operators[s];
     session_.CheckCancelled();
@@ -352,9 +435,15 @@ void Executor::Prepare() {
         steps_[s].deferred = true;
         continue;
       }
+      LeaveOutPad(s);
       try {
         PrepareStep(s);
       } catch (const ops::ValueNotKnownYet&) {
+        if (steps_[s].input.has_value()) {
+          steps_[static_cast<size_t>(writers_[static_cast<size_t>(op.inputs[0])])].left_out = false;
+          steps_[s].input.reset();
+          steps_[s].padding = {};
+        }
         steps_[s].deferred = true;
         for (const int32_t output : op.outputs) shape_known_[static_cast<size_t>(output)] = false;
         continue;
@@ -395,8 +484,14 @@ void Executor::PlanMemory() {
   for (const int32_t input : graph_.inputs) add(input, 0);
   for (int32_t s = 0; s < last; ++s) {
     const graph::Operator& op = graph_.operators[static_cast<size_t>(s)];
-    for (const int32_t input : op.inputs) {
+    if (steps_[static_cast<size_t>(s)].left_out) continue;
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+      const int32_t input = InputOf(static_cast<size_t>(s), i);
       if (input != graph::kNoTensor) add(input, s);
+    }
+    if (!steps_[static_cast<size_t>(s)].deferred && SharesMemory(static_cast<size_t>(s))) {
+      const auto output = static_cast<size_t>(op.outputs[0]);
+      if (block_of[output] < 0) block_of[output] = block_of[static_cast<size_t>(op.inputs[0])];
     }
     for (const int32_t output : op.outputs) add(output, s);
   }
@@ -407,7 +502,7 @@ void Executor::PlanMemory() {
   }
   const size_t first_scratch = blocks.size();
   for (int32_t s = 0; s < last; ++s) {
-    if (steps_[static_cast<size_t>(s)].folded) continue;
+    if (steps_[static_cast<size_t>(s)].folded || steps_[static_cast<size_t>(s)].left_out) continue;
     for (const uint64_t bytes : steps_[static_cast<size_t>(s)].scratch_bytes) {
       blocks.push_back({.bytes = bytes, .first_step = s, .last_step = s});
     }
@@ -425,7 +520,7 @@ void Executor::PlanMemory() {
   }
   size_t next = first_scratch;
   for (Step& step : steps_) {
-    if (step.folded) continue;
+    if (step.folded || step.left_out) continue;
     step.scratch.clear();
     for (size_t k = 0; k < step.scratch_bytes.size(); ++k)
       step.scratch.push_back(arena_.data() + blocks[next++].offset);
@@ -481,6 +576,7 @@ void Executor::Invoke() {
   for (size_t s = 0; s < steps_.size(); ++s) {
     const graph::Operator& op = graph_.operators[s];
     session_.CheckCancelled();
+    if (steps_[s].left_out) continue;
     OpEvent event;
     if (hook) {
       event = {.subgraph = index_,
@@ -490,7 +586,10 @@ void Executor::Invoke() {
                .engine = steps_[s].engine,
                .inputs = {},
                .outputs = {}};
-      for (const int32_t i : op.inputs) event.inputs.push_back(i == graph::kNoTensor ? nullptr : &tensor(i));
+      for (size_t i = 0; i < op.inputs.size(); ++i) {
+        const int32_t input = InputOf(s, i);
+        event.inputs.push_back(input == graph::kNoTensor ? nullptr : &tensor(input));
+      }
       for (const int32_t i : op.outputs) event.outputs.push_back(&tensor(i));
       hook(event);
     }

@@ -63,8 +63,11 @@ class Executor {
   struct Step {
     ops::RunFn run;
     numerics::Engine engine = numerics::Engine::kReference;
-    bool deferred = false;  // prepared when its turn comes
-    bool folded = false;    // already run: its outputs are known before the graph runs
+    bool deferred = false;         // prepared when its turn comes
+    bool folded = false;           // already run: its outputs are known before the graph runs
+    bool left_out = false;         // a PAD that the op after it does itself
+    std::optional<int32_t> input;  // read as operand 0 in place of what a PAD that is left out would have written
+    ops::InputPadding padding;
     std::vector<uint64_t> scratch_bytes;
     std::vector<uint8_t*> scratch;
     AlignedBytes own_scratch;  // of a deferred step
@@ -85,6 +88,9 @@ class Executor {
   void MoveToHeap(int32_t tensor, uint64_t bytes);
   static void AllocateOwnScratch(Step& step);
   bool MayFold(const graph::Operator& op) const;
+  void LeaveOutPad(size_t index);
+  bool SharesMemory(size_t step) const;
+  int32_t InputOf(size_t step, size_t position) const;
 
   Session& session_;
   int32_t index_;
@@ -98,6 +104,7 @@ class Executor {
   std::vector<Step> steps_;
   AlignedBytes arena_;
   ArenaPlan plan_;
+  std::vector<int32_t> writers_, reads_;  // per tensor: the op that writes it or -1, how many operands read it
   bool prepared_ = false;
   int64_t accounted_ = 0;
 };

@@ -7,6 +7,14 @@
 
 namespace assay::kernels::ref {
 
+struct PadGeometry {
+  int rank = 0;
+  int64_t input[kMaxCopyRank] = {}, before[kMaxCopyRank] = {}, after[kMaxCopyRank] = {};
+};
+
+// Puts elements of whole bytes equal to `value` around the input.
+void Pad(const PadGeometry& g, int bits, const void* value, const void* input, void* output) noexcept;
+
 struct MirrorPadGeometry {
   int rank = 0;
   int border = 0;  // 1: the outermost element is not repeated (REFLECT), 0: it is (SYMMETRIC)

@@ -1,5 +1,6 @@
 #include "kernels/ref/strided_copy.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -118,6 +119,10 @@ void FillElements(int bits, const void* value, int64_t count, void* output) noex
     return;
   }
   const auto bytes = static_cast<size_t>(bits / 8);
+  if (std::all_of(element, element + bytes, [&](uint8_t byte) { return byte == *element; })) {
+    std::memset(to, *element, static_cast<size_t>(count) * bytes);
+    return;
+  }
   for (int64_t i = 0; i < count; ++i) std::memcpy(to + static_cast<size_t>(i) * bytes, element, bytes);
 }
 

@@ -317,6 +317,65 @@ std::vector<float> Absolute(std::vector<float> values) {
   return values;
 }
 
+// What XNNPACK's order of summation gives: from the bias, tap by tap, column by column of windows of up to 25 taps,
+// else row by row; with one rounding for product and sum, or two.
+std::vector<float> DepthwiseInOrder(const ref::Conv2DGeometry& g, const std::vector<float>& x,
+                                    const std::vector<float>& w, const std::vector<float>& bias, bool fused) {
+  const bool by_column = g.filter_h * g.filter_w <= 25;
+  const int32_t lines = by_column ? g.filter_w : g.filter_h, taps = by_column ? g.filter_h : g.filter_w;
+  std::vector<float> out;
+  for (int32_t row = 0; row < g.batches * g.output_h; ++row) {
+    for (int32_t ox = 0; ox < g.output_w; ++ox) {
+      for (int32_t c = 0; c < g.input_c; ++c) {
+        float sum = bias[static_cast<size_t>(c)];
+        for (int32_t i = 0; i < lines * taps; ++i) {
+          const int32_t ky = by_column ? i % taps : i / taps, kx = by_column ? i / taps : i % taps;
+          const int32_t iy = row % g.output_h * g.stride_h - g.pad_h + ky * g.dilation_h;
+          const int32_t ix = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
+          const bool inside = iy >= 0 && iy < g.input_h && ix >= 0 && ix < g.input_w;
+          const int32_t line = row / g.output_h * g.input_h + iy;
+          const float value = inside ? x[static_cast<size_t>((line * g.input_w + ix) * g.input_c + c)] : 0;
+          const float weight = w[static_cast<size_t>((ky * g.filter_w + kx) * g.input_c + c)];
+          sum = fused ? std::fma(value, weight, sum) : sum + value * weight;
+        }
+        out.push_back(sum);
+      }
+    }
+  }
+  return out;
+}
+
+TEST(DepthwiseConv2DFloat, AddsUpInXnnpacksOrderOnEveryInstructionSet) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    Random random(23, seed);
+    ref::Conv2DGeometry g = DrawGeometry(random, /*depthwise=*/true);
+    g.filter_h = g.filter_w = 3;
+    if (random.Chance(0.4)) g.filter_h = random.Between(1, 7), g.filter_w = random.Between(1, 6);
+    if (random.Chance(0.7)) g.stride_h = g.stride_w = g.dilation_h = g.dilation_w = 1;
+    g.input_h = random.Between(1, 12), g.input_w = random.Between(1, 14);
+    g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
+    SetOutputSize(g);
+    const auto channels = static_cast<size_t>(g.input_c);
+    const std::vector<float> x = Floats(random, static_cast<size_t>(g.batches * g.ImageSize()));
+    const std::vector<float> w = Floats(random, static_cast<size_t>(g.PatchSize()) * channels);
+    const std::vector<float> bias = Floats(random, channels);
+    const std::vector<float> fused = DepthwiseInOrder(g, x, w, bias, true),
+                             apart = DepthwiseInOrder(g, x, w, bias, false);
+    OnEveryTarget([&](const std::string& target) {
+      std::vector<float> out(fused.size() + 1, 77);
+      std::vector<uint8_t> scratch(DepthwiseConv2DFloatScratch(g));
+      const size_t rows = Rows(g), part = random.Below(static_cast<uint32_t>(rows) + 1);
+      for (const Range range : {Range{0, part}, Range{part, rows}}) {
+        DepthwiseConv2DFloat(g, x.data(), w.data(), bias.data(), -kInf, kInf, range, scratch.data(), out.data());
+      }
+      EXPECT_EQ(out.back(), 77) << target << ", seed " << seed;
+      out.pop_back();
+      EXPECT_TRUE(out == fused || out == apart) << target << ", seed " << seed;
+    });
+  }
+}
+
 TEST(Conv2DFloat, IsWithinRoundingOfDoublePrecisionOnEveryInstructionSet) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (uint64_t seed = 0; seed < 200; ++seed) {

@@ -51,6 +51,24 @@ struct FlatPlan {
   size_t strip_bytes;
 };
 
+// Of narrow float images many windows reach beyond the border: lines are copied with what surrounds them, so that all
+// are alike.
+bool IsNarrow(const ref::Conv2DGeometry& g) {
+  constexpr int32_t kNarrow = 8;
+  return g.filter_h == 3 && g.filter_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
+         g.dilation_w == 1 && g.output_w <= kNarrow && (g.pad_w > 0 || g.output_w + 2 > g.input_w);
+}
+struct NarrowPlan {
+  explicit NarrowPlan(const ref::Conv2DGeometry& g)
+      : pixel_bytes(static_cast<size_t>(g.input_c) * sizeof(float)), width(static_cast<size_t>(g.output_w) + 2) {
+    constexpr size_t kStripBytes = size_t{48} << 10;
+    const size_t line_bytes = width * pixel_bytes;
+    rows = std::clamp<size_t>(kStripBytes / line_bytes, 4, static_cast<size_t>(g.output_h) + 3) - 2;
+    strip_bytes = ((rows + 2) * line_bytes + sizeof(float*) - 1) / sizeof(float*) * sizeof(float*);
+  }
+  size_t pixel_bytes, width, rows, strip_bytes;
+};
+
 size_t PointerBytes(size_t taps) { return kSegmentPixels * TapGroups(taps) * kTaps * sizeof(uint8_t*); }
 
 }  // namespace
@@ -515,6 +533,52 @@ HWY_INLINE void ComputeRun3By3(D d, const FloatFilter& f, const FloatRun& run, s
   }
 }
 
+// The same of two output rows, where the windows of neighbouring pixels overlap: what is read serves up to four of
+// them.
+struct FloatPair {
+  const float* lines[4];
+  size_t count;
+  float *out, *below;
+};
+
+template <class D>
+HWY_INLINE void ComputePair3By3(D d, const FloatFilter& f, const FloatPair& pair, size_t c) {
+  using V = hn::Vec<D>;
+  V w[9];
+  for (size_t t = 0; t < 9; ++t) w[t] = hn::LoadU(d, f.Tap(t) + c);
+  const V start = StartOf(d, f, c);
+  const float *l0 = pair.lines[0] + c, *l1 = pair.lines[1] + c, *l2 = pair.lines[2] + c, *l3 = pair.lines[3] + c;
+  const size_t step = f.channels;
+  float *out = pair.out + c, *below = pair.below + c;
+  // Column x of the window of the pixels of both rows.
+  const auto add = [&](const V* v, size_t x, V& upper, V& lower) HWY_ATTR {
+    for (size_t y = 0; y < 3; ++y) {
+      upper = hn::MulAdd(v[y], w[3 * x + y], upper);
+      lower = hn::MulAdd(v[y + 1], w[3 * x + y], lower);
+    }
+  };
+  const auto compute = [&]<size_t kPixels>(std::integral_constant<size_t, kPixels>) HWY_ATTR {
+    V upper[kPixels], lower[kPixels];
+    for (size_t i = 0; i < kPixels; ++i) upper[i] = lower[i] = start;
+    for (size_t x = 0; x < 2 + kPixels; ++x) {
+      const V v[4] = {hn::LoadU(d, l0 + x * step), hn::LoadU(d, l1 + x * step), hn::LoadU(d, l2 + x * step),
+                      hn::LoadU(d, l3 + x * step)};
+      for (size_t i = 0; i < kPixels; ++i) {
+        if (x >= i && x - i < 3) add(v, x - i, upper[i], lower[i]);
+      }
+    }
+    for (size_t i = 0; i < kPixels; ++i) {
+      hn::StoreU(Limited(d, f, upper[i]), d, out + i * step);
+      hn::StoreU(Limited(d, f, lower[i]), d, below + i * step);
+    }
+    const size_t forward = kPixels * step;
+    l0 += forward, l1 += forward, l2 += forward, l3 += forward, out += forward, below += forward;
+  };
+  size_t p = 0;
+  for (; p + 2 <= pair.count; p += 2) compute(std::integral_constant<size_t, 2>());
+  if (p < pair.count) compute(std::integral_constant<size_t, 1>());
+}
+
 // Calls compute(tag, c) for the channels in the widest vectors that fit.
 template <typename Compute>
 HWY_INLINE void ForChannels(size_t channels, const Compute& compute) {
@@ -541,8 +605,12 @@ HWY_NOINLINE void ComputeFloatRun(const FloatFilter& f, const FloatRun& run) {
   ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR { ComputeRun3By3(tag, f, run, c); });
 }
 
-void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
-                  float high, Range rows, uint8_t* scratch, float* output) {
+HWY_NOINLINE void ComputeFloatPair(const FloatFilter& f, const FloatPair& pair) {
+  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR { ComputePair3By3(tag, f, pair, c); });
+}
+
+void ComputeFloatRows(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
+                      float low, float high, Range rows, uint8_t* scratch, float* output) {
   const auto channels = static_cast<size_t>(g.input_c);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
   const FloatFilter f(g, filter, bias, low, high);
@@ -557,9 +625,11 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
   const int64_t inside_end =
       room < 0 ? inside_begin : std::clamp<int64_t>(room / g.stride_w + 1, inside_begin, g.output_w);
   const bool is_3_by_3 = g.filter_h == 3 && g.filter_w == 3;
+  const bool overlaps = g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
+  const auto output_h = static_cast<size_t>(g.output_h);
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const float* image = input + static_cast<int64_t>(row) / g.output_h * g.ImageSize();
-    const int64_t top = static_cast<int64_t>(row) % g.output_h * g.stride_h - g.pad_h;
+    int64_t top = static_cast<int64_t>(row) % g.output_h * g.stride_h - g.pad_h;
     float* out = output + row * static_cast<size_t>(g.output_w) * channels;
     const auto pixels = [&](int64_t begin, int64_t end) HWY_ATTR {
       for (int64_t first = begin; first < end; first += static_cast<int64_t>(segment_pixels)) {
@@ -584,6 +654,22 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
       continue;
     }
     pixels(0, inside_begin);
+    if (overlaps && row + 1 < rows.end && (row + 1) % output_h != 0 && top + 3 < g.input_h) {
+      FloatPair pair = {};
+      for (int64_t y = 0; y < 4; ++y) {
+        pair.lines[y] = image + ((top + y) * g.input_w + inside_begin - g.pad_w) * g.input_c;
+      }
+      pair.count = static_cast<size_t>(inside_end - inside_begin);
+      float* below = out + static_cast<size_t>(g.output_w) * channels;
+      pair.out = out + static_cast<size_t>(inside_begin) * channels;
+      pair.below = below + static_cast<size_t>(inside_begin) * channels;
+      ComputeFloatPair(f, pair);
+      pixels(inside_end, g.output_w);
+      ++row, ++top, out = below;
+      pixels(0, inside_begin);
+      pixels(inside_end, g.output_w);
+      continue;
+    }
     FloatRun run = {};
     for (int32_t ky = 0; ky < 3; ++ky) {
       const int64_t y = top + int64_t{ky} * g.dilation_h, x = inside_begin * g.stride_w - g.pad_w;
@@ -595,6 +681,28 @@ void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float*
     run.out = out + static_cast<size_t>(inside_begin) * channels;
     ComputeFloatRun(f, run);
     pixels(inside_end, g.output_w);
+  }
+}
+
+void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
+                  float high, Range rows, uint8_t* scratch, float* output) {
+  if (!IsNarrow(g)) return ComputeFloatRows(g, input, filter, bias, low, high, rows, scratch, output);
+  const NarrowPlan plan(g);
+  auto* strip = reinterpret_cast<float*>(scratch);
+  const auto output_h = static_cast<size_t>(g.output_h);
+  const size_t line = static_cast<size_t>(g.output_w) * static_cast<size_t>(g.output_c);
+  ref::Conv2DGeometry inside = g;
+  inside.batches = 1, inside.pad_h = inside.pad_w = 0;
+  inside.input_w = g.output_w + 2;
+  for (size_t row = rows.begin; row < rows.end;) {
+    const size_t oy = row % output_h, count = std::min({plan.rows, rows.end - row, output_h - oy});
+    FillStrip(g, {plan.pixel_bytes, plan.width, /*flip=*/0, /*outside=*/0},
+              reinterpret_cast<const uint8_t*>(input + static_cast<int64_t>(row / output_h) * g.ImageSize()),
+              static_cast<int64_t>(oy) - g.pad_h, count + 2, scratch);
+    inside.output_h = static_cast<int32_t>(count), inside.input_h = inside.output_h + 2;
+    ComputeFloatRows(inside, strip, filter, bias, low, high, {0, count}, scratch + plan.strip_bytes,
+                     output + row * line);
+    row += count;
   }
 }
 
@@ -684,7 +792,8 @@ HWY_EXPORT(ComputeFloat);
 
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  return FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
+  const size_t strip = IsNarrow(g) ? NarrowPlan(g).strip_bytes : 0;
+  return strip + FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
 }
 
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,

@@ -1,0 +1,178 @@
+// What the executor makes of a graph when it prepares: PADs left to convolutions, shared memory, the size of the arena.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/random.h"
+#include "format/tflite/reader.h"
+#include "graph/model_builder.h"
+#include "kernels/simd/target.h"
+#include "runtime/interpreter.h"
+#include "runtime/run_model.h"
+
+namespace assay::runtime {
+namespace {
+
+using graph::BuiltinOp;
+using graph::ModelBuilder;
+
+struct PaddedCase {
+  DType dtype, weights;
+  bool depthwise;
+  int32_t filter;
+};
+
+Quantization Scaled(float scale, int64_t zero_point) {
+  Quantization q;
+  q.scale = {scale}, q.zero_point = {zero_point};
+  return q;
+}
+
+std::vector<float> Normal(Random& random, size_t count) {
+  std::vector<float> values(count);
+  for (float& v : values) v = static_cast<float>(random.Normal());
+  return values;
+}
+std::vector<int8_t> Codes(Random& random, size_t count) {
+  std::vector<int8_t> values(count);
+  for (int8_t& v : values) v = static_cast<int8_t>(random.Between(-127, 127));
+  return values;
+}
+
+// PAD, then a convolution of what it wrote; then, on request, one more reader of it.
+std::shared_ptr<const graph::Model> Padded(const PaddedCase& c, graph::Padding padding, bool read_twice) {
+  constexpr int32_t kChannels = 8;
+  Random random(3, static_cast<uint64_t>(c.filter));
+  ModelBuilder m;
+  const bool codes = c.dtype == DType::kInt8;
+  const Quantization activation = codes ? Scaled(0.05F, 7) : Quantization();
+  const int x = m.Input("x", c.dtype, {2, 9, 7, kChannels}, activation);
+  const int around = m.Constant("around", {4, 2}, std::vector<int32_t>{0, 0, 1, 2, 3, 0, 0, 0});
+  const int padded = m.Tensor("padded", c.dtype, {}, activation);
+  m.Op(BuiltinOp::kPad, {x, around}, {padded});
+  const Shape shape =
+      c.depthwise ? Shape{1, c.filter, c.filter, kChannels} : Shape{kChannels, c.filter, c.filter, kChannels};
+  const auto count = static_cast<size_t>(shape.NumElements());
+  const Quantization of_weights = Scaled(0.01F, 0);
+  const int w = c.weights == DType::kFloat32 ? m.Constant("w", shape, Normal(random, count))
+                                             : m.Constant("w", shape, Codes(random, count), of_weights);
+  const Quantization of_bias = Scaled(0.0005F, 0);
+  const int b = codes ? m.Constant("b", {kChannels}, std::vector<int32_t>{1, -20, 300, 4, 5, 6, 7, 8}, of_bias)
+                      : m.Constant("b", {kChannels}, Normal(random, kChannels));
+  const int y = m.Tensor("y", c.dtype, {}, activation);
+  if (c.depthwise) {
+    m.Op(BuiltinOp::kDepthwiseConv2D, {padded, w, b}, {y},
+         {{"stride_w", 2}, {"stride_h", 1}, {"depth_multiplier", 1}, {"padding", static_cast<int>(padding)}});
+  } else {
+    m.Op(BuiltinOp::kConv2D, {padded, w, b}, {y},
+         {{"stride_w", 2}, {"stride_h", 1}, {"padding", static_cast<int>(padding)}});
+  }
+  m.Output(y);
+  if (read_twice) m.Output(padded);
+  return m.Build();
+}
+
+std::vector<int32_t> OpsRun(Interpreter& interpreter) {
+  std::vector<int32_t> ops;
+  interpreter.SetHook([&](const OpEvent& event) {
+    if (event.before) ops.push_back(event.op_index);
+  });
+  interpreter.Invoke();
+  interpreter.SetHook({});
+  return ops;
+}
+
+TEST(ExecutorTest, APadThatItsConvolutionDoesGivesTheSameBits) {
+  const PaddedCase cases[] = {{DType::kFloat32, DType::kFloat32, false, 3}, {DType::kFloat32, DType::kFloat32, true, 3},
+                              {DType::kFloat32, DType::kFloat32, false, 1}, {DType::kInt8, DType::kInt8, false, 3},
+                              {DType::kInt8, DType::kInt8, true, 5},        {DType::kInt8, DType::kInt8, false, 1},
+                              {DType::kFloat32, DType::kInt8, false, 3},    {DType::kFloat32, DType::kInt8, true, 3},
+                              {DType::kFloat32, DType::kInt8, false, 1}};
+  const std::string before = kernels::simd::CurrentTarget();
+  for (const std::string& target : {before, std::string("none")}) {
+    kernels::simd::ForceTarget(target);
+    for (const PaddedCase& c : cases) {
+      for (const auto padding : {graph::Padding::kSame, graph::Padding::kValid}) {
+        for (const char* profile : {"reference", "builtin", "xnnpack"}) {
+          const auto model = Padded(c, padding, /*read_twice=*/false);
+          InterpreterOptions options;
+          options.profile = &numerics::FindProfile(profile);
+          Interpreter left_out(model, options);
+          options.preserve_all_tensors = true;
+          Interpreter preserved(model, options);
+          for (Interpreter* one : {&left_out, &preserved}) {
+            one->SetInput(0, RandomArray(c.dtype, {2, 9, 7, 8}, 5, 0));
+            one->Invoke();
+          }
+          EXPECT_TRUE(std::ranges::equal(left_out.Output(0).bytes(), preserved.Output(0).bytes()))
+              << target << " " << profile << " " << DTypeName(c.dtype) << " " << c.depthwise << " " << c.filter;
+          EXPECT_EQ(OpsRun(preserved).size(), 2U);
+          const bool hybrid = c.dtype != c.weights;
+          const bool may = !hybrid || (!c.depthwise && c.filter > 1 && std::string(profile) == "xnnpack");
+          EXPECT_EQ(OpsRun(left_out).size(), may ? 1U : 2U) << profile << " " << c.filter;
+        }
+      }
+    }
+  }
+  kernels::simd::ForceTarget(before);
+}
+
+TEST(ExecutorTest, APadThatOthersReadIsComputed) {
+  const PaddedCase c = {DType::kFloat32, DType::kFloat32, false, 3};
+  Interpreter interpreter(Padded(c, graph::Padding::kValid, /*read_twice=*/true));
+  interpreter.SetInput(0, RandomArray(DType::kFloat32, {2, 9, 7, 8}, 5, 0));
+  EXPECT_EQ(OpsRun(interpreter).size(), 2U);
+  EXPECT_EQ(interpreter.Output(1).shape(), (Shape{2, 12, 10, 8}));
+}
+
+TEST(ExecutorTest, AHookThatIsThereFromTheStartSeesEveryOp) {
+  Interpreter interpreter(
+      Padded({DType::kFloat32, DType::kFloat32, false, 3}, graph::Padding::kValid, /*read_twice=*/false));
+  EXPECT_EQ(OpsRun(interpreter), (std::vector<int32_t>{0, 1}));
+}
+
+TEST(ExecutorTest, AReshapedTensorTakesNoMemoryOfItsOwn) {
+  ModelBuilder m;
+  const int x = m.Input("x", DType::kFloat32, {1, 64});
+  const int y = m.Tensor("y", DType::kFloat32, {});
+  m.Op(BuiltinOp::kRelu, {x}, {y});
+  const int shape = m.Constant("shape", {2}, std::vector<int32_t>{8, 8});
+  const int z = m.Tensor("z", DType::kFloat32, {});
+  m.Op(BuiltinOp::kReshape, {y, shape}, {z});
+  m.Output(z);
+  Interpreter interpreter(m.Build());
+  interpreter.SetInput(0, RandomArray(DType::kFloat32, {1, 64}, 1, 0));
+  interpreter.Invoke();
+  EXPECT_EQ(interpreter.memory().arena_bytes, 2 * 64 * sizeof(float));
+  const Array input = RandomArray(DType::kFloat32, {1, 64}, 1, 0), output = interpreter.Output(0);
+  EXPECT_EQ(output.shape(), (Shape{8, 8}));
+  for (size_t i = 0; i < 64; ++i) EXPECT_EQ(output.values<float>()[i], std::max(input.values<float>()[i], 0.0F));
+}
+
+TEST(ExecutorTest, TheArenaOfTheTestModelsIsAtMostATenthAboveWhatIsAliveAtOnce) {
+  const char* data = std::getenv("ASSAY_TEST_DATA");
+  if (data == nullptr) GTEST_SKIP() << "ASSAY_TEST_DATA is not set";
+  int models = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data)) {
+    if (entry.path().extension() != ".tflite") continue;
+    InterpreterOptions options;
+    options.plan_only = true;
+    std::unique_ptr<Interpreter> interpreter;
+    try {
+      interpreter = std::make_unique<Interpreter>(tflite::ReadModel(entry.path().string()), options);
+      interpreter->AllocateTensors();
+    } catch (const Error&) {
+      continue;  // data/corrupt has models that cannot run
+    }
+    ++models;
+    EXPECT_LE(static_cast<double>(interpreter->memory().arena_bytes),
+              1.1 * static_cast<double>(interpreter->memory().peak_live_bytes))
+        << entry.path();
+  }
+  EXPECT_GT(models, 20);
+}
+
+}  // namespace
+}  // namespace assay::runtime
