@@ -8,6 +8,7 @@
 #include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/packed_cache.h"
 #include "ops/xnnpack_checks.h"
 
 namespace assay::ops {
@@ -65,12 +66,30 @@ std::optional<RunFn> AverageByRows(PrepareContext& context, const Pool2DGeometry
   };
 }
 
-template <typename Sum>
+RunFn AverageAsXnnpack(PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
+  const FloatRange clamp = ActivationRange(a.fused_activation_function);
+  if (!kernels::simd::UsesVectors()) {
+    return [g, clamp](const RunContext& run) {
+      kernels::ref::AveragePoolFloatXnnpack(g, run.In<float>(0).data(), clamp.low, clamp.high,
+                                            run.Out<float>(0).data());
+    };
+  }
+  const ThreadScratch zeros(context, static_cast<size_t>(g.channels) * sizeof(float));
+  return [g, clamp, zeros](const RunContext& run) {
+    const float* input = run.In<float>(0).data();
+    float* output = run.Out<float>(0).data();
+    ForRows(run, g, [&](size_t begin, size_t end, int worker) {
+      kernels::simd::AveragePoolRowsXnnpack(g, input, clamp.low, clamp.high, begin, end,
+                                            reinterpret_cast<float*>(zeros.Of(run, worker)), output);
+    });
+  };
+}
+
 RunFn AverageOfFloats(PrepareContext& context, const Pool2DGeometry& g, const Pool2DAttributes& a) {
   const FloatRange clamp = ActivationRange(a.fused_activation_function);
-  if (auto run = AverageByRows<float, Sum>(context, g, clamp.low, clamp.high)) return *std::move(run);
+  if (auto run = AverageByRows<float, float>(context, g, clamp.low, clamp.high)) return *std::move(run);
   return [g, clamp](const RunContext& run) {
-    kernels::ref::AveragePoolFloat<Sum>(g, run.In<float>(0).data(), clamp.low, clamp.high, run.Out<float>(0).data());
+    kernels::ref::AveragePoolFloat(g, run.In<float>(0).data(), clamp.low, clamp.high, run.Out<float>(0).data());
   };
 }
 
@@ -127,9 +146,8 @@ RunFn PrepareAveragePool2D(PrepareContext& context) {
   const Pool2DGeometry g = PreparePool(context, a);
   switch (context.Input(0).dtype) {
     case DType::kFloat32:
-      // XNNPACK adds in an order of its own: the exact sum is the nearest to it.
-      return context.engine() == numerics::Engine::kXnnpack ? AverageOfFloats<double>(context, g, a)
-                                                            : AverageOfFloats<float>(context, g, a);
+      return context.engine() == numerics::Engine::kXnnpack ? AverageAsXnnpack(context, g, a)
+                                                            : AverageOfFloats(context, g, a);
     case DType::kInt8:
       return AverageOf<int8_t>(context, g, a);
     case DType::kUInt8:

@@ -84,16 +84,20 @@ void CheckSameCodes(const TensorRef& input, const TensorRef& output) {
 struct RowSums {
   size_t outer = 1, rows = 1, channels = 1;
 };
-std::optional<RowSums> AsRowSums(const ReduceGeometry& g) {
-  constexpr size_t kLeastChannels = 8;
-  if (!kernels::simd::UsesVectors() || g.input_size == 0) return std::nullopt;
+std::optional<RowSums> FindRowSums(const ReduceGeometry& g) {
+  if (g.input_size == 0) return std::nullopt;
   RowSums s;
   int d = 0;
   for (; d < g.rank && !g.reduced[d]; ++d) s.outer *= static_cast<size_t>(g.dims[d]);
   for (; d < g.rank && g.reduced[d]; ++d) s.rows *= static_cast<size_t>(g.dims[d]);
   for (; d < g.rank && !g.reduced[d]; ++d) s.channels *= static_cast<size_t>(g.dims[d]);
-  if (d < g.rank || s.channels < kLeastChannels) return std::nullopt;
-  return s;
+  return d < g.rank ? std::nullopt : std::optional(s);
+}
+// The same where vector kernels serve.
+std::optional<RowSums> AsRowSums(const ReduceGeometry& g) {
+  constexpr size_t kLeastChannels = 8;
+  const std::optional<RowSums> s = FindRowSums(g);
+  return kernels::simd::UsesVectors() && s && s->channels >= kLeastChannels ? s : std::nullopt;
 }
 
 // The sums in the order of kernels/ref.
@@ -190,17 +194,24 @@ RunFn RunMeanInteger(PrepareContext& context, const Reduction& r) {
   };
 }
 
-RunFn RunSumFloatWide(PrepareContext& context, const Reduction& r, bool mean) {
-  const int sums = context.AddScratch(BytesFor(r.g.output_size, sizeof(double)));
-  return [g = r.g, mean, sums, by_rows = AsRowSums(r.g)](const RunContext& run) {
-    if (by_rows) {
-      const double* wide = ScratchOf<double>(run, sums);
-      float* output = run.Out<float>(0).data();
-      SumByRows(*by_rows, run.In<float>(0).data(), ScratchOf<double>(run, sums));
+// XNNPACK's: rows of channels one after the other, times 1 / count; of neighbouring values, which it adds in an order
+// of its own, the exact sum is the nearest.
+RunFn RunSumXnnpack(PrepareContext& context, const Reduction& r, bool mean) {
+  if (const auto rows = FindRowSums(r.g); rows && rows->channels > 1) {
+    return [g = r.g, mean, by_rows = AsRowSums(r.g)](const RunContext& run) {
+      const float* input = run.In<float>(0).data();
+      const std::span<float> output = run.Out<float>(0);
+      if (by_rows) {
+        SumByRows(*by_rows, input, output.data());
+      } else {
+        kernels::ref::SumFloat(g, input, output.data());
+      }
       const float factor = mean ? 1.0F / static_cast<float>(g.count) : 1.0F;
-      for (int64_t i = 0; i < g.output_size; ++i) output[i] = static_cast<float>(wide[i]) * factor;
-      return;
-    }
+      for (float& y : output) y *= factor;
+    };
+  }
+  const int sums = context.AddScratch(BytesFor(r.g.output_size, sizeof(double)));
+  return [g = r.g, mean, sums](const RunContext& run) {
     kernels::ref::SumFloatWide(g, mean, run.In<float>(0).data(), ScratchOf<double>(run, sums),
                                run.Out<float>(0).data());
   };
@@ -271,7 +282,7 @@ RunFn PrepareMean(PrepareContext& context) {
   const Reduction r = PrepareReduction(context);
   switch (context.Input(0).dtype) {
     case DType::kFloat32:
-      if (context.engine() == Engine::kXnnpack && r.g.input_size > 0) return RunSumFloatWide(context, r, true);
+      if (context.engine() == Engine::kXnnpack && r.g.input_size > 0) return RunSumXnnpack(context, r, true);
       return [g = r.g, by_rows = AsRowSums(r.g)](const RunContext& run) {
         if (by_rows) {
           SumByRows(*by_rows, run.In<float>(0).data(), run.Out<float>(0).data());
@@ -302,7 +313,7 @@ RunFn PrepareSum(PrepareContext& context) {
   const Reduction r = PrepareReduction(context);
   switch (context.Input(0).dtype) {
     case DType::kFloat32:
-      if (context.engine() == Engine::kXnnpack) return RunSumFloatWide(context, r, false);
+      if (context.engine() == Engine::kXnnpack) return RunSumXnnpack(context, r, false);
       return PreparePlain(context, r, ReduceKind::kSum);
     case DType::kUInt8:
       CheckCodes(context);

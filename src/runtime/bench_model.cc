@@ -1,5 +1,7 @@
 #include "runtime/bench_model.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -60,6 +62,8 @@ double MedianOf(std::vector<double>& values) {
 // Adds up the time between the events before and after each op. Ops that run other ops include them.
 class Profiler {
  public:
+  explicit Profiler(bool trace) : traces_(trace) {}
+  void BeginInvoke() { invoke_start_ = Clock::now(); }
   void Take(const OpEvent& event) {
     const auto now = Clock::now();
     const auto [found, is_new] = places_.try_emplace({event.subgraph, event.op_index}, ops_.size());
@@ -79,11 +83,13 @@ class Profiler {
       return;
     }
     OpTime& op = ops_[at];
+    if (Traces()) AddSpan(at, starts_[at], now);
     op.us += std::chrono::duration<double, std::micro>(now - starts_[at]).count();
     op.engine = event.engine;
     if (invokes_ == 0) op.macs = AddCounts(op.macs, MacsOf(event));
   }
   void EndInvoke() {
+    if (Traces()) AddSpan(std::nullopt, invoke_start_, Clock::now());
     for (size_t i = 0; i < ops_.size(); ++i) {
       samples_[i].push_back(ops_[i].us);
       ops_[i].us = 0;
@@ -91,6 +97,7 @@ class Profiler {
     ++invokes_;
   }
 
+  std::vector<TraceSpan> TakeTrace() { return std::move(trace_); }
   std::vector<OpTime> Finish(double peak_bytes, double peak_floats) {
     double all = 0;
     for (size_t i = 0; i < ops_.size(); ++i) all += ops_[i].us = MedianOf(samples_[i]);
@@ -106,6 +113,20 @@ class Profiler {
   }
 
  private:
+  // A few invokes show what there is to see.
+  bool Traces() const {
+    constexpr size_t kTracedInvokes = 20;
+    return traces_ && invokes_ < kTracedInvokes;
+  }
+  void AddSpan(std::optional<size_t> op, Clock::time_point start, Clock::time_point end) {
+    const auto us = [](Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); };
+    trace_.push_back({op, us(start - clock_start_), us(end - start)});
+  }
+
+  bool traces_;
+  const Clock::time_point clock_start_ = Clock::now();
+  Clock::time_point invoke_start_;
+  std::vector<TraceSpan> trace_;
   std::map<std::pair<int32_t, int32_t>, size_t> places_;
   std::vector<OpTime> ops_;
   std::vector<std::vector<double>> samples_;  // per op, one of each invoke
@@ -131,7 +152,31 @@ double TimedInvoke(Interpreter& interpreter) {
   return MicrosecondsSince(start);
 }
 
+// The largest over the smallest median of five parts.
+double DriftOf(const std::vector<double>& us) {
+  constexpr size_t kParts = 5, kLeastRuns = 3;  // of a part
+  if (us.size() < kParts * kLeastRuns) return 1;
+  std::vector<double> medians;
+  for (size_t p = 0; p < kParts; ++p) {
+    const auto at = [&](size_t part) { return us.begin() + static_cast<int64_t>(us.size() * part / kParts); };
+    std::vector<double> part(at(p), at(p + 1));
+    medians.push_back(MedianOf(part));
+  }
+  const auto [least, most] = std::minmax_element(medians.begin(), medians.end());
+  return *least > 0 ? *most / *least : 1;
+}
+
+uint64_t PeakResidentBytes() {
+  rusage usage = {};
+  constexpr uint64_t kUnit = 1024;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<uint64_t>(usage.ru_maxrss) * kUnit : 0;
+}
+
 void Summarize(std::vector<double>& us, BenchResult& result) {
+  constexpr double kNoisy = 1.2;
+  result.drift = DriftOf(us);
+  result.is_noisy = result.drift > kNoisy;
+  result.peak_bytes = PeakResidentBytes();
   result.median_us = MedianOf(us);
   result.p90_us = Quantile(us, 0.9), result.p99_us = Quantile(us, 0.99);
   result.min_us = us.front(), result.max_us = us.back();
@@ -201,14 +246,16 @@ BenchResult BenchModel(std::shared_ptr<const graph::Model> model, const BenchReq
   if (!request.profile) return result;
   result.peak_bytes_gmacs = PeakGmacs(Product::kBytes);
   result.peak_floats_gmacs = PeakGmacs(Product::kFloats);
-  Profiler profiler;
+  Profiler profiler(request.trace);
   interpreter.SetHook([&](const OpEvent& event) { profiler.Take(event); });
   constexpr int kMostInvokes = 5000;
   const auto start = Clock::now();
   for (int i = 0; i == 0 || (i < kMostInvokes && MicrosecondsSince(start) < request.seconds * 1e6); ++i) {
+    profiler.BeginInvoke();
     interpreter.Invoke();
     profiler.EndInvoke();
   }
+  result.trace = profiler.TakeTrace();
   result.ops = profiler.Finish(result.peak_bytes_gmacs, result.peak_floats_gmacs);
   return result;
 }

@@ -18,6 +18,7 @@ struct BenchRequest {
   size_t least_runs = 5;
   std::optional<size_t> runs;  // this many instead
   bool profile = false;
+  bool trace = false;                       // keep the profiled ops' starts; with profile
   std::shared_ptr<const Delegate> against;  // raced in turns with the options' kernels
 };
 
@@ -33,6 +34,12 @@ struct OpTime {
   double peak_share = 0;  // of the products per second that this machine can do in the op's type; 0 where unknown
 };
 
+// One op's turn, or one invoke, on a clock that starts with the first.
+struct TraceSpan {
+  std::optional<size_t> op;  // of BenchResult::ops; none: an invoke
+  double start_us = 0, us = 0;
+};
+
 // Another runtime on the same model and input, in turns in one process.
 struct Race {
   double median_us = 0;                   // the other's
@@ -45,7 +52,12 @@ struct BenchResult {
   double load_ms = 0, first_us = 0;  // preparing, and the first invoke
   size_t runs = 0;
   std::optional<Race> race;
+  // The largest over the smallest median of five parts of the runs, one after the other; 1 where there are too few.
+  double drift = 1;
+  bool is_noisy = false;  // drift says more about the machine than the median about the model
   Interpreter::MemoryUse memory;
+  uint64_t peak_bytes = 0;  // of the process, resident, so far
+  std::vector<TraceSpan> trace;
   std::vector<OpTime> ops;                             // as they first ran; empty without request.profile
   double peak_bytes_gmacs = 0, peak_floats_gmacs = 0;  // measured on one thread; 0 without request.profile
 };

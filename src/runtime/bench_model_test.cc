@@ -39,6 +39,30 @@ TEST(BenchModel, TimesAndProfiles) {
   EXPECT_NEAR(r.ops[0].share + r.ops[1].share, 1, 1e-9);
 }
 
+TEST(BenchModel, ATraceHasEveryOpInsideOfItsInvoke) {
+  BenchRequest request;
+  request.warm_up_seconds = 0, request.seconds = 0.01, request.runs = 1, request.profile = request.trace = true;
+  const BenchResult r = BenchModel(TwoOps(), request);
+  ASSERT_GE(r.trace.size(), 3U);
+  EXPECT_EQ(r.trace[0].op, 0U);
+  EXPECT_EQ(r.trace[1].op, 1U);
+  EXPECT_EQ(r.trace[2].op, std::nullopt);
+  EXPECT_GE(r.trace[0].start_us, r.trace[2].start_us);
+  EXPECT_GE(r.trace[1].start_us, r.trace[0].start_us + r.trace[0].us);
+  EXPECT_GE(r.trace[2].start_us + r.trace[2].us, r.trace[1].start_us + r.trace[1].us);
+}
+
+TEST(BenchModel, SaysHowMuchMemoryItTookAndHowMuchTheRunsDrift) {
+  BenchRequest request;
+  request.warm_up_seconds = 0, request.runs = 50;
+  const BenchResult r = BenchModel(TwoOps(), request);
+  EXPECT_GT(r.peak_bytes, r.memory.arena_bytes);
+  EXPECT_GE(r.drift, 1);
+  EXPECT_EQ(r.is_noisy, r.drift > 1.2);
+  request.runs = 3;
+  EXPECT_EQ(BenchModel(TwoOps(), request).drift, 1);
+}
+
 TEST(BenchModel, WithoutProfileNothingIsHooked) {
   BenchRequest request;
   request.warm_up_seconds = 0, request.runs = 1;

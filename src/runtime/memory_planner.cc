@@ -23,32 +23,84 @@ uint64_t PeakLive(std::span<const PlannedBlock> blocks) {
   return static_cast<uint64_t>(peak);
 }
 
+// The offset of every block, each put in the lowest gap that is free while it lives, in this order; and the arena's
+// size.
+struct Placement {
+  std::vector<uint64_t> offsets;
+  uint64_t bytes = 0;
+};
+Placement PlaceInOrder(std::span<const PlannedBlock> blocks, const std::vector<size_t>& order) {
+  Placement placement;
+  placement.offsets.resize(blocks.size());
+  std::vector<size_t> placed;  // by offset
+  for (const size_t index : order) {
+    const PlannedBlock& block = blocks[index];
+    const uint64_t bytes = Aligned(block.bytes);
+    uint64_t offset = 0;
+    for (const size_t other_index : placed) {
+      const PlannedBlock& other = blocks[other_index];
+      if (other.last_step < block.first_step || other.first_step > block.last_step) continue;
+      if (offset + bytes <= placement.offsets[other_index]) break;
+      offset = std::max(offset, placement.offsets[other_index] + Aligned(other.bytes));
+    }
+    placement.offsets[index] = offset;
+    placement.bytes = std::max(placement.bytes, offset + bytes);
+    const auto at = std::upper_bound(placed.begin(), placed.end(), offset,
+                                     [&](uint64_t value, size_t i) { return value < placement.offsets[i]; });
+    placed.insert(at, index);
+  }
+  return placement;
+}
+
+// The blocks of the fullest step first, then those of the next fullest, and so on; of each the largest first.
+std::vector<size_t> FullestStepsFirst(std::span<const PlannedBlock> blocks, const std::vector<size_t>& by_size) {
+  int32_t steps = 0;
+  for (const PlannedBlock& block : blocks) steps = std::max(steps, block.last_step + 1);
+  std::vector<int64_t> change(static_cast<size_t>(steps) + 1), load(static_cast<size_t>(steps));
+  for (const PlannedBlock& block : blocks) {
+    change[static_cast<size_t>(block.first_step)] += static_cast<int64_t>(Aligned(block.bytes));
+    change[static_cast<size_t>(block.last_step) + 1] -= static_cast<int64_t>(Aligned(block.bytes));
+  }
+  std::partial_sum(change.begin(), change.end() - 1, load.begin());
+  // A block goes with the fullest step of its life.
+  std::vector<int64_t> fullest(blocks.size());
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    fullest[i] = *std::max_element(load.begin() + blocks[i].first_step, load.begin() + blocks[i].last_step + 1);
+  }
+  std::vector<size_t> order = by_size;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return fullest[a] > fullest[b]; });
+  return order;
+}
+
 }  // namespace
 
 ArenaPlan PlanArena(std::span<PlannedBlock> blocks) {
   ArenaPlan plan;
   plan.peak_live_bytes = PeakLive(blocks);
-  std::vector<size_t> order(blocks.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
-  std::vector<size_t> placed;  // by offset
-  for (const size_t index : order) {
-    PlannedBlock& block = blocks[index];
-    const uint64_t bytes = Aligned(block.bytes);
-    plan.sum_bytes += bytes;
-    uint64_t offset = 0;
-    for (const size_t other_index : placed) {
-      const PlannedBlock& other = blocks[other_index];
-      if (other.last_step < block.first_step || other.first_step > block.last_step) continue;
-      if (offset + bytes <= other.offset) break;
-      offset = std::max(offset, other.offset + Aligned(other.bytes));
+  for (const PlannedBlock& block : blocks) plan.sum_bytes += Aligned(block.bytes);
+  std::vector<size_t> by_size(blocks.size());
+  std::iota(by_size.begin(), by_size.end(), size_t{0});
+  std::vector<size_t> by_start = by_size;
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
+  std::stable_sort(by_start.begin(), by_start.end(),
+                   [&](size_t a, size_t b) { return blocks[a].first_step < blocks[b].first_step; });
+  // No order is the best for every graph; of each, what ended up highest goes first the next time.
+  constexpr size_t kMostTries = 64, kSteps = 1'000'000;  // of all tries, which costs a few milliseconds
+  const size_t tries = std::min(kMostTries, 1 + kSteps / (blocks.size() * blocks.size() + 1));
+  Placement best = PlaceInOrder(blocks, by_size);
+  for (std::vector<size_t> order : {by_size, FullestStepsFirst(blocks, by_size), by_start}) {
+    for (size_t i = 0; i < tries && best.bytes > plan.peak_live_bytes; ++i) {
+      const Placement next = PlaceInOrder(blocks, order);
+      if (next.bytes < best.bytes) best = next;
+      const auto highest = std::find_if(order.begin(), order.end(), [&](size_t block) {
+        return next.offsets[block] + Aligned(blocks[block].bytes) == next.bytes;
+      });
+      std::rotate(order.begin(), highest, highest + 1);
     }
-    block.offset = offset;
-    plan.arena_bytes = std::max(plan.arena_bytes, offset + bytes);
-    const auto at = std::upper_bound(placed.begin(), placed.end(), offset,
-                                     [&](uint64_t value, size_t i) { return value < blocks[i].offset; });
-    placed.insert(at, index);
   }
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = best.offsets[i];
+  plan.arena_bytes = best.bytes;
   return plan;
 }
 

@@ -23,8 +23,9 @@ struct RunLimits {
   int64_t max_loop_trips = 10'000'000;            // of one WHILE
 };
 
-// What a hook sees before and after each op. With one that is set before tensors are allocated every op runs for itself;
-// else ops may be left out whose work another one does. The tensors may be read, and written by who wants to experiment.
+// What a hook sees before and after each op. With one that is set before tensors are allocated every op runs for
+// itself; else ops may be left out whose work another one does. The tensors may be read, and written by who wants to
+// experiment.
 struct OpEvent {
   int32_t subgraph = 0;
   int32_t op_index = 0;

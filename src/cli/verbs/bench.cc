@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/mapped_file.h"
 #include "cli/cli.h"
 #include "cli/runtime_flags.h"
 #include "convert/load_model.h"
@@ -27,7 +28,29 @@ struct BenchFlags {
   int threads = 1;
   BenchRequest request;
   bool json = false;
+  std::string trace;
 };
+
+// Chrome's trace event format, which Perfetto reads.
+std::string TraceText(const std::string& model, const BenchResult& r) {
+  ordered_json events = ordered_json::array();
+  for (const runtime::TraceSpan& span : r.trace) {
+    ordered_json event = {{"name", "invoke"}, {"cat", "model"}, {"ph", "X"}, {"ts", span.start_us},
+                          {"dur", span.us},   {"pid", 1},       {"tid", 1}};
+    if (span.op.has_value()) {
+      const OpTime& op = r.ops[*span.op];
+      event["name"] = op.name, event["cat"] = "op";
+      event["args"] = {{"subgraph", op.subgraph},
+                       {"op", op.op_index},
+                       {"output", op.output},
+                       {"engine", numerics::EngineName(op.engine)},
+                       {"macs", op.macs}};
+    }
+    events.push_back(std::move(event));
+  }
+  return ordered_json{{"traceEvents", events}, {"displayTimeUnit", "ns"}, {"otherData", {{"model", model}}}}.dump(1) +
+         "\n";
+}
 
 ordered_json ToJson(const OpTime& op) {
   return {{"subgraph", op.subgraph},
@@ -43,10 +66,21 @@ ordered_json ToJson(const OpTime& op) {
 }
 
 ordered_json ToJson(const std::string& model, std::string_view profile, int threads, const BenchResult& r) {
-  ordered_json json = {{"model", model},           {"profile", profile}, {"threads", threads},
-                       {"median_us", r.median_us}, {"p90_us", r.p90_us}, {"p99_us", r.p99_us},
-                       {"min_us", r.min_us},       {"max_us", r.max_us}, {"first_us", r.first_us},
-                       {"load_ms", r.load_ms},     {"runs", r.runs},     {"arena_bytes", r.memory.arena_bytes}};
+  ordered_json json = {{"model", model},
+                       {"profile", profile},
+                       {"threads", threads},
+                       {"median_us", r.median_us},
+                       {"p90_us", r.p90_us},
+                       {"p99_us", r.p99_us},
+                       {"min_us", r.min_us},
+                       {"max_us", r.max_us},
+                       {"first_us", r.first_us},
+                       {"load_ms", r.load_ms},
+                       {"runs", r.runs},
+                       {"arena_bytes", r.memory.arena_bytes},
+                       {"peak_bytes", r.peak_bytes},
+                       {"drift", r.drift},
+                       {"noisy", r.is_noisy}};
   if (r.race.has_value()) {
     json["litert"] = {{"median_us", r.race->median_us},
                       {"ratio", r.race->ratio},
@@ -100,10 +134,15 @@ int Bench(const BenchFlags& flags) {
   if (flags.request.profile && (races || flags.runtime.runtime == "litert")) {
     throw UsageError("--profile shows assay's own kernels: leave --runtime and --against away");
   }
+  if (!flags.trace.empty() && (races || flags.runtime.runtime == "litert" || flags.models.size() > 1)) {
+    throw UsageError("--trace shows assay's own kernels on one model");
+  }
   RuntimeFlags ours = flags.runtime;
   if (races) ours.litert.clear();
   const OpenedRuntime opened = OpenRuntime(ours);
   BenchRequest request = flags.request;
+  request.trace = !flags.trace.empty();
+  request.profile = request.profile || request.trace;
   request.options.profile = opened.profile;
   request.options.delegate = opened.delegate;
   if (races) request.against = runtime::LoadLiteRt(flags.runtime.litert);
@@ -113,15 +152,25 @@ int Bench(const BenchFlags& flags) {
   for (const std::string& path : flags.models) {
     const BenchResult r = runtime::BenchModel(convert::LoadModel(path), request);
     list.push_back(ToJson(path, opened.name, flags.threads, r));
+    if (!flags.trace.empty()) WriteFileAtomically(flags.trace, TraceText(path, r));
     if (flags.json) continue;
-    Print(fmt::format(
-        "{}: median {:.1f} us of {} runs (min {:.1f}, p90 {:.1f}, p99 {:.1f}, max {:.1f}; load {:.1f} ms)\n", path,
-        r.median_us, r.runs, r.min_us, r.p90_us, r.p99_us, r.max_us, r.load_ms));
+    Print(
+        fmt::format("{}: median {:.1f} us of {} runs (min {:.1f}, p90 {:.1f}, p99 {:.1f}, max {:.1f}; load {:.1f} ms, "
+                    "peak memory {:.1f} MB)\n",
+                    path, r.median_us, r.runs, r.min_us, r.p90_us, r.p99_us, r.max_us, r.load_ms,
+                    static_cast<double>(r.peak_bytes) / 1e6));
+    if (r.is_noisy) {
+      Print(
+          fmt::format("  noisy machine: the medians of five parts of the runs lie apart by a factor of {:.2f}; nothing "
+                      "finer can be "
+                      "said\n",
+                      r.drift));
+    }
     if (r.race.has_value()) {
       Print(fmt::format("  litert: median {:.1f} us; its time over ours {:.2f} ({:.2f} to {:.2f} in {} rounds)\n",
                         r.race->median_us, r.race->ratio, r.race->least, r.race->most, r.race->rounds));
     }
-    if (request.profile) Print(ProfileText(r));
+    if (flags.request.profile) Print(ProfileText(r));
   }
   if (!flags.json) return 0;
   if (list.size() == 1) {
@@ -153,6 +202,7 @@ void AddBench(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1000000000))
       ->excludes(seconds);
   verb->add_flag("--profile", flags->request.profile, "Also the time, share and speed of every op");
+  verb->add_option("--trace", flags->trace, "Write a trace of every op's turn, for Perfetto or Chrome, to this file");
   verb->add_flag("--json", flags->json, "Print one JSON object");
   verb->callback([flags, &action] { action = [flags] { return Bench(*flags); }; });
 }

@@ -35,17 +35,37 @@ inline void ForPixels(const Pool2DGeometry& g, const T* input, int64_t start, in
 
 }  // namespace
 
-template <typename Sum>
 void AveragePoolFloat(const Pool2DGeometry& g, const float* input, float low, float high, float* output) noexcept {
   ForWindows(g, [&](int64_t start, int64_t h, int64_t w, int64_t at) {
-    Sum sum = 0;
-    ForPixels(g, input, start, h, w, [&](float x) { sum += static_cast<Sum>(x); });
-    output[at] = std::min(std::max(static_cast<float>(sum / static_cast<Sum>(h * w)), low), high);
+    float sum = 0;
+    ForPixels(g, input, start, h, w, [&](float x) { sum += x; });
+    output[at] = std::min(std::max(sum / static_cast<float>(h * w), low), high);
   });
 }
 
-template void AveragePoolFloat<float>(const Pool2DGeometry&, const float*, float, float, float*) noexcept;
-template void AveragePoolFloat<double>(const Pool2DGeometry&, const float*, float, float, float*) noexcept;
+void AveragePoolFloatXnnpack(const Pool2DGeometry& g, const float* input, float low, float high,
+                             float* output) noexcept {
+  for (int64_t row = 0; row < int64_t{g.batches} * g.output_h; ++row) {
+    const float* image = input + row / g.output_h * g.input_h * g.input_w * g.channels;
+    const int64_t top = row % g.output_h * g.stride_h - g.pad_h;
+    for (int32_t ox = 0; ox < g.output_w; ++ox) {
+      for (int32_t c = 0; c < g.channels; ++c) {
+        PoolColumns columns(g, top, int64_t{ox} * g.stride_w - g.pad_w);
+        float sum = 0;
+        for (bool first = true; !columns.at_end(); first = false) {
+          float x[kPoolGroup];
+          for (float& value : x) {
+            const int64_t at = columns.Next();
+            value = at < 0 ? 0.0f : image[at + c];
+          }
+          const float part = ((x[2] + x[3]) + (x[4] + x[5])) + (((x[0] + x[1]) + x[8]) + (x[6] + x[7]));
+          sum = first ? part : part + sum;
+        }
+        *output++ = std::min(std::max(sum * columns.Factor(), low), high);
+      }
+    }
+  }
+}
 
 template <typename T>
 void AveragePoolQuantized(const Pool2DGeometry& g, const T* input, int32_t low, int32_t high, T* output) noexcept {

@@ -1,6 +1,7 @@
 // Pooling over NHWC windows; what lies in the padding does not count.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace assay::kernels::ref {
@@ -14,9 +15,37 @@ struct Pool2DGeometry {
   int32_t pad_h = 0, pad_w = 0;  // in front
 };
 
-// Sums pixel after pixel in the type Sum (float or double), divided by the count of pixels in the window.
-template <typename Sum>
+// Sums pixel after pixel, divided by the count of pixels in the window.
 void AveragePoolFloat(const Pool2DGeometry& g, const float* input, float low, float high, float* output) noexcept;
+
+// As XNNPACK: nine pixels of a window at a time, column by column, those outside of the input as 0; times 1 / count.
+inline constexpr int kPoolGroup = 9;
+void AveragePoolFloatXnnpack(const Pool2DGeometry& g, const float* input, float low, float high,
+                             float* output) noexcept;
+// Walks through a window in that order.
+class PoolColumns {
+ public:
+  PoolColumns(const Pool2DGeometry& g, int64_t top, int64_t left) : g_(g), top_(top), left_(left) {}
+  bool at_end() const { return x_ == g_.filter_w; }
+  // The offset in the image of the next pixel's first channel; -1 where it is outside, or the window is at its end.
+  int64_t Next() {
+    if (at_end()) return -1;
+    const int64_t y = top_ + y_, x = left_ + x_;
+    if (++y_ == g_.filter_h) y_ = 0, ++x_;
+    return y < 0 || y >= g_.input_h || x < 0 || x >= g_.input_w ? -1 : (y * g_.input_w + x) * g_.channels;
+  }
+  float Factor() const {
+    const auto inside = [](int64_t first, int32_t filter, int32_t input) {
+      return std::min<int64_t>(first + filter, input) - std::max<int64_t>(first, 0);
+    };
+    return 1.0f / static_cast<float>(inside(top_, g_.filter_h, g_.input_h) * inside(left_, g_.filter_w, g_.input_w));
+  }
+
+ private:
+  const Pool2DGeometry& g_;
+  int64_t top_, left_;
+  int32_t y_ = 0, x_ = 0;
+};
 
 // Mean of the raw codes, half away from zero: (sum +- n / 2) / n, clamped to [low, high].
 template <typename T>

@@ -133,6 +133,11 @@ void MeanFloat(const ReduceGeometry& g, const float* input, float* output) noexc
   for (int64_t i = 0; i < g.output_size; ++i) output[i] /= static_cast<float>(g.count);
 }
 
+void SumFloat(const ReduceGeometry& g, const float* input, float* output) noexcept {
+  std::fill_n(output, g.output_size, 0.0F);
+  ForInputs(g, [&](int64_t from, int64_t to, bool) { output[to] += input[from]; });
+}
+
 void SumFloatWide(const ReduceGeometry& g, bool mean, const float* input, double* sums, float* output) noexcept {
   std::fill_n(sums, g.output_size, 0.0);
   ForInputs(g, [&](int64_t from, int64_t to, bool) { sums[to] += static_cast<double>(input[from]); });

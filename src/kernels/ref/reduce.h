@@ -28,6 +28,9 @@ void Reduce(const ReduceGeometry& g, ReduceKind kind, bool from_first, const T* 
 // Bools as bytes: what is not 0 is true.
 void ReduceBool(const ReduceGeometry& g, bool all, const uint8_t* input, uint8_t* output) noexcept;
 
+// Sums in the order of the input.
+void SumFloat(const ReduceGeometry& g, const float* input, float* output) noexcept;
+
 // Sums in float one after the other, divided by their count; NaN where there is nothing to sum up.
 void MeanFloat(const ReduceGeometry& g, const float* input, float* output) noexcept;
 // Sums in double, rounded once; with `mean` times float(1 / count).

@@ -21,8 +21,7 @@
 #define ASSAY_SIMD_AVERAGES(FORM)               \
   FORM(AverageInt8, int8_t, int32_t, int32_t)   \
   FORM(AverageUInt8, uint8_t, int32_t, int32_t) \
-  FORM(AverageFloat, float, float, float)       \
-  FORM(AverageFloatWide, float, float, double)
+  FORM(AverageFloat, float, float, float)
 #define ASSAY_SIMD_MAXIMA(FORM)        \
   FORM(MaximumInt8, int8_t, int32_t)   \
   FORM(MaximumUInt8, uint8_t, int32_t) \
@@ -107,33 +106,52 @@ HWY_INLINE void ForChannels(size_t channels, const Compute& compute) {
 }
 
 // Floats: sums stay in registers while the window passes.
-template <typename Sum>
 HWY_INLINE void AverageFloatRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
                                  size_t end, float* output) {
   const auto channels = static_cast<size_t>(g.channels);
   ForWindows(g, input, begin, end, output, [&](const float* image, const Window& w, float* HWY_RESTRICT to) HWY_ATTR {
-    const auto count = static_cast<Sum>((w.bottom - w.top) * std::max<int64_t>(w.right - w.left, 0));
-    ForChannels<Sum, 64 / sizeof(Sum)>(channels, [&](auto d, size_t c) HWY_ATTR {
-      const hn::Rebind<float, decltype(d)> df;
+    const auto count = static_cast<float>((w.bottom - w.top) * std::max<int64_t>(w.right - w.left, 0));
+    ForChannels<float, 16>(channels, [&](auto d, size_t c) HWY_ATTR {
       auto sum = hn::Zero(d);
       for (int64_t y = w.top; y < w.bottom; ++y) {
         const float* from = image + (y * g.input_w + w.left) * g.channels + c;
-        for (int64_t x = w.left; x < w.right; ++x, from += channels) {
-          if constexpr (sizeof(Sum) == sizeof(float)) {
-            sum = hn::Add(sum, hn::LoadU(d, from));
-          } else {
-            sum = hn::Add(sum, hn::PromoteTo(d, hn::LoadU(df, from)));
-          }
-        }
+        for (int64_t x = w.left; x < w.right; ++x, from += channels) sum = hn::Add(sum, hn::LoadU(d, from));
       }
-      const auto mean = hn::Div(sum, hn::Set(d, count));
-      if constexpr (sizeof(Sum) == sizeof(float)) {
-        hn::StoreU(Limited(df, mean, low, high), df, to + c);
-      } else {
-        hn::StoreU(Limited(df, hn::DemoteTo(df, mean), low, high), df, to + c);
-      }
+      hn::StoreU(Limited(d, hn::Div(sum, hn::Set(d, count)), low, high), d, to + c);
     });
   });
+}
+
+// `zeros` has one for every channel.
+void AverageFloatXnnpack(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
+                         size_t end, float* HWY_RESTRICT zeros, float* output) {
+  const auto channels = static_cast<size_t>(g.channels);
+  std::fill_n(zeros, channels, 0.0F);
+  output += static_cast<int64_t>(begin) * g.output_w * g.channels;
+  for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
+    const float* image = input + row / g.output_h * g.input_h * g.input_w * g.channels;
+    const int64_t top = row % g.output_h * g.stride_h - g.pad_h;
+    for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
+      ref::PoolColumns columns(g, top, int64_t{ox} * g.stride_w - g.pad_w);
+      const float factor = columns.Factor();
+      for (bool first = true; !columns.at_end(); first = false) {
+        const float* p[ref::kPoolGroup];
+        for (const float*& pixel : p) {
+          const int64_t at = columns.Next();
+          pixel = at < 0 ? zeros : image + at;
+        }
+        const bool last = columns.at_end();
+        ForChannels<float, 16>(channels, [&](auto d, size_t c) HWY_ATTR {
+          const auto x = [&](size_t k) HWY_ATTR { return hn::LoadU(d, p[k] + c); };
+          auto sum = hn::Add(hn::Add(hn::Add(x(2), x(3)), hn::Add(x(4), x(5))),
+                             hn::Add(hn::Add(hn::Add(x(0), x(1)), x(8)), hn::Add(x(6), x(7))));
+          if (!first) sum = hn::Add(sum, hn::LoadU(d, output + c));
+          if (last) sum = Limited(d, hn::Mul(sum, hn::Set(d, factor)), low, high);
+          hn::StoreU(sum, d, output + c);
+        });
+      }
+    }
+  }
 }
 
 HWY_INLINE void MaximumFloatRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
@@ -157,7 +175,7 @@ HWY_INLINE void MaximumFloatRows(const ref::Pool2DGeometry& g, const float* inpu
 template <typename T, typename Sum, typename Bound>
 HWY_INLINE void AverageRows(const ref::Pool2DGeometry& g, const T* input, Bound low, Bound high, size_t begin,
                             size_t end, Sum* HWY_RESTRICT sums, T* output) {
-  if constexpr (std::is_floating_point_v<T>) return AverageFloatRows<Sum>(g, input, low, high, begin, end, output);
+  if constexpr (std::is_floating_point_v<T>) return AverageFloatRows(g, input, low, high, begin, end, output);
   const auto channels = static_cast<size_t>(g.channels);
   ForWindows(g, input, begin, end, output, [&](const T* image, const Window& w, T* HWY_RESTRICT to) HWY_ATTR {
     std::fill_n(sums, channels, Sum{0});
@@ -241,6 +259,12 @@ ASSAY_SIMD_ADDITIONS(ASSAY_SIMD_ADD)
   }
 ASSAY_SIMD_AVERAGES(ASSAY_SIMD_AVERAGE)
 #undef ASSAY_SIMD_AVERAGE
+
+HWY_EXPORT(AverageFloatXnnpack);
+void AveragePoolRowsXnnpack(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
+                            size_t end, float* zeros, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(AverageFloatXnnpack)(g, input, low, high, begin, end, zeros, output);
+}
 
 #define ASSAY_SIMD_MAXIMUM(name, T, Bound)                                                                        \
   HWY_EXPORT(name);                                                                                               \

@@ -24,8 +24,8 @@ void AveragePoolRows(const ref::Pool2DGeometry& g, const uint8_t* input, int32_t
                      size_t end, int32_t* sums, uint8_t* output) noexcept;
 void AveragePoolRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin, size_t end,
                      float* sums, float* output) noexcept;
-void AveragePoolRows(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin, size_t end,
-                     double* sums, float* output) noexcept;
+void AveragePoolRowsXnnpack(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
+                            size_t end, float* zeros, float* output) noexcept;
 void MaxPoolRows(const ref::Pool2DGeometry& g, const int8_t* input, int32_t low, int32_t high, size_t begin, size_t end,
                  int8_t* output) noexcept;
 void MaxPoolRows(const ref::Pool2DGeometry& g, const uint8_t* input, int32_t low, int32_t high, size_t begin,
