@@ -1,6 +1,7 @@
 // MUL, DIV, ADD and SUB by a constant per channel, behind a linear op with constant weights: the factor goes into the
 // weights and the bias, the offset into the bias. Batch norms are such a MUL and ADD. Reshapes that keep the channels
 // may lie between.
+#include <algorithm>
 #include <cmath>
 
 #include "passes/passes.h"
@@ -128,6 +129,14 @@ class Folder {
   }
 
  private:
+  bool IsRead(int32_t tensor) const {
+    const auto names = [&](const std::vector<int32_t>& list) {
+      return std::find(list.begin(), list.end(), tensor) != list.end();
+    };
+    return names(graph_.outputs) || std::any_of(graph_.operators.begin(), graph_.operators.end(),
+                                                [&](const Operator& op) { return names(op.inputs); });
+  }
+
   void ScaleWeights(Operator& linear, const Linear& form, const std::vector<double>& factors) {
     const int32_t weights = linear.inputs[static_cast<size_t>(form.weights)];
     std::vector<float> w = *FloatValues(graph_, weights);
@@ -141,6 +150,8 @@ class Folder {
     }
     linear.inputs[static_cast<size_t>(form.weights)] =
         AddFloatConstant(graph_, TensorAt(graph_, weights).name, shape, w);
+    // Not kept until the dead are removed: a whole model would lie in memory twice.
+    if (!IsRead(weights)) TensorAt(graph_, weights).data.reset();
   }
 
   // What the dropped op gave out is now what stood in front of it.

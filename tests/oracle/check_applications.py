@@ -191,6 +191,7 @@ def timed(command):
 
 CONVERTER = '''
 import sys, tensorflow as tf, tf_keras
+from tf_keras.src.applications import inception_resnet_v2  # registers its layer
 from tf_keras.src.applications.convnext import LayerScale
 model = tf_keras.models.load_model(sys.argv[1], compile=False, custom_objects={"LayerScale": LayerScale})
 open(sys.argv[2], "wb").write(tf.lite.TFLiteConverter.from_keras_model(model).convert())

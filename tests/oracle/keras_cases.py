@@ -337,6 +337,16 @@ def _(k):
     return k.Model([q, v], [y, k.layers.LSTM(2)(y)])
 
 
+@case('custom_scale')
+def _(k):
+    if k is keras2:
+        from tf_keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+    else:
+        from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+    a, b = k.layers.Input(LINE, name='a'), k.layers.Input(LINE, name='b')
+    return k.Model([a, b], CustomScaleLayer(0.17)([a, b]))
+
+
 @case('mask_merges')
 def _(k):
     (q, a), (v, b) = words(k, name='q'), words(k, name='v')

@@ -280,7 +280,12 @@ Id LayerCall::Permuted(std::string_view name, const Shape& shape, const std::vec
 
 Id LayerCall::Constant(std::string_view name, const Shape& shape, const std::string& as,
                        std::optional<Shape> as_shape) {
-  return g.ConstantBytes(as, DType::kFloat32, as_shape.value_or(shape), FloatWeight(name, shape));
+  // The kernel of a depthwise convolution shall not keep the whole file in memory when all others are rearranged.
+  constexpr size_t kCopied = size_t{1} << 20;
+  graph::Constant weight = FloatWeight(name, shape);
+  const auto bytes = weight.bytes();
+  if (bytes.size() <= kCopied) weight = graph::Constant::Own(std::vector<uint8_t>(bytes.begin(), bytes.end()));
+  return g.ConstantBytes(as, DType::kFloat32, as_shape.value_or(shape), std::move(weight));
 }
 
 Id LayerCall::ToChannelsLast(Id x) {

@@ -97,6 +97,13 @@ std::vector<Id> Dot(LayerCall& c) {
   return {c.g.Reshape("Squeeze", y, {d[0], ranks[0] == 2 ? d[2] : d[1]})};
 }
 
+// Of keras.applications.InceptionResNetV2: a + scale * b.
+std::vector<Id> CustomScale(LayerCall& c) {
+  NeedInputs(c, 2, 2);
+  const Id scale = c.g.Scalar("scale", static_cast<float>(c.Real("scale", 1)));
+  return {c.g.Add("add", c.inputs[0], c.g.Mul("mul", c.inputs[1], scale))};
+}
+
 constexpr LayerRow kMergeRows[] = {
     {"Add", Add, "ADD"},
     {"Subtract", Subtract, "SUB"},
@@ -106,6 +113,8 @@ constexpr LayerRow kMergeRows[] = {
     {"Minimum", Minimum, "MINIMUM"},
     {"Concatenate", Concatenate, "CONCATENATION"},
     {"Dot", Dot, "BATCH_MATMUL"},
+    {"CustomScaleLayer", CustomScale, "MUL, ADD"},
+    {"Custom>CustomScaleLayer", CustomScale, "MUL, ADD"},
 };
 
 }  // namespace
