@@ -315,15 +315,7 @@ std::string TuneHead(const TuneContext& context, const TuneResult& result) {
     html += fmt::format("<h1>{}.</h1>", EscapeHtml(result.choice));
   }
   for (const tune::Dominance& d : result.dominance) {
-    html += d.by.empty()
-                ? fmt::format("<p class=\"soft\">{} (TensorFlow&#39;s default) is not dominated.</p>",
-                              EscapeHtml(d.baseline))
-                : fmt::format(
-                      "<p class=\"soft\">{} (TensorFlow&#39;s default) is dominated by {}: {} "
-                      "(McNemar p = {:.2g}), {:.1f} % of its size, {:.2f} of its time.</p>",
-                      EscapeHtml(d.baseline), EscapeHtml(d.by),
-                      d.right_more > 0 ? fmt::format("{} more right answers", d.right_more) : "as many right answers",
-                      d.mcnemar_p, 100 * d.size_ratio, d.time_ratio);
+    html += fmt::format("<p class=\"soft\">{}</p>", EscapeHtml(DominanceText(result, d)));
   }
   html += fmt::format(
       "<dl style=\"margin-top:12px\"><dt>model</dt><dd class=\"mono\">{}</dd><dt>data</dt><dd "

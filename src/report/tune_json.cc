@@ -72,6 +72,7 @@ std::string TuneJson(const TuneContext& context, const tune::TuneResult& result)
       one["by"] = d.by;
       one["more_right"] = d.right_more;
       one["mcnemar_p"] = d.mcnemar_p;
+      one["more_db"] = JsonNumber(d.more_db);
       one["size_ratio"] = d.size_ratio;
       one["time_ratio"] = d.time_ratio;
     }

@@ -45,7 +45,7 @@ TuneResult Hostile() {
   layer.int8 = {1, 100, 2};
   layer.int4 = tune::AloneCost{HUGE_VAL, 100, 5};
   result.layers = {layer};
-  result.dominance = {{"dynamic", "int8", 1, 0.83, 0.5, 1}};
+  result.dominance = {{"dynamic", "int8", 1, 0.83, 0.5, 1, 2}};
   result.within_budget = true;
   result.choice = "the smallest within --max-drop 0.02";
   result.notes = {"<note>"};

@@ -59,6 +59,17 @@ const char* ObjectiveName(tune::Objective objective) {
   }
 }
 
+std::string DominanceText(const tune::TuneResult& result, const tune::Dominance& d) {
+  if (d.by.empty()) return fmt::format("{} (TensorFlow's default) is not dominated.", d.baseline);
+  const std::string better =
+      result.objective == tune::Objective::kError
+          ? fmt::format("{:+.1f} dB", d.more_db)
+          : fmt::format("{} (McNemar p = {:.2g})",
+                        d.right_more > 0 ? fmt::format("{} more right", d.right_more) : "as many right", d.mcnemar_p);
+  return fmt::format("{} (TensorFlow's default) is dominated by {}: {}, {:.1f} % of its size, {:.2f} of its time.",
+                     d.baseline, d.by, better, 100 * d.size_ratio, d.time_ratio);
+}
+
 std::string TuneText(const TuneContext& context, const tune::TuneResult& result) {
   std::string text = fmt::format("{} -> {}\n  data        {}: {} samples calibrate, {} choose, {} report\n",
                                  context.source, context.folder, context.data, result.split.calibration.size(),
@@ -89,17 +100,7 @@ std::string TuneText(const TuneContext& context, const tune::TuneResult& result)
   text += fmt::format("{:>6}  {:>9}  {:>8}  {}\n", "dB", "bytes", "us", "time");
   for (const tune::Point& point : result.points) text += PointLine(result, point);
   text += "  * chosen   - not on the front, for comparison\n";
-  for (const tune::Dominance& d : result.dominance) {
-    if (d.by.empty()) {
-      text += fmt::format("{} (TensorFlow's default) is not dominated.\n", d.baseline);
-      continue;
-    }
-    text += fmt::format(
-        "{} (TensorFlow's default) is dominated by {}: {} (McNemar p = {:.2g}), {:.1f} % of its size, {:.2f} of its "
-        "time.\n",
-        d.baseline, d.by, d.right_more > 0 ? fmt::format("{} more right", d.right_more) : "as many right", d.mcnemar_p,
-        100 * d.size_ratio, d.time_ratio);
-  }
+  for (const tune::Dominance& d : result.dominance) text += DominanceText(result, d) + "\n";
   for (const std::string& note : result.notes) text += fmt::format("not tried: {}\n", note);
   for (const tune::Point& point : result.points) {
     if (point.is_chosen) text += fmt::format("chosen: {}/{} ({})\n", context.folder, point.file, result.choice);

@@ -123,7 +123,7 @@ void RemoveStaleFiles(const TuneRequest& request, Journal& journal, const std::v
   journal.Note(kFiles, now);
 }
 
-Dominance DominanceOver(const Point& baseline, const std::vector<Point>& points) {
+Dominance DominanceOver(const Point& baseline, const std::vector<Point>& points, Objective objective) {
   Dominance best;
   best.baseline = baseline.name;
   for (const Point& point : points) {
@@ -131,12 +131,15 @@ Dominance DominanceOver(const Point& baseline, const std::vector<Point>& points)
     const double time = baseline.latency.us > 0 ? point.latency.ratio / baseline.latency.ratio : 1;
     const double size = static_cast<double>(point.bytes) / static_cast<double>(baseline.bytes);
     const int64_t more = point.report.correct - baseline.report.correct;
+    const double more_db = point.report_sqnr_db - baseline.report_sqnr_db;
+    if (objective == Objective::kError && !(more_db >= 0)) continue;
     if (more < 0 || size > 1 || time > kEqualTime) continue;
     if (more == 0 && size == 1 && time > 2 - kEqualTime) continue;  // no better in anything
     const bool better =
         best.by.empty() || more > best.right_more || (more == best.right_more && size < best.size_ratio);
     if (better) {
-      best = {baseline.name, point.name, more, size, time, ComparePaired(baseline.answers, point.answers).mcnemar_p};
+      best = {baseline.name, point.name, more, size, time, ComparePaired(baseline.answers, point.answers).mcnemar_p,
+              more_db};
     }
   }
   return best;
@@ -177,7 +180,7 @@ class Finale {
     ChooseOne(result);
     Write(members, result);
     for (const Point& point : result.points) {
-      if (point.is_baseline) result.dominance.push_back(DominanceOver(point, result.points));
+      if (point.is_baseline) result.dominance.push_back(DominanceOver(point, result.points, lab_.judge().objective()));
     }
     std::stable_sort(result.points.begin(), result.points.end(),
                      [](const Point& a, const Point& b) { return a.bytes > b.bytes; });

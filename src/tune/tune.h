@@ -64,6 +64,7 @@ struct Dominance {
   int64_t right_more = 0;    // on the report samples
   double size_ratio = 1, time_ratio = 1;
   double mcnemar_p = 1;  // of the two there
+  double more_db = 0;    // of the scores' signal to noise there: what counts where there are no answers
 };
 
 struct TuneResult {

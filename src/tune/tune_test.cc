@@ -211,6 +211,7 @@ TEST_F(TuneTest, WithoutClassesTheErrorDecides) {
   EXPECT_EQ(result.objective, Objective::kError);
   ASSERT_FALSE(result.points.empty());
   for (const Point& point : result.points) EXPECT_GT(point.report_sqnr_db, 10) << point.name;
+  for (const Dominance& dominance : result.dominance) EXPECT_GE(dominance.more_db, 0) << dominance.baseline;
 }
 
 TEST_F(TuneTest, ASlowModelIsReportedOnFewerSamplesTheSameOnesAgain) {
