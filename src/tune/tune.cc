@@ -134,7 +134,8 @@ Dominance DominanceOver(const Point& baseline, const std::vector<Point>& points,
     const double more_db = point.report_sqnr_db - baseline.report_sqnr_db;
     if (objective == Objective::kError && !(more_db >= 0)) continue;
     if (more < 0 || size > 1 || time > kEqualTime) continue;
-    if (more == 0 && size == 1 && time > 2 - kEqualTime) continue;  // no better in anything
+    const bool is_exacter = objective == Objective::kError && more_db > 0;
+    if (more == 0 && !is_exacter && size == 1 && time > 2 - kEqualTime) continue;  // no better in anything
     const bool better =
         best.by.empty() || more > best.right_more || (more == best.right_more && size < best.size_ratio);
     if (better) {
