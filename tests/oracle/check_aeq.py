@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Sets `assay quantize` beside AI Edge Quantizer: accuracy and calibration time of int8, and of int8 with int4 weights.
+
+    check_aeq.py --assay BUILD/assay --data DATA [--models NAME,NAME] [--threads 2]      # its Python: pip install ai-edge-quantizer
+
+Both calibrate with the same 100 pictures (every fourth, or fifth, of the data), prepared by OpenCV, and read the same float .tflite,
+which `assay convert` wrote where the source is Keras. The files are then measured by `assay evaluate` on all other pictures. AI Edge
+Quantizer's static int8 is `recipe.static_wi8_ai8`, its int4 the same with weights of 4 bits (its policy may refuse an op; then it says so).
+Calibration seconds are those of `Quantizer.calibrate` and of assay's whole run, which includes reading, calibrating and writing.
+"""
+import argparse
+import glob
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+import cv2
+import numpy as np
+from ai_edge_quantizer import quantizer, recipe
+
+MODELS = {  # name: file below DATA, folder of classes, side, scale, offset
+    'flowers_v1_96': ('flowers/mobilenet_v1_0.25_96_tl.h5', 'flowers/images', 96, 1 / 127.5, -1.0),
+    'flowers_v1': ('flowers/mobilenet_v1_0.25_224_tfs.h5', 'flowers/images', 224, 1 / 255, 0.0),
+    'flowers_fd': ('flowers/fdmobilenet_0.25_224_tfs.h5', 'flowers/images', 224, 1 / 255, 0.0),
+    'flowers_v2': ('flowers/mobilenet_v2_0.35_224_tfs.h5', 'flowers/images', 224, 1 / 127.5, -1.0),
+    'flowers_squeeze': ('flowers/squeezenetv1.1_128_tfs.h5', 'flowers/images', 128, 1 / 255, 0.0),
+    'resnet8': ('cifar10/resnet8.h5', 'cifar10/test', 32, 1.0, 0.0),
+}
+SAMPLES = 100
+
+
+def assay(a, *arguments):
+    done = subprocess.run([a.assay, *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f'{" ".join(arguments)}\n{done.stderr}')
+    return done.stdout
+
+
+def right(a, model, folder, preprocess):
+    report = json.loads(assay(a, 'evaluate', model, '--data', f'folder:{folder}', '--preprocess', preprocess, '--threads', str(a.threads), '--json'))
+    return report['top1']['correct']
+
+
+def aeq(float_model, recipe_of, samples, out):
+    q = quantizer.Quantizer(float_model, recipe_of)
+    name = next(iter(q_inputs(float_model)))
+    start = time.time()
+    calibrated = q.calibrate({name[0]: [{name[1]: x[None]} for x in samples]}, num_threads=2)
+    seconds = time.time() - start
+    q.quantize(calibrated).export_model(out, overwrite=True)
+    return seconds
+
+
+def q_inputs(model):
+    from ai_edge_litert.interpreter import Interpreter
+    interpreter = Interpreter(model)
+    for key, signature in interpreter.get_signature_list().items():
+        yield key, signature['inputs'][0]
+
+
+def four_bits(rules):
+    rules = json.loads(json.dumps(rules, default=str))
+    for rule in rules:
+        if 'op_config' in rule and rule['op_config'].get('weight_tensor_config'):
+            rule['op_config']['weight_tensor_config']['num_bits'] = 4
+    return rules
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--assay', required=True)
+    parser.add_argument('--data', required=True)
+    parser.add_argument('--models', default=','.join(MODELS))
+    parser.add_argument('--threads', type=int, default=2)
+    a = parser.parse_args()
+    print('| model | of | float | AI Edge Quantizer int8 (calibration) | assay int8 (all) | AI Edge Quantizer int4 | assay int4 | assay int4 --adaround |\n' + '|---' * 8 + '|')
+    for name in a.models.split(','):
+        path, folder, side, scale, offset = MODELS[name]
+        files = sorted(f for f in glob.glob(f'{a.data}/{folder}/*/*') if f.lower().endswith(('.jpg', '.jpeg', '.png')))
+        chosen = files[::len(files) // SAMPLES][:SAMPLES]
+        samples = np.stack([cv2.resize(cv2.imread(f)[:, :, ::-1], (side, side)) for f in chosen]).astype(np.float32) * np.float32(scale) + np.float32(offset)
+        preprocess = f'resize={side}x{side}:opencv-linear,scale={scale!r},offset={offset!r}'
+        with tempfile.TemporaryDirectory() as scratch:
+            rest = f'{scratch}/rest'
+            for f in set(files) - set(chosen):
+                target = f'{rest}/{os.path.basename(os.path.dirname(f))}'
+                os.makedirs(target, exist_ok=True)
+                os.symlink(os.path.abspath(f), f'{target}/{os.path.basename(f)}')
+            np.savez(f'{scratch}/calibration.npz', x=samples)
+            source = f'{scratch}/float.tflite'
+            assay(a, 'convert', f'{a.data}/{path}', source)
+            cells = [str(right(a, source, rest, preprocess))]
+            ours = {}
+            for kind, flags in {'int8': [], 'int4': ['--weights', 'int4'], 'ada': ['--weights', 'int4', '--adaround']}.items():
+                out = f'{scratch}/{kind}.tflite'
+                report = json.loads(assay(a, 'quantize', source, out, '--scheme', 'int8', *flags, '--data', f'npz:{scratch}/calibration.npz',
+                                          '--threads', str(a.threads), '--report-samples', '0', '--json'))
+                ours[kind] = f'{right(a, out, rest, preprocess)} ({report["seconds"]:.2f} s)'
+            theirs = {}
+            for kind, rules in {'int8': recipe.static_wi8_ai8(), 'int4': four_bits(recipe.static_wi8_ai8())}.items():
+                out = f'{scratch}/aeq_{kind}.tflite'
+                try:
+                    seconds = aeq(source, rules, samples, out)
+                    theirs[kind] = f'{right(a, out, rest, preprocess)} ({seconds:.2f} s)'
+                except (ValueError, RuntimeError, KeyError) as error:
+                    theirs[kind] = f'refused: {str(error).splitlines()[0][:80]}'
+            cells += [theirs['int8'], ours['int8'], theirs['int4'], ours['int4'], ours['ada']]
+            print(f'| {name} | {len(files) - len(chosen)} | ' + ' | '.join(cells) + ' |', flush=True)
+
+
+if __name__ == '__main__':
+    main()
