@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/savedmodel/cases.npz: small SavedModels and frozen graphs made by the real TensorFlow, with what it answers.
 
-    savedmodel_cases.py OUT.npz [--only TEXT]
+    savedmodel_cases.py OUT.npz [--only TEXT]      (with --only, what OUT.npz has beside those stays)
 
 Keys: NAME/file/saved_model.pb, NAME/file/variables/... or NAME/file/frozen.pb (the files' bytes), NAME/signature where one must
 be chosen, NAME/x0, x1... and NAME/y0, y1... in the signature's order (by key). Needs TensorFlow and keras (see README.md).
@@ -153,6 +153,20 @@ one('pad_value', lambda a: tf.pad(a, [[0, 0], [1, 2], [0, 3]], constant_values=-
 one('pad_mirror', lambda a: tf.pad(a, [[0, 0], [1, 2], [0, 2]], 'REFLECT') + tf.pad(a, [[0, 0], [1, 2], [0, 2]], 'SYMMETRIC'), LINE)
 one('space_to_depth', lambda a: tf.nn.space_to_depth(a, 2), (None, 4, 6, 3))
 one('depth_to_space', lambda a: tf.nn.depth_to_space(a, 2), (None, 4, 6, 8))
+
+
+def suppressed(version):
+    """Boxes around the values of one input, scores from the other."""
+    def make(boxes, scores):
+        corners = tf.concat([boxes, boxes + 1.5], 1)
+        sigma = {'soft_nms_sigma': 0.4} if version == 5 else {}
+        return list(getattr(tf.raw_ops, f'NonMaxSuppressionV{version}')(boxes=corners, scores=scores, max_output_size=6, iou_threshold=0.3, score_threshold=-0.5,
+                                                                       pad_to_max_output_size=True, **sigma))
+    return make
+
+
+one('non_max_suppression_4', suppressed(4), (9, 2), (9,))
+one('non_max_suppression_5', suppressed(5), (9, 2), (9,))
 one('resize_bilinear', lambda a: tf.image.resize(a, [9, 5]), IMAGE)
 one('resize_bilinear_old', lambda a: tf.compat.v1.image.resize_bilinear(a, [12, 14], align_corners=True), IMAGE)
 one('resize_nearest', lambda a: tf.image.resize(a, [9, 5], 'nearest'), IMAGE)
@@ -398,7 +412,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument('out'), p.add_argument('--only', default=''), p.add_argument('--keep')
     a = p.parse_args()
-    arrays = {}
+    arrays = dict(np.load(a.out)) if a.only and os.path.exists(a.out) else {}
     for number, case in enumerate(CASES):
         name = case[0]
         if a.only not in name:
