@@ -12,6 +12,7 @@ mkdir -p "$out"
 include=$out/include
 mkdir -p "$include"
 for header in hwy fmt gtest; do ln -sfn "/usr/include/$header" "$include/$header"; done
+# Highway's targets that the build leaves out are listed in one place.
 flags=(-std=c++20 -O2 -ffp-contract=off -fno-math-errno -DFMT_HEADER_ONLY -DHWY_STATIC_DEFINE -Isrc -isystem "$include" -Wall -Wextra -Wno-psabi
   -Wno-array-bounds -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-dangling-pointer -march=armv8-a+crypto
   "-D$(grep -o 'HWY_DISABLED_TARGETS=([^)]*)' src/CMakeLists.txt)")
