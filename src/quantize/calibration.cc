@@ -290,6 +290,37 @@ Methods MethodsOf(const CalibrationRequest& request) {
   return methods;
 }
 
+// Whether a range is wider than before by more than a hundredth.
+bool HaveGrown(const std::vector<std::optional<Range>>& before, const std::vector<std::optional<Range>>& after) {
+  constexpr float kNoteworthy = 1.01F;
+  for (size_t t = 0; t < after.size(); ++t) {
+    if (!after[t].has_value()) continue;
+    if (!before[t].has_value() || after[t]->high - after[t]->low > kNoteworthy * (before[t]->high - before[t]->low)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The least and greatest values of all samples, or of as many as it takes.
+void Observe(Runner& runner, const CalibrationRequest& request, std::vector<Observer>& observers, Calibration& result) {
+  constexpr size_t kBlock = 32;
+  constexpr int kQuietBlocks = 2;
+  const size_t count = request.samples.size();
+  int quiet = 0;
+  while (result.samples < count && !result.settled) {
+    const size_t last = request.until_settled ? std::min(result.samples + kBlock, count) : count;
+    runner.Run(result.samples, last,
+               [&](size_t worker, size_t, int32_t tensor, const Shape& shape, std::span<const float> values,
+                   const auto& place) { observers[worker].See(tensor, shape, values, place); });
+    result.samples = last;
+    const std::vector<std::optional<Range>> before = result.ranges;
+    for (const Observer& observer : observers) observer.MergeInto(result.ranges);
+    quiet = HaveGrown(before, result.ranges) ? 0 : quiet + 1;
+    result.settled = request.until_settled && quiet == kQuietBlocks;
+  }
+}
+
 void CheckInputs(const graph::Subgraph& graph, const std::vector<std::optional<Range>>& ranges, size_t count) {
   for (const int32_t input : graph.inputs) {
     const std::optional<Range>& range = ranges[static_cast<size_t>(input)];
@@ -301,13 +332,12 @@ void CheckInputs(const graph::Subgraph& graph, const std::vector<std::optional<R
 
 // Ranges that follow the samples in their order: the first one's, then `weight` of the old and the rest of the new.
 // Runs in blocks, so that what is kept does not grow with the samples.
-void AverageRanges(Runner& runner, const CalibrationRequest& request, const Methods& methods,
-                   std::vector<std::optional<Range>>& ranges) {
+void AverageRanges(Runner& runner, size_t count, const Methods& methods, std::vector<std::optional<Range>>& ranges) {
   constexpr size_t kBlock = 64;
   const size_t tensors = ranges.size();
   std::vector<std::optional<Range>> average(tensors);
-  for (size_t first = 0; first < request.samples.size(); first += kBlock) {
-    const size_t last = std::min(first + kBlock, request.samples.size());
+  for (size_t first = 0; first < count; first += kBlock) {
+    const size_t last = std::min(first + kBlock, count);
     std::vector<Observer> block(last - first, Observer(tensors, false));
     runner.Run(first, last,
                [&](size_t, size_t position, int32_t tensor, const Shape& shape, std::span<const float> values,
@@ -333,7 +363,7 @@ void AverageRanges(Runner& runner, const CalibrationRequest& request, const Meth
 }
 
 // Ranges from histograms over the least to the greatest value, which a second run fills.
-void SearchRanges(Runner& runner, const CalibrationRequest& request, const Methods& methods,
+void SearchRanges(Runner& runner, size_t count, int levels, const Methods& methods,
                   std::vector<std::optional<Range>>& ranges) {
   std::vector<std::vector<std::optional<Histogram>>> histograms(runner.workers());
   for (auto& of_worker : histograms) {
@@ -342,7 +372,7 @@ void SearchRanges(Runner& runner, const CalibrationRequest& request, const Metho
       if (ranges[t].has_value() && methods[t].needs_histogram()) of_worker[t].emplace(*ranges[t]);
     }
   }
-  runner.Run(0, request.samples.size(),
+  runner.Run(0, count,
              [&](size_t worker, size_t, int32_t tensor, const Shape&, std::span<const float> values, const auto&) {
                std::optional<Histogram>& histogram = histograms[worker][static_cast<size_t>(tensor)];
                if (histogram.has_value()) histogram->Add(values);
@@ -356,10 +386,10 @@ void SearchRanges(Runner& runner, const CalibrationRequest& request, const Metho
         ranges[t] = PercentileRange(all, methods[t].parameter);
         break;
       case CalibrationMethod::Kind::kMse:
-        ranges[t] = LeastErrorRange(all, request.levels);
+        ranges[t] = LeastErrorRange(all, levels);
         break;
       default:
-        ranges[t] = LeastDivergenceRange(all, request.levels);
+        ranges[t] = LeastDivergenceRange(all, levels);
         break;
     }
   }
@@ -415,7 +445,6 @@ CalibrationMethod ParseCalibrationMethod(const std::string& text) {
 Calibration Calibrate(const CalibrationRequest& request) {
   if (request.samples.empty()) throw InputError("there are no samples to calibrate with");
   const graph::Subgraph& graph = request.model->subgraphs[0];
-  const size_t count = request.samples.size();
   const Methods methods = MethodsOf(request);
   const bool searches = std::any_of(methods.begin(), methods.end(), [](const auto& m) { return m.needs_histogram(); });
   const bool averages = std::any_of(methods.begin(), methods.end(),
@@ -423,13 +452,10 @@ Calibration Calibrate(const CalibrationRequest& request) {
   Runner runner(request);
   runner.Expect(1 + (searches ? 1 : 0) + (averages ? 1 : 0));
   Calibration result;
-  result.samples = count;
   result.ranges.resize(graph.tensors.size());
   std::vector<Observer> observers(runner.workers(), Observer(graph.tensors.size(), request.channels));
-  runner.Run(0, count,
-             [&](size_t worker, size_t, int32_t tensor, const Shape& shape, std::span<const float> values,
-                 const auto& place) { observers[worker].See(tensor, shape, values, place); });
-  for (const Observer& observer : observers) observer.MergeInto(result.ranges);
+  Observe(runner, request, observers, result);
+  const size_t count = result.samples;
   if (request.channels) {
     std::vector<ChannelSums> sums(graph.tensors.size());
     for (const Observer& observer : observers) observer.MergeInto(sums);
@@ -451,8 +477,8 @@ Calibration Calibrate(const CalibrationRequest& request) {
   }
   CheckInputs(graph, result.ranges, count);
   if (count == 1) result.warnings.emplace_back("one sample calibrates the ranges of one input only: use a hundred");
-  if (searches) SearchRanges(runner, request, methods, result.ranges);
-  if (averages) AverageRanges(runner, request, methods, result.ranges);
+  if (searches) SearchRanges(runner, count, request.levels, methods, result.ranges);
+  if (averages) AverageRanges(runner, count, methods, result.ranges);
   return result;
 }
 

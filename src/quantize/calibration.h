@@ -52,6 +52,8 @@ struct CalibrationRequest {
   std::vector<std::pair<std::string, CalibrationMethod>> method_for;  // by the name of a tensor, in place of `method`
   int levels = 256;       // codes of an activation, for methods that weigh rounding against clipping
   bool channels = false;  // also statistics of every channel
+  // Stop where the last samples widened no range by more than a hundredth; they should then come in random order.
+  bool until_settled = false;
   std::function<void(size_t done, size_t total)> progress;  // from any thread, never at once
 };
 
@@ -59,7 +61,8 @@ struct Calibration {
   // By tensor of the main subgraph; none where no op computed it (constants, branches that never ran).
   std::vector<std::optional<Range>> ranges;
   std::vector<ChannelStatistics> channels;  // by tensor; empty where it was not asked for, or never computed
-  size_t samples = 0;
+  size_t samples = 0;                       // the first so many of the request were run
+  bool settled = false;
   std::vector<std::string> warnings;
 };
 

@@ -202,6 +202,11 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
                    Place(request.model->subgraphs[0], op), reason);
 }
 
+void Shuffle(std::vector<size_t>& list, uint64_t seed) {
+  Random random(seed, 1);
+  for (size_t i = list.size(); i > 1; --i) std::swap(list[i - 1], list[random.Below(i)]);
+}
+
 // Chooses the weights' codes layer by layer, or the biases alone. By op: whether its bias was corrected.
 std::vector<bool> Round(const QuantizeRequest& request, const Calibration& calibration, AssignmentOptions& options,
                         QuantizeResult& result) {
@@ -270,10 +275,19 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   calibrate.progress = request.progress;
   calibrate.method = request.method;
   calibrate.method_for = request.method_for;
+  calibrate.until_settled = request.until_settled;
+  // A folder's samples lie class by class.
+  if (request.until_settled) Shuffle(calibrate.samples, request.seed);
   calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
   calibrate.channels = request.equalize || request.bias_correction || request.absorb_bias;
   const auto run = [&] { return request.calibrate ? request.calibrate(calibrate) : Calibrate(calibrate); };
   Calibration calibration = run();
+  if (request.until_settled) {
+    result.settled = calibration.settled && calibration.samples < calibrate.samples.size();
+    // What runs again runs with the same.
+    calibrate.samples.resize(calibration.samples);
+    calibrate.until_settled = false;
+  }
   std::vector<std::string> dull = WarnOfDullInputs(source, calibration);
   if (request.equalize) {
     const EqualizeStats stats = Equalize(
@@ -294,6 +308,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, const std::vector<bool>&
   }
   if (request.like_tensorflow) WidenLikeTensorFlow(source, calibration.ranges);
   result.calibrated_with = std::move(calibrate.samples);
+  std::sort(result.calibrated_with.begin(), result.calibrated_with.end());
   result.calibration_seconds = Seconds(start);
   result.warnings = calibration.warnings;
   std::move(dull.begin(), dull.end(), std::back_inserter(result.warnings));

@@ -62,6 +62,7 @@ struct QuantizeRequest {
   size_t samples = 100;
   CalibrationMethod method;
   std::vector<std::pair<std::string, CalibrationMethod>> method_for;  // by the name of a tensor
+  bool until_settled = false;  // calibrate with no more of the samples than the ranges need
   uint64_t seed = 0;
   runtime::InterpreterOptions options;  // of the calibration: profile, limits, cancellation
   int threads = 1;
@@ -76,6 +77,7 @@ struct FloatOp {
 struct QuantizeResult {
   graph::Model model;
   std::vector<size_t> calibrated_with;  // samples of the data set, ascending
+  bool settled = false;                 // before all samples were run
   std::vector<std::string> warnings;
   std::vector<FloatOp> float_ops;  // that were left float
   int integer_ops = 0, quantize_ops = 0, dequantize_ops = 0;

@@ -578,5 +578,26 @@ TEST(SchemeTest, UnknownNamesGetAHint) {
   }
 }
 
+TEST(QuantizeInt8Test, StopsWhereRangesHaveSettled) {
+  const SmallNetwork net;
+  const MemorySamples samples = MemorySamples::Random(400, {1, 4, 4, 3});
+  QuantizeRequest request = Request(net.m, &samples);
+  request.samples = 400;
+  EXPECT_EQ(Quantize(request).calibrated_with.size(), 400U);
+  request.until_settled = true;
+  const QuantizeResult some = Quantize(request);
+  EXPECT_TRUE(some.settled);
+  EXPECT_EQ(some.calibrated_with.size() % 32, 0U);
+  EXPECT_LT(some.calibrated_with.size(), 400U);
+  EXPECT_GT(some.calibrated_with.back(), 200U);  // of all the data, not of its beginning
+  EXPECT_TRUE(std::is_sorted(some.calibrated_with.begin(), some.calibrated_with.end()));
+  request.threads = 3;
+  EXPECT_EQ(Quantize(request).calibrated_with, some.calibrated_with);
+  request.samples = 40;
+  const QuantizeResult few = Quantize(request);
+  EXPECT_FALSE(few.settled);
+  EXPECT_EQ(few.calibrated_with.size(), 40U);
+}
+
 }  // namespace
 }  // namespace assay::quantize

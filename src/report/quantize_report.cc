@@ -43,8 +43,9 @@ std::string QuantizeText(const QuantizeContext& context, const quantize::Quantiz
                          const quantize::Measurement& measurement) {
   std::string text = fmt::format("{} -> {}\n  scheme      {}\n", context.source, context.destination, context.scheme);
   if (!result.calibrated_with.empty()) {
-    text += fmt::format("  calibrated  {} samples of {} in {:.2f} s ({}, {})\n", result.calibrated_with.size(),
-                        context.data, result.calibration_seconds, context.method, context.profile);
+    text += fmt::format("  calibrated  {} samples of {} in {:.2f} s ({}, {}){}\n", result.calibrated_with.size(),
+                        context.data, result.calibration_seconds, context.method, context.profile,
+                        result.settled ? "; the last 64 widened no range by more than 1 %" : "");
     if (!context.preprocess.empty()) text += fmt::format("  preprocess  {}\n", context.preprocess);
   }
   if (result.integer_ops > 0) {
@@ -102,7 +103,8 @@ std::string QuantizeJson(const QuantizeContext& context, const quantize::Quantiz
   if (!result.calibrated_with.empty()) {
     json["calibration"] = {{"method", context.method},          {"data", context.data},
                            {"preprocess", context.preprocess},  {"profile", context.profile},
-                           {"samples", result.calibrated_with}, {"seconds", result.calibration_seconds}};
+                           {"samples", result.calibrated_with}, {"seconds", result.calibration_seconds},
+                           {"settled", result.settled}};
   }
   json["integer_ops"] = result.integer_ops;
   json["quantize_ops"] = result.quantize_ops;

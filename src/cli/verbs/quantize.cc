@@ -21,7 +21,7 @@ struct QuantizeFlags {
   DataFlags data;
   size_t samples = 100, report_samples = 500;
   uint64_t seed = 0;
-  bool per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
+  bool until_settled = false, per_tensor = false, per_tensor_dense = false, float_fallback = false, equalize = false,
        no_bias_correction = false, absorb_bias = false, adaround = false, clip_weights = false, like_tensorflow = false,
        json = false;
   std::vector<std::string> float_ops, float_tensors, calibration_for;
@@ -60,6 +60,7 @@ int Quantize(const QuantizeFlags& flags) {
     if (equals == std::string::npos || equals == 0) throw UsageError("--calibration-for {}: expected NAME=METHOD", one);
     request.method_for.emplace_back(one.substr(0, equals), quantize::ParseCalibrationMethod(one.substr(equals + 1)));
   }
+  request.until_settled = flags.until_settled;
   if (flags.data.skip_bad)
     throw UsageError("--skip-bad: quantize needs every sample that it chooses; name the bad ones with evaluate");
   const OpenedData data = Open(flags.data);
@@ -158,6 +159,8 @@ void AddQuantize(CLI::App& app, Action& action) {
       ->capture_default_str();
   verb->add_option("--calibration-for", flags->calibration_for,
                    "NAME=METHOD: the same for the tensor of this name (repeatable)");
+  verb->add_flag("--until-settled", flags->until_settled,
+                 "Stop calibrating where the last 64 samples widened no range by more than 1 %");
   verb->add_option("--input-type", flags->input_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_option("--output-type", flags->output_type, "float32, int8, uint8 or int16")->capture_default_str();
   verb->add_flag("--per-tensor", flags->per_tensor, "One scale for all of an op's weights instead of one per channel");
