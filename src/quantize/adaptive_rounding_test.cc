@@ -179,7 +179,8 @@ TEST_F(AdaptiveRoundingTest, TheSeedDecidesAndTheThreadsDoNot) {
   request_.adaround = request_.clip_weights = true;
   const auto weights = [&] {
     std::vector<uint8_t> bytes;
-    for (const graph::Tensor& tensor : Quantize(request_).model.subgraphs[0].tensors) {
+    const graph::Model model = Quantize(request_).model;
+    for (const graph::Tensor& tensor : model.subgraphs[0].tensors) {
       if (tensor.data.has_value()) bytes.insert(bytes.end(), tensor.data->bytes().begin(), tensor.data->bytes().end());
     }
     return bytes;
