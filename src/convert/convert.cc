@@ -107,9 +107,17 @@ std::vector<Scope> ReadTflite(const ConvertRequest& request, Conversion& result)
                              graph::Printable(tensor.name), DTypeName(tensor.dtype));
           }
         }
+        // The passes count on operands that fit. The kernels see to that when they prepare an op, some only when it
+        // runs.
+        if (model->subgraphs.size() != 1) {
+          throw InputError("it has {} subgraphs; of .tflite files only those without control flow are simplified",
+                           model->subgraphs.size());
+        }
         runtime::InterpreterOptions options;
         options.profile = &numerics::FindProfile("reference");
-        runtime::Interpreter(model, options).AllocateTensors();
+        runtime::Interpreter interpreter(model, options);
+        interpreter.AllocateTensors();
+        interpreter.Invoke();
       });
   result.model = *model;
   result.source_kind = fmt::format("TensorFlow Lite, version {}", model->version);

@@ -210,9 +210,12 @@ class Mutator {
   graph::Model& model_;
 };
 
-// The passes see models that were prepared; what they make of one must be a model.
+// The passes see models without control flow that ran once; what they make of one must be a model.
 void SimplifyMutant(const std::shared_ptr<const graph::Model>& model, const runtime::InterpreterOptions& options) {
-  runtime::Interpreter(model, options).AllocateTensors();
+  if (model->subgraphs.size() != 1) return;
+  runtime::Interpreter interpreter(model, options);
+  interpreter.AllocateTensors();
+  interpreter.Invoke();
   graph::Model simplified = *model;
   passes::Simplify(simplified, {});
   graph::Verify(simplified);
