@@ -8,12 +8,6 @@
 namespace assay::quantize {
 namespace {
 
-std::vector<std::string> OpNames(const graph::Model& model) {
-  std::vector<std::string> names;
-  for (const graph::Operator& op : model.subgraphs[0].operators) names.emplace_back(op.Name());
-  return names;
-}
-
 const graph::Operator& FullyConnected(const graph::Model& model) {
   for (const graph::Operator& op : model.subgraphs[0].operators) {
     if (op.code == graph::BuiltinOp::kFullyConnected) return op;

@@ -31,12 +31,6 @@ QuantizeRequest Request(const graph::ModelBuilder& builder, const data::Dataset&
   return request;
 }
 
-std::vector<std::string> Ops(const graph::Model& model) {
-  std::vector<std::string> names;
-  for (const graph::Operator& op : model.subgraphs[0].operators) names.emplace_back(op.Name());
-  return names;
-}
-
 // The error of the values whose place in the last dimension `counts`, as a part of their power.
 template <typename Counts>
 double RelativeError(const Array& want, const Array& got, int channels, const Counts& counts) {
@@ -76,8 +70,8 @@ TEST(SplitOutputsTest, ALayerWithResultsOfManySizesBecomesOnePerSize) {
   const QuantizeResult split = Quantize(Request(head.m, samples, true));
   EXPECT_EQ(split.split_layers, 1);
   EXPECT_EQ(split.split_parts, 2);
-  EXPECT_EQ(Ops(split.model), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "CONV_2D", "DEQUANTIZE", "DEQUANTIZE",
-                                                        "CONCATENATION", "GATHER", "RESHAPE"}));
+  EXPECT_EQ(OpNames(split.model), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "CONV_2D", "DEQUANTIZE",
+                                                            "DEQUANTIZE", "CONCATENATION", "GATHER", "RESHAPE"}));
   const Array input = samples.Load(3).arrays.front().second;
   const Array want = Infer(*head.m.Build(), input), before = Infer(joined.model, input),
               after = Infer(split.model, input);

@@ -404,10 +404,12 @@ void CheckRuns(const graph::Model& model) {
 
 }  // namespace
 
-Scheme SchemeFromName(std::string_view name) {
-  std::vector<std::string_view> known;
+NamedScheme SchemeFromName(std::string_view name) {
+  constexpr std::string_view kInt4 = "int4";
+  if (name == kInt4) return {Scheme::kDynamic, DType::kInt4};
+  std::vector<std::string_view> known = {kInt4};
   for (const SchemeRow& row : kSchemes) {
-    if (row.name == name) return row.scheme;
+    if (row.name == name) return {row.scheme, DType::kInt8};
     known.push_back(row.name);
   }
   throw UsageError("unknown scheme '{}'{}: one of {}", name, NearestHint(name, known.data(), known.size()),

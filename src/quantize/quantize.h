@@ -21,8 +21,13 @@ namespace assay::quantize {
 // kInterface leaves a quantized model's ops alone and changes only the types of its inputs and outputs.
 enum class Scheme : uint8_t { kDynamic, kFloat16, kInt8, kInt16x8, kWeightOnly, kInterface };
 
-// Throws UsageError naming the nearest known one.
-Scheme SchemeFromName(std::string_view name);
+struct NamedScheme {
+  Scheme scheme;
+  DType weights;
+};
+// The names of all schemes, with int8 weights, and "int4": dynamic range with weights of four bits. Throws UsageError
+// naming the nearest known one.
+NamedScheme SchemeFromName(std::string_view name);
 std::string_view SchemeName(Scheme scheme);
 bool NeedsSamples(Scheme scheme);
 

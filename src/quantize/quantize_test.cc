@@ -47,12 +47,6 @@ const graph::Tensor& Named(const graph::Model& model, const std::string& name) {
   return model.subgraphs[0].tensors[0];
 }
 
-std::vector<std::string> OpNames(const graph::Model& model) {
-  std::vector<std::string> names;
-  for (const graph::Operator& op : model.subgraphs[0].operators) names.emplace_back(op.Name());
-  return names;
-}
-
 Array InputOf(const data::Dataset& samples, size_t index) { return samples.Load(index).arrays.front().second; }
 
 Array RunOn(const graph::Model& model, const Array& input, const char* profile = "reference") {
@@ -523,13 +517,16 @@ TEST(ChooseSamplesTest, ASeedChoosesTheSame) {
 }
 
 TEST(SchemeTest, UnknownNamesGetAHint) {
-  EXPECT_EQ(SchemeFromName("int8"), Scheme::kInt8);
+  EXPECT_EQ(SchemeFromName("int8").scheme, Scheme::kInt8);
+  EXPECT_EQ(SchemeFromName("int4").scheme, Scheme::kDynamic);
+  EXPECT_EQ(SchemeFromName("int4").weights, DType::kInt4);
   try {
     SchemeFromName("dinamic");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     EXPECT_THAT(error.what(), HasSubstr("did you mean 'dynamic'?"));
+    EXPECT_THAT(error.what(), HasSubstr("int4"));
   }
 }
 

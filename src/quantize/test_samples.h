@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,13 @@ inline std::vector<float> RandomValues(size_t count, uint64_t seed, float scale 
   std::vector<float> values(count);
   for (float& v : values) v = scale * static_cast<float>(random.Normal());
   return values;
+}
+
+// Of the first subgraph, in order.
+inline std::vector<std::string> OpNames(const graph::Model& model) {
+  std::vector<std::string> names;
+  for (const graph::Operator& op : model.subgraphs[0].operators) names.emplace_back(op.Name());
+  return names;
 }
 
 // y = softmax(dense(maxpool(relu6(conv(x)) ++ conv(x)))) on [1,4,4,3].

@@ -36,7 +36,7 @@ void RoundToHalf(const TensorRef& tensor) {
 }  // namespace
 
 AlignedBytes::AlignedBytes(uint64_t size) : size_(size) {
-  const uint64_t rounded = (size + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment + kArenaAlignment;
+  const uint64_t rounded = AlignedSize(size) + kArenaAlignment;
   data_.reset(static_cast<uint8_t*>(std::aligned_alloc(kArenaAlignment, rounded)));
   if (data_ == nullptr) throw InputError("out of memory: {} bytes", rounded);
   std::memset(data_.get(), 0, rounded);

@@ -111,6 +111,8 @@ class Executor {
   static bool AreAll(const std::vector<int32_t>& tensors, const std::vector<bool>& flags);
 
   // executor_savings.cc
+  // Whether somebody may read what lies between ops.
+  bool IsWatched() const;
   bool MayFold(const graph::Operator& op) const;
   void LeaveOutPad(size_t index);
   bool SharesMemory(size_t step) const;

@@ -39,8 +39,6 @@ std::shared_ptr<const graph::Model> Net(BuiltinOp op, const std::vector<Operand>
   return m.Build();
 }
 
-uint64_t Aligned(uint64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
-
 // Runs the model with every tensor in a place of its own, and as it is planned: the same bytes, and the output over an
 // operand exactly where `in_place` says so.
 void ExpectTheSameInPlace(const std::shared_ptr<const graph::Model>& model, bool in_place, const std::string& what) {
@@ -64,8 +62,8 @@ void ExpectTheSameInPlace(const std::shared_ptr<const graph::Model>& model, bool
       apart.Invoke();
       EXPECT_TRUE(std::ranges::equal(planned.OutputBytes(0), apart.OutputBytes(0)))
           << what << " " << profile << " threads " << threads;
-      uint64_t beside = Aligned(planned.OutputBytes(0).size());
-      for (size_t i = 0; i < planned.input_count(); ++i) beside += 2 * Aligned(planned.MutableInput(i).size());
+      uint64_t beside = AlignedSize(planned.OutputBytes(0).size());
+      for (size_t i = 0; i < planned.input_count(); ++i) beside += 2 * AlignedSize(planned.MutableInput(i).size());
       // Inputs live to the end, so nothing else can lie where they do.
       EXPECT_EQ(planned.memory().arena_bytes < beside, in_place) << what << " " << profile;
     }
@@ -142,7 +140,7 @@ TEST(InPlaceTest, QuantizedAgain) {
 TEST(InPlaceTest, NotOverWhatIsReadLater) {
   const Operand reals = {DType::kFloat32, {1, 100}, {}};
   ExpectTheSameInPlace(Net(BuiltinOp::kRelu, {reals}, reals, /*keep=*/true), false, "an output");
-  // t = relu(x) is read by NEG and, as another shape, by ADD after it.
+  // t = relu(x) is read by NEG and, as another shape, by SUB after it.
   ModelBuilder m;
   const int x = m.Input("x", DType::kFloat32, {1, 100});
   const int t = m.Tensor("t", DType::kFloat32, {1, 100}), negated = m.Tensor("negated", DType::kFloat32, {1, 100});

@@ -36,7 +36,7 @@ void Executor::PlanMemory() {
       blocks.push_back({.bytes = tensors_[i].bytes, .first_step = step, .last_step = step});
       memory.last_read.push_back(-1);
     } else {
-      shared_bytes += (tensors_[i].bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+      shared_bytes += AlignedSize(tensors_[i].bytes);
     }
     memory.of_tensor[i] = block;
     int32_t& read = memory.last_read[static_cast<size_t>(block)];

@@ -1,6 +1,6 @@
 // What an executor spares itself, with the same results: ops whose operands never change are run once, a PAD is left to
-// the convolution after it, an output that is its input under another shape shares the input's memory, and an
-// elementwise op writes over an operand that nobody reads any more.
+// the convolution after it, an output that is its input under another shape shares the input's memory, an elementwise
+// op writes over an operand that nobody reads any more, and neighbours run by turns so that nothing large lies between.
 #include <algorithm>
 #include <array>
 
@@ -15,6 +15,8 @@ using ops::TensorRef;
 constexpr uint64_t kFoldedBytes = 4096;
 
 }  // namespace
+
+bool Executor::IsWatched() const { return session_.hook() || session_.options().preserve_all_tensors; }
 
 // Ops without side effects whose operands are all known are run once, while preparing: chains that compute shapes, and
 // weights that are stored as half.
@@ -51,9 +53,7 @@ void Executor::LeaveOutPad(size_t index) {
   const graph::Operator& op = graph_.operators[index];
   if (op.code != BuiltinOp::kConv2D && op.code != BuiltinOp::kDepthwiseConv2D) return;
   if (op.inputs.size() < 2 || op.inputs[0] == graph::kNoTensor || op.inputs[1] == graph::kNoTensor) return;
-  if (session_.hook() || session_.options().preserve_all_tensors || session_.options().profile->half_between_ops) {
-    return;
-  }
+  if (IsWatched() || session_.options().profile->half_between_ops) return;
   const auto padded = static_cast<size_t>(op.inputs[0]);
   if (writers_[padded] < 0 || reads_[padded] != 1 || places_[padded] != Storage::kUnknown) return;
   const auto writer = static_cast<size_t>(writers_[padded]);
@@ -103,18 +103,16 @@ bool Executor::SharesMemory(size_t step) const {
   const auto input = static_cast<size_t>(op.inputs[0]), output = static_cast<size_t>(op.outputs[0]);
   // What the caller writes and what he reads stay apart.
   if (std::find(graph_.inputs.begin(), graph_.inputs.end(), op.inputs[0]) != graph_.inputs.end()) return false;
-  return !session_.hook() && !session_.options().preserve_all_tensors && places_[input] == Storage::kUnknown &&
-         places_[output] == Storage::kUnknown && shape_known_[input] && shape_known_[output] &&
-         tensors_[input].bytes == tensors_[output].bytes && writers_[output] == static_cast<int32_t>(step) &&
-         writers_[input] < static_cast<int32_t>(step);
+  return !IsWatched() && places_[input] == Storage::kUnknown && places_[output] == Storage::kUnknown &&
+         shape_known_[input] && shape_known_[output] && tensors_[input].bytes == tensors_[output].bytes &&
+         writers_[output] == static_cast<int32_t>(step) && writers_[input] < static_cast<int32_t>(step);
 }
 
 // The operand that a step may write its output over: the last reader of memory that is as large, where nobody looks. In
 // a chain other ops still read it.
 std::optional<int32_t> Executor::WritesOver(size_t step, const Blocks& blocks) const {
   const Step& s = steps_[step];
-  if (s.deferred || s.folded || s.chain || session_.hook() || session_.options().preserve_all_tensors)
-    return std::nullopt;
+  if (s.deferred || s.folded || s.chain || IsWatched()) return std::nullopt;
   const graph::Operator& op = graph_.operators[step];
   for (size_t i = 0; i < s.may_write_over.size(); ++i) {
     if (!s.may_write_over[i]) continue;
@@ -204,9 +202,7 @@ std::optional<RowChain> Executor::ChainFrom(size_t first, size_t last) const {
 
 void Executor::FindChains() {
   chains_.clear();
-  if (session_.hook() || session_.options().preserve_all_tensors || session_.options().profile->half_between_ops) {
-    return;
-  }
+  if (IsWatched() || session_.options().profile->half_between_ops) return;
   constexpr size_t kMostSteps = 12;
   for (size_t first = 0; first < steps_.size(); ++first) {
     if (!steps_[first].rows) continue;

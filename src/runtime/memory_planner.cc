@@ -6,13 +6,11 @@
 namespace assay::runtime {
 namespace {
 
-uint64_t Aligned(uint64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
-
 uint64_t PeakLive(std::span<const PlannedBlock> blocks) {
   std::vector<std::pair<int64_t, int64_t>> events;  // (step, change); ends sort before the starts of the next step
   for (const PlannedBlock& block : blocks) {
-    events.emplace_back(block.first_step, static_cast<int64_t>(Aligned(block.bytes)));
-    events.emplace_back(int64_t{block.last_step} + 1, -static_cast<int64_t>(Aligned(block.bytes)));
+    events.emplace_back(block.first_step, static_cast<int64_t>(AlignedSize(block.bytes)));
+    events.emplace_back(int64_t{block.last_step} + 1, -static_cast<int64_t>(AlignedSize(block.bytes)));
   }
   std::sort(events.begin(), events.end());
   int64_t live = 0, peak = 0;
@@ -35,13 +33,13 @@ Placement PlaceInOrder(std::span<const PlannedBlock> blocks, const std::vector<s
   std::vector<size_t> placed;  // by offset
   for (const size_t index : order) {
     const PlannedBlock& block = blocks[index];
-    const uint64_t bytes = Aligned(block.bytes);
+    const uint64_t bytes = AlignedSize(block.bytes);
     uint64_t offset = 0;
     for (const size_t other_index : placed) {
       const PlannedBlock& other = blocks[other_index];
       if (other.last_step < block.first_step || other.first_step > block.last_step) continue;
       if (offset + bytes <= placement.offsets[other_index]) break;
-      offset = std::max(offset, placement.offsets[other_index] + Aligned(other.bytes));
+      offset = std::max(offset, placement.offsets[other_index] + AlignedSize(other.bytes));
     }
     placement.offsets[index] = offset;
     placement.bytes = std::max(placement.bytes, offset + bytes);
@@ -58,8 +56,8 @@ std::vector<size_t> FullestStepsFirst(std::span<const PlannedBlock> blocks, cons
   for (const PlannedBlock& block : blocks) steps = std::max(steps, block.last_step + 1);
   std::vector<int64_t> change(static_cast<size_t>(steps) + 1), load(static_cast<size_t>(steps));
   for (const PlannedBlock& block : blocks) {
-    change[static_cast<size_t>(block.first_step)] += static_cast<int64_t>(Aligned(block.bytes));
-    change[static_cast<size_t>(block.last_step) + 1] -= static_cast<int64_t>(Aligned(block.bytes));
+    change[static_cast<size_t>(block.first_step)] += static_cast<int64_t>(AlignedSize(block.bytes));
+    change[static_cast<size_t>(block.last_step) + 1] -= static_cast<int64_t>(AlignedSize(block.bytes));
   }
   std::partial_sum(change.begin(), change.end() - 1, load.begin());
   // A block goes with the fullest step of its life.
@@ -77,7 +75,7 @@ std::vector<size_t> FullestStepsFirst(std::span<const PlannedBlock> blocks, cons
 ArenaPlan PlanArena(std::span<PlannedBlock> blocks) {
   ArenaPlan plan;
   plan.peak_live_bytes = PeakLive(blocks);
-  for (const PlannedBlock& block : blocks) plan.sum_bytes += Aligned(block.bytes);
+  for (const PlannedBlock& block : blocks) plan.sum_bytes += AlignedSize(block.bytes);
   std::vector<size_t> by_size(blocks.size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});
   std::vector<size_t> by_start = by_size;
@@ -97,7 +95,7 @@ ArenaPlan PlanArena(std::span<PlannedBlock> blocks) {
       const Placement next = PlaceInOrder(blocks, order);
       if (next.bytes < best.bytes) best = next;
       const auto highest = std::find_if(order.begin(), order.end(), [&](size_t block) {
-        return next.offsets[block] + Aligned(blocks[block].bytes) == next.bytes;
+        return next.offsets[block] + AlignedSize(blocks[block].bytes) == next.bytes;
       });
       std::rotate(order.begin(), highest, highest + 1);
     }

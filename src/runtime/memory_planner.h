@@ -15,6 +15,9 @@ struct PlannedBlock {
 };
 
 inline constexpr uint64_t kArenaAlignment = 64;
+constexpr uint64_t AlignedSize(uint64_t bytes) {
+  return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+}
 
 struct ArenaPlan {
   uint64_t arena_bytes = 0;      // what the plan needs

@@ -8,6 +8,8 @@ namespace {
 
 // What lies between the ops shall stay in the second-level cache, beside weights.
 constexpr uint64_t kBufferBytes = uint64_t{512} << 10, kMostBufferBytes = uint64_t{768} << 10;
+// The buffers' sizes are found by walking through all lines; a picture has fewer.
+constexpr int64_t kMostLines = 4096;
 // Kernels read a few bytes beyond what they use.
 constexpr uint64_t kSlack = 256;
 
@@ -15,6 +17,7 @@ constexpr uint64_t kSlack = 256;
 
 RowChain::RowChain(std::vector<Member> members, int64_t images) : members_(std::move(members)), images_(images) {
   const int64_t height = members_.back().height;
+  if (height > kMostLines) return;
   std::vector<int64_t> capacities = Capacities(1);
   if (BytesFor(capacities) > kMostBufferBytes) return;
   lines_ = 1;
@@ -38,12 +41,19 @@ uint64_t RowChain::BytesFor(const std::vector<int64_t>& capacities) const {
   return bytes;
 }
 
-// Rows of an image of the producer's output that rows of the consumer's are made of.
-RowChain::Rows RowChain::Needed(size_t consumer, const Rows& rows, int producer) const {
+// Adds to `needed` the rows of its producers' outputs that `rows` of the consumer's are made of.
+void RowChain::AddNeeded(size_t consumer, const Rows& rows, std::vector<Rows>& needed) const {
+  if (rows.begin == rows.end) return;
   const ops::RowWindow& w = members_[consumer].window;
-  const int64_t height = members_[static_cast<size_t>(producer)].height;
-  const int64_t begin = std::clamp<int64_t>(rows.begin * w.stride - w.pad, 0, height);
-  return {begin, std::clamp<int64_t>((rows.end - 1) * w.stride - w.pad + w.reach, begin, height)};
+  for (const int producer : members_[consumer].inputs) {
+    if (producer == kOutside) continue;
+    const int64_t height = members_[static_cast<size_t>(producer)].height;
+    const int64_t begin = std::clamp<int64_t>(rows.begin * w.stride - w.pad, 0, height);
+    const int64_t end = std::clamp<int64_t>((rows.end - 1) * w.stride - w.pad + w.reach, begin, height);
+    if (begin == end) continue;
+    Rows& all = needed[static_cast<size_t>(producer)];
+    all = all.begin == all.end ? Rows{begin, end} : Rows{std::min(all.begin, begin), std::max(all.end, end)};
+  }
 }
 
 // How many rows of each output are needed at most for `lines` of the last one.
@@ -56,14 +66,7 @@ std::vector<int64_t> RowChain::Capacities(int64_t lines) const {
     needed.back() = {y, std::min(y + lines, members_.back().height)};
     for (size_t m = count; m-- > 0;) {
       most[m] = std::max(most[m], needed[m].end - needed[m].begin);
-      if (needed[m].begin == needed[m].end) continue;
-      for (const int producer : members_[m].inputs) {
-        if (producer == kOutside) continue;
-        const Rows rows = Needed(m, needed[m], producer);
-        if (rows.begin == rows.end) continue;
-        Rows& all = needed[static_cast<size_t>(producer)];
-        all = all.begin == all.end ? rows : Rows{std::min(all.begin, rows.begin), std::max(all.end, rows.end)};
-      }
+      AddNeeded(m, needed[m], needed);
     }
   }
   return most;
@@ -94,14 +97,7 @@ void RowChain::Run(int64_t begin, int64_t end, int worker, uint8_t* buffer, cons
       } else {
         kept[m].any = false;
       }
-      if (missing[m].begin == missing[m].end) continue;
-      for (const int producer : members_[m].inputs) {
-        if (producer == kOutside) continue;
-        const Rows rows = Needed(m, missing[m], producer);
-        if (rows.begin == rows.end) continue;
-        Rows& all = needed[static_cast<size_t>(producer)];
-        all = all.begin == all.end ? rows : Rows{std::min(all.begin, rows.begin), std::max(all.end, rows.end)};
-      }
+      AddNeeded(m, missing[m], needed);
     }
     for (size_t m = 0; m < count; ++m) {
       if (missing[m].begin == missing[m].end) continue;

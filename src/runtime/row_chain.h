@@ -23,7 +23,8 @@ class RowChain {
   };
 
   // Of at least two members, each but the last of which a later one reads. `images`: how many all tensors have.
-  // Invalid where the rows between them, for one of the last output at a time, take too much memory.
+  // Invalid where the last output has very many rows, or the rows between them, for one of it at a time, take too much
+  // memory.
   RowChain(std::vector<Member> members, int64_t images);
   bool is_valid() const { return lines_ > 0; }
 
@@ -47,7 +48,7 @@ class RowChain {
     bool any;
     int64_t begin, end;  // what the buffer holds
   };
-  Rows Needed(size_t consumer, const Rows& rows, int producer) const;
+  void AddNeeded(size_t consumer, const Rows& rows, std::vector<Rows>& needed) const;
   std::vector<int64_t> Capacities(int64_t lines) const;
   uint64_t BytesFor(const std::vector<int64_t>& capacities) const;
 

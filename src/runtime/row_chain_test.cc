@@ -49,6 +49,16 @@ Chain DrawChain(Random& random) {
 
 uint64_t Outside(int64_t row) { return static_cast<uint64_t>(row) * 77 + 5; }
 
+TEST(RowChain, IsNoneForVeryManyRows) {
+  const auto chain = [](int64_t height) {
+    RowChain::Member first = {0, {}, {RowChain::kOutside}, height, 8}, second = {1, {}, {0}, height, 8};
+    return RowChain({first, second}, 1);
+  };
+  EXPECT_TRUE(chain(4096).is_valid());
+  EXPECT_FALSE(chain(4097).is_valid());
+  EXPECT_FALSE(chain(int64_t{1} << 40).is_valid());
+}
+
 TEST(RowChain, ComputesWhatOpsComputeOneByOne) {
   for (uint64_t seed = 0; seed < 500; ++seed) {
     Random random(51, seed);

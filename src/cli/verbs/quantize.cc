@@ -48,11 +48,10 @@ uint64_t FloatBytes(const graph::Model& model) {
 
 int Quantize(const QuantizeFlags& flags) {
   quantize::QuantizeRequest request;
-  // int4 is dynamic range with weights of 4 bits.
-  const bool is_int4 = flags.scheme == "int4";
-  request.scheme = is_int4 ? quantize::Scheme::kDynamic : quantize::SchemeFromName(flags.scheme);
+  const quantize::NamedScheme named = quantize::SchemeFromName(flags.scheme);
+  request.scheme = named.scheme;
   if (flags.weights != "int8" && flags.weights != "int4") throw UsageError("--weights {}: int8 or int4", flags.weights);
-  request.weights = is_int4 || flags.weights == "int4" ? DType::kInt4 : DType::kInt8;
+  request.weights = flags.weights == "int4" ? DType::kInt4 : named.weights;
   request.block_size = flags.block_size;
   request.input_type = InterfaceType("--input-type", flags.input_type);
   request.output_type = InterfaceType("--output-type", flags.output_type);
