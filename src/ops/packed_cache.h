@@ -27,7 +27,10 @@ class PackedCache {
     kDepthwise,
     kFloatProduct,
     kWideProduct,
-    kCodes
+    kCodes,
+    kPhase,
+    kFloatPhase,
+    kWidePhase
   };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 

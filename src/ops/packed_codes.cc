@@ -40,6 +40,23 @@ bool IsWholeProduct(const PackedCodes& packed, size_t outputs, const Lines& line
 
 }  // namespace
 
+size_t KeyOf(const kernels::simd::TransposeConvPhase& phase, int32_t zero_point) {
+  size_t key = 0;
+  for (const kernels::simd::AxisTaps& taps : {phase.rows, phase.columns}) {
+    for (const int32_t number : {taps.size, taps.step, taps.first}) {
+      key = key * kMostPhaseTaps + static_cast<size_t>(number);
+    }
+  }
+  return KeyOf(key, zero_point);
+}
+
+SharedCodes PackZeros(size_t outputs, const Lines& lines) {
+  PackedCodes packed;
+  packed.codes = AlignedVector<int8_t>(kernels::simd::PaddedOutputs(outputs) * lines.padded());
+  packed.sums.resize(outputs);
+  return std::make_shared<const PackedCodes>(std::move(packed));
+}
+
 std::vector<int8_t> SignedCodes(const TensorRef& weights) {
   std::vector<int8_t> codes(static_cast<size_t>(weights.size()));
   switch (weights.dtype) {
@@ -55,15 +72,21 @@ std::vector<int8_t> SignedCodes(const TensorRef& weights) {
   return codes;
 }
 
-SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point) {
-  const size_t columns = KeyOf(lines.count, zero_point);
+SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point,
+                        const kernels::simd::TransposeConvPhase* phase) {
+  const size_t columns = phase != nullptr ? KeyOf(*phase, zero_point) : KeyOf(lines.count, zero_point);
   const auto pack = [&] {
-    // int8 codes are packed as they stand: copies of large weights cost more than packing.
-    const std::vector<int8_t> copied = weights.dtype == DType::kInt8 ? std::vector<int8_t>() : SignedCodes(weights);
-    const int8_t* codes = copied.empty() ? reinterpret_cast<const int8_t*>(weights.data) : copied.data();
-    const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
     const size_t depth = lines.count * lines.depth,
                  blocks = kernels::simd::PaddedOutputs(outputs) / kernels::simd::kChannelBlock;
+    // int8 codes are packed as they stand: copies of large weights cost more than packing.
+    std::vector<int8_t> copied = weights.dtype == DType::kInt8 ? std::vector<int8_t>() : SignedCodes(weights);
+    const int8_t* codes = copied.empty() ? reinterpret_cast<const int8_t*>(weights.data) : copied.data();
+    if (phase != nullptr) {
+      std::vector<int8_t> taps(outputs * depth);
+      kernels::simd::GatherTaps(*phase, static_cast<int64_t>(outputs), phase->geometry.input_c, codes, taps.data());
+      copied = std::move(taps), codes = copied.data();
+    }
+    const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
     PackedCodes packed;
     packed.sums.resize(outputs);
     for (size_t o = 0; o < outputs; ++o) {
@@ -105,7 +128,8 @@ SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& l
     if (packed.corrections.empty()) packed.corrections_begin.clear();
     return packed;
   };
-  return SharePacked(weights, outputs, columns, PackedCache::Layout::kProduct, pack,
+  const auto layout = phase != nullptr ? PackedCache::Layout::kPhase : PackedCache::Layout::kProduct;
+  return SharePacked(weights, outputs, columns, layout, pack,
                      [&](const PackedCodes& packed) { return IsWholeProduct(packed, outputs, lines); });
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/ref/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
 #include "kernels/simd/matrix_8bit.h"
+#include "kernels/simd/transpose_conv.h"
 #include "ops/op.h"
 #include "ops/packed_cache.h"
 
@@ -42,8 +43,14 @@ struct Lines {
 // The elements as int8: int4 unpacked, uint8 less 128.
 std::vector<int8_t> SignedCodes(const TensorRef& weights);
 
-// Of a weight matrix [outputs, lines].
-SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point);
+// Of a weight matrix [outputs, lines], or of that matrix's taps that a phase has, which are `lines`.
+SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point,
+                        const kernels::simd::TransposeConvPhase* phase = nullptr);
+// Of weights that are all 0.
+SharedCodes PackZeros(size_t outputs, const Lines& lines);
+// What tells one phase's taps from another's, where the filter has less than kMostPhaseTaps rows and columns.
+inline constexpr int32_t kMostPhaseTaps = 512;
+size_t KeyOf(const kernels::simd::TransposeConvPhase& phase, int32_t zero_point);
 kernels::simd::Matrix8Bit MatrixOf(const PackedCodes& packed, size_t outputs, const Lines& lines);
 
 // Of a filter [taps, channels], lane l being channel l % channels; none where two int8 do not hold a difference.

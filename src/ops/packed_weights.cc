@@ -3,43 +3,20 @@
 #include <algorithm>
 
 #include "kernels/simd/conv_2d.h"
-#include "kernels/simd/depthwise_conv_2d.h"
 #include "kernels/simd/hybrid.h"
 #include "kernels/simd/matrix_16bit.h"
 #include "kernels/simd/target.h"
 #include "ops/matrix_operands.h"
 #include "ops/packed_cache.h"
 #include "ops/packed_codes.h"
+#include "ops/vector_operands.h"
 
 namespace assay::ops {
 namespace {
 
-// What both kinds of convolution make of the input's zero point.
-struct ZeroPoint {
-  explicit ZeroPoint(const TensorRef& input)
-      : is_signed(input.dtype == DType::kInt8),
-        code(static_cast<uint8_t>(input.zero_point())),
-        without_sign(is_signed ? code ^ 0x80U : code) {}
-  bool is_signed;
-  uint8_t code;           // as it stands in memory
-  uint32_t without_sign;  // as the kernels see it
-};
-
-// bias - x_zero * sum of w (kernels/simd/matrix_8bit.h), modulo 2^32; sum c's at place(c). There may be more sums than
-// biases, which then repeat.
-template <typename Place>
-AlignedVector<int32_t> Offsets(const PackedCodes& packed, std::span<const int32_t> bias, const ZeroPoint& zero,
-                               size_t size, const Place& place) {
-  AlignedVector<int32_t> offsets(size);
-  for (size_t c = 0; c < packed.sums.size(); ++c) {
-    const uint32_t start = bias.empty() ? 0 : static_cast<uint32_t>(bias[c % bias.size()]);
-    offsets[place(c)] = static_cast<int32_t>(start - zero.without_sign * packed.sums[c]);
-  }
-  return offsets;
-}
-
 // Output pixels go to threads in pieces that fill whole tiles of the matrix kernels.
 constexpr size_t kTilePixels = 24;
+constexpr size_t TilesOf(size_t pixels) { return (pixels + kTilePixels - 1) / kTilePixels; }
 
 // Calls compute(pixels, worker) for parts of all output pixels; one costs about ns_per_pixel.
 template <typename Compute>
@@ -49,42 +26,154 @@ void ForPixels(const RunContext& run, size_t pixels, double ns_per_pixel, const 
       compute(kernels::simd::Range{begin, end}, worker);
     });
   }
-  const size_t tiles = (pixels + kTilePixels - 1) / kTilePixels;
-  run.pool().Run(tiles, GrainOf(ns_per_pixel * kTilePixels), [&](size_t begin, size_t end, int worker) {
+  run.pool().Run(TilesOf(pixels), GrainOf(ns_per_pixel * kTilePixels), [&](size_t begin, size_t end, int worker) {
     compute(kernels::simd::Range{begin * kTilePixels, std::min(end * kTilePixels, pixels)}, worker);
   });
 }
 
-RowForm RowFormOf(const kernels::ref::Conv2DGeometry& g) {
-  return {.window = {g.stride_h, g.pad_h, static_cast<int32_t>(int64_t{g.filter_h - 1} * g.dilation_h + 1)}};
+// Calls compute(index of a part, pixels of it, worker).
+template <typename Compute>
+void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, double ns_per_pixel,
+              const Compute& compute) {
+  if (parts.size() == 1) {
+    return ForPixels(run, kernels::simd::PixelCount(parts.front().geometry), ns_per_pixel,
+                     [&](kernels::simd::Range pixels, int worker) { compute(size_t{0}, pixels, worker); });
+  }
+  size_t tiles = 0;
+  for (const ConvolutionPart& part : parts) tiles += TilesOf(kernels::simd::PixelCount(part.geometry));
+  run.pool().Run(tiles, GrainOf(ns_per_pixel * kTilePixels), [&](size_t begin, size_t end, int worker) {
+    size_t first = 0;  // of the part's tiles
+    for (size_t i = 0; i < parts.size() && first < end; ++i) {
+      const size_t pixels = kernels::simd::PixelCount(parts[i].geometry), last = first + TilesOf(pixels);
+      const size_t from = std::max(begin, first), to = std::min(end, last);
+      if (from < to) {
+        compute(i, kernels::simd::Range{(from - first) * kTilePixels, std::min((to - first) * kTilePixels, pixels)},
+                worker);
+      }
+      first = last;
+    }
+  });
 }
 
-size_t RowCount(const kernels::ref::Conv2DGeometry& g) {
-  return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h);
+// The mean over all parts' pixels of cost(outputs, depth), in nanoseconds.
+template <typename Cost>
+double MeanCost(const std::vector<ConvolutionPart>& parts, const Cost& cost) {
+  double sum = 0, all = 0;
+  for (const ConvolutionPart& part : parts) {
+    const auto pixels = static_cast<double>(kernels::simd::PixelCount(part.geometry));
+    sum += pixels * cost(static_cast<double>(part.geometry.output_c), static_cast<double>(part.geometry.PatchSize()));
+    all += pixels;
+  }
+  return all > 0 ? sum / all : 0;
 }
 
-bool HasConstantOperands(const PrepareContext& context) {
-  return context.IsKnown(1) && (!context.HasInput(2) || context.IsKnown(2));
+// The most that bytes_of(part) gives.
+template <typename BytesOf>
+size_t MostBytes(const std::vector<ConvolutionPart>& parts, const BytesOf& bytes_of) {
+  size_t most = 0;
+  for (const ConvolutionPart& part : parts) most = std::max(most, bytes_of(part.geometry, part.phase.has_value()));
+  return most;
 }
 
-bool HasDepthwiseForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g) {
-  return !context.shapes_only() && kernels::simd::UsesVectors() && g.output_c == g.input_c &&
-         HasConstantOperands(context);
+// What an op's kernels read: for every part its packed operands.
+template <typename Packed>
+struct PackedParts {
+  explicit PackedParts(const Convolution& convolution) : parts(convolution.parts) { packed.reserve(parts.size()); }
+  std::vector<ConvolutionPart> parts;
+  std::vector<Packed> packed;
+};
+
+// Where a part's pixels go.
+template <typename T>
+kernels::simd::OutputPixels<T> PixelsOf(const ConvolutionPart& part, T* output) {
+  if (!part.phase.has_value()) return output;
+  const kernels::simd::TransposeConvPhase& phase = *part.phase;
+  const kernels::ref::Conv2DGeometry& g = part.geometry;
+  if (phase.pixel_step == g.output_c && phase.line_step == int64_t{g.output_w} * g.output_c) return output;
+  return {output + phase.first_output + part.first_channel, static_cast<size_t>(phase.pixel_step),
+          static_cast<size_t>(phase.line_step), static_cast<size_t>(phase.image_step)};
 }
 
-// Whether a matrix kernel whose packed weights have `packed` values serves a convolution.
-bool HasMatrixForm(const PrepareContext& context, const kernels::ref::Conv2DGeometry& g, size_t packed) {
-  const auto values = static_cast<size_t>(g.output_c) * static_cast<size_t>(g.PatchSize());
-  return !context.shapes_only() && kernels::simd::UsesVectors() && g.filter_c == g.input_c && g.PatchSize() > 0 &&
-         HasConstantOperands(context) && IsWorthPacking(packed, values);
+// The outputs of the filter that make a part's channels.
+TensorRef FilterOf(const TensorRef& filter, const ConvolutionPart& part) {
+  const int32_t outputs = part.geometry.output_c;
+  if (filter.shape.rank() == 0 || filter.shape[0] == outputs) return filter;
+  TensorRef slice = filter;
+  const size_t bytes = filter.bytes / static_cast<size_t>(filter.shape[0]);
+  slice.data += static_cast<size_t>(part.first_channel) * bytes;
+  slice.bytes = static_cast<size_t>(outputs) * bytes;
+  slice.shape[0] = outputs;
+  return slice;
+}
+
+const kernels::simd::TransposeConvPhase* PhaseOf(const ConvolutionPart& part) {
+  return part.phase.has_value() ? &*part.phase : nullptr;
+}
+bool HasTaps(const ConvolutionPart& part) { return !part.phase.has_value() || part.phase->has_taps(); }
+
+SharedCodes PackPart(const TensorRef& filter, const ConvolutionPart& part, int32_t zero_point) {
+  const auto outputs = static_cast<size_t>(part.geometry.output_c);
+  const Lines lines(part.geometry);
+  return HasTaps(part) ? PackProduct(FilterOf(filter, part), outputs, lines, zero_point, PhaseOf(part))
+                       : PackZeros(outputs, lines);
+}
+
+// The same as `size` values that pack(outputs, depth, weights, packed) makes of what read(filter) gives.
+template <typename To, typename Read, typename Pack>
+std::shared_ptr<const PackedArray<To>> PackPart(const TensorRef& filter, const ConvolutionPart& part, size_t size,
+                                                PackedCache::Layout whole, PackedCache::Layout of_phase,
+                                                const Read& read, const Pack& pack) {
+  if (!HasTaps(part)) return std::make_shared<const PackedArray<To>>(AlignedVector<To>(size));
+  const TensorRef weights = FilterOf(filter, part);
+  const auto outputs = static_cast<size_t>(part.geometry.output_c);
+  const auto depth = static_cast<size_t>(part.geometry.PatchSize());
+  const kernels::simd::TransposeConvPhase* phase = PhaseOf(part);
+  const auto make = [&]() -> PackedArray<To> {
+    AlignedVector<To> packed(size);
+    auto values = read(weights);
+    if (phase == nullptr) {
+      pack(outputs, depth, values.data(), packed.data());
+    } else {
+      std::vector<std::remove_cvref_t<decltype(values[0])>> taps(outputs * depth);
+      kernels::simd::GatherTaps(*phase, part.geometry.output_c, part.geometry.input_c, values.data(), taps.data());
+      pack(outputs, depth, taps.data(), packed.data());
+    }
+    return packed;
+  };
+  return SharePacked(weights, outputs, phase == nullptr ? depth : KeyOf(*phase, /*zero_point=*/0),
+                     phase == nullptr ? whole : of_phase, make,
+                     [&](const PackedArray<To>& packed) { return packed.size() == size; });
+}
+
+// Whether matrix kernels serve a convolution of which packed(outputs, Lines) weights are kept for each part.
+template <typename Packed>
+bool HasMatrixForm(const PrepareContext& context, const Convolution& convolution, const Packed& packed) {
+  if (context.shapes_only() || !kernels::simd::UsesVectors() ||
+      !HasConstantOperands(context, convolution.filter, convolution.bias)) {
+    return false;
+  }
+  size_t kept = 0;
+  for (const ConvolutionPart& part : convolution.parts) {
+    const kernels::ref::Conv2DGeometry& g = part.geometry;
+    if (g.filter_c != g.input_c || g.PatchSize() < 1) return false;
+    if (part.phase.has_value() &&
+        (part.phase->rows.size >= kMostPhaseTaps || part.phase->columns.size >= kMostPhaseTaps)) {
+      return false;
+    }
+    kept += packed(static_cast<size_t>(g.output_c), Lines(g));
+  }
+  return IsWorthPacking(kept, static_cast<size_t>(context.Input(convolution.filter).size()));
+}
+size_t Packed8BitSize(size_t outputs, const Lines& lines) {
+  return kernels::simd::PaddedOutputs(outputs) * lines.padded();
 }
 
 }  // namespace
 
-PackedScales::PackedScales(const std::vector<numerics::ChannelScale>& scales)
+PackedScales::PackedScales(std::span<const numerics::ChannelScale> scales)
     : PackedScales(scales, kernels::simd::PaddedOutputs(scales.size()), [](size_t c) { return c; }) {}
 
-PackedScales::PackedScales(const std::vector<numerics::ChannelScale>& scales, size_t size,
+PackedScales::PackedScales(std::span<const numerics::ChannelScale> scales, size_t size,
                            const std::function<size_t(size_t)>& place)
     : multiplier_(size), left_(size), right_(size), single_(size), real_(size) {
   for (size_t c = 0; c < scales.size(); ++c) {
@@ -104,170 +193,91 @@ kernels::simd::ChannelScales PackedScales::view() const {
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  const Lines lines(g);
-  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * lines.padded())) return std::nullopt;
-  struct State {
+  const Convolution& convolution = product.convolution;
+  if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
+  struct Part {
     SharedCodes weights;
     AlignedVector<int32_t> offsets;
-    PackedScales scales;
+    std::shared_ptr<const PackedScales> scales;
+    kernels::simd::Matrix8Bit matrix;
   };
-  const ZeroPoint zero(context.Input(0));
-  const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackProduct(context.Input(1), outputs, lines, product.filter_zero_point);
-  AlignedVector<int32_t> offsets =
-      Offsets(*packed, bias, zero, kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
-  auto state =
-      std::make_shared<const State>(State{std::move(packed), std::move(offsets), PackedScales(product.scales)});
-  kernels::simd::Matrix8Bit matrix = MatrixOf(*state->weights, outputs, lines);
-  matrix.offsets = state->offsets.data();
-  matrix.scales = state->scales.view();
-  matrix.stage = product.stage;
-  const ThreadScratch scratch(context, kernels::simd::Conv2D8BitScratch(g));
-  const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 150);
-  context.OfferRows(RowFormOf(g));
-  return [g, matrix, state, zero, scratch, ns](const RunContext& run) {
-    const uint8_t* input = run.Input(0).data;
+  auto state = std::make_shared<PackedParts<Part>>(convolution);
+  const ZeroPoint zero(context.Input(convolution.input));
+  for (const ConvolutionPart& part : convolution.parts) {
+    const auto outputs = static_cast<size_t>(part.geometry.output_c);
+    Part& packed = state->packed.emplace_back();
+    packed.weights = PackPart(context.Input(convolution.filter), part, product.filter_zero_point);
+    packed.offsets = Offsets(*packed.weights, BiasOf<int32_t>(context, convolution, part), zero,
+                             kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
+    // All phases have the same ones.
+    const size_t before = state->packed.size() - 1;
+    const ConvolutionPart& last = state->parts[before > 0 ? before - 1 : 0];
+    packed.scales =
+        before > 0 && last.first_channel == part.first_channel && last.geometry.output_c == part.geometry.output_c
+            ? state->packed[before - 1].scales
+            : std::make_shared<const PackedScales>(ChannelsOf(part, product.scales));
+    packed.matrix = MatrixOf(*packed.weights, outputs, Lines(part.geometry));
+    packed.matrix.offsets = packed.offsets.data();
+    packed.matrix.scales = packed.scales->view();
+    packed.matrix.stage = product.stage;
+    packed.matrix.stage.rounding = part.rounding.value_or(product.stage.rounding);
+  }
+  const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2D8BitScratch));
+  const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.2 + depth / 150); });
+  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  return [state, zero, scratch, ns, operand = convolution.input](const RunContext& run) {
+    const uint8_t* input = run.Input(operand).data;
     uint8_t* output = run.Output(0).data;
-    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
-      kernels::simd::Conv2D8Bit(g, input, zero.is_signed, zero.code, matrix, pixels, scratch.Of(run, worker), output);
+    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+      const ConvolutionPart& part = state->parts[i];
+      kernels::simd::Conv2D8Bit(part.geometry, input, zero.is_signed, zero.code, state->packed[i].matrix, pixels,
+                                scratch.Of(run, worker), PixelsOf(part, output));
     });
   };
 }
 
-std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  const auto channels = static_cast<size_t>(g.output_c), taps = static_cast<size_t>(g.PatchSize());
-  if (taps == 0 || !HasDepthwiseForm(context, g)) return std::nullopt;
-  struct State {
-    SharedCodes weights;
-    AlignedVector<int32_t> offsets;
-    PackedScales scales;
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolution& convolution, FloatRange clamp) {
+  const auto size_of = [](size_t outputs, const Lines& lines) {
+    return kernels::simd::PaddedOutputs(outputs) * lines.count * lines.depth;
   };
-  const TensorRef& weights = context.Input(1);
-  const size_t lanes = kernels::simd::DepthwiseLanes(g);
-  const kernels::simd::DepthwiseLayout layout(lanes, taps);
-  if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
-  const auto place = [&](size_t c) { return layout.ChannelAt(c); };
-  const ZeroPoint zero(context.Input(0));
-  const auto bias = context.HasInput(2) ? context.Values<int32_t>(2) : std::span<const int32_t>();
-  SharedCodes packed = PackDepthwise(weights, layout, lanes, channels, taps, product.filter_zero_point);
-  if (packed->codes.empty()) return std::nullopt;
-  AlignedVector<int32_t> offsets = Offsets(*packed, bias, zero, layout.padded_channels(), place);
-  std::vector<numerics::ChannelScale> scales(lanes);
-  for (size_t l = 0; l < lanes; ++l) scales[l] = product.scales[l % channels];
-  auto state = std::make_shared<const State>(
-      State{std::move(packed), std::move(offsets), PackedScales(scales, layout.padded_channels(), place)});
-  const PackedCodes& codes = *state->weights;
-  const bool has_more = !codes.more_groups.empty();
-  const kernels::simd::Depthwise8Bit filter = {lanes,
-                                               codes.codes.data(),
-                                               has_more ? codes.more_codes.data() : nullptr,
-                                               has_more ? codes.more_groups.data() : nullptr,
-                                               state->offsets.data(),
-                                               state->scales.view(),
-                                               product.stage};
-  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2D8BitScratch(g));
-  const double ns =
-      static_cast<double>(g.output_w) * static_cast<double>(channels) * (0.1 + 0.03 * static_cast<double>(taps));
-  context.OfferRows(RowFormOf(g));
-  return [g, filter, state, zero, scratch, ns](const RunContext& run) {
-    const uint8_t* input = run.Input(0).data;
-    uint8_t* output = run.Output(0).data;
-    run.Loop(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
-      kernels::simd::DepthwiseConv2D8Bit(g, input, zero.is_signed, zero.code, filter, {begin, end},
-                                         scratch.Of(run, worker), output);
-    });
+  if (!HasMatrixForm(context, convolution, size_of)) return std::nullopt;
+  struct Part {
+    std::shared_ptr<const PackedArray<float>> weights;
+    kernels::simd::MatrixFloat matrix;
+    AlignedVector<float> bias;
   };
-}
-
-std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
-                                          FloatRange clamp) {
-  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  const size_t padded = kernels::simd::PaddedOutputs(outputs);
-  if (!HasMatrixForm(context, g, padded * depth)) return std::nullopt;
-  const TensorRef& filter = context.Input(1);
-  const auto pack = [&]() -> PackedArray<float> {
-    AlignedVector<float> packed(padded * depth);
-    kernels::simd::PackWeightsFloat(outputs, depth, context.Values<float>(1).data(), packed.data());
-    return packed;
-  };
-  const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kFloatProduct, pack,
-                                   [&](const PackedArray<float>& packed) { return packed.size() == padded * depth; });
-  auto bias = std::make_shared<AlignedVector<float>>(padded);
-  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), bias->begin());
-  const kernels::simd::MatrixFloat matrix = {outputs, depth, weights->data(), bias->data(), clamp.low, clamp.high};
-  const ThreadScratch scratch(context, kernels::simd::Conv2DFloatScratch(g));
-  const double ns = static_cast<double>(outputs) * (0.2 + static_cast<double>(depth) / 50);
-  context.OfferRows(RowFormOf(g));
-  return [g, matrix, weights, bias, scratch, ns](const RunContext& run) {
-    const float* input = run.In<float>(0).data();
+  auto state = std::make_shared<PackedParts<Part>>(convolution);
+  for (const ConvolutionPart& part : convolution.parts) {
+    const auto outputs = static_cast<size_t>(part.geometry.output_c);
+    Part& packed = state->packed.emplace_back();
+    packed.weights = PackPart<float>(
+        context.Input(convolution.filter), part, size_of(outputs, Lines(part.geometry)),
+        PackedCache::Layout::kFloatProduct, PackedCache::Layout::kFloatPhase,
+        [](const TensorRef& filter) { return filter.values<float>(); }, kernels::simd::PackWeightsFloat);
+    packed.bias.resize(kernels::simd::PaddedOutputs(outputs));
+    std::ranges::copy(BiasOf<float>(context, convolution, part), packed.bias.begin());
+    packed.matrix = {outputs,
+                     static_cast<size_t>(part.geometry.PatchSize()),
+                     packed.weights->data(),
+                     packed.bias.data(),
+                     clamp.low,
+                     clamp.high};
+  }
+  const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2DFloatScratch));
+  const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.2 + depth / 50); });
+  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
+    const float* input = run.In<float>(operand).data();
     float* output = run.Out<float>(0).data();
-    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
-      kernels::simd::Conv2DFloat(g, input, matrix, pixels, scratch.Of(run, worker), output);
-    });
-  };
-}
-
-std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
-                                            FloatRange clamp) {
-  if (!kernels::simd::UsesVectors() || g.output_c != g.input_c) return std::nullopt;
-  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2DFloatScratch(g));
-  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.3 + 0.1 * static_cast<double>(g.PatchSize()));
-  context.OfferRows(RowFormOf(g));
-  return [g, clamp, has_bias = context.HasInput(2), scratch, ns](const RunContext& run) {
-    const float *input = run.In<float>(0).data(), *filter = run.In<float>(1).data();
-    const float* bias = has_bias ? run.In<float>(2).data() : nullptr;
-    float* output = run.Out<float>(0).data();
-    run.Loop(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
-      kernels::simd::DepthwiseConv2DFloat(g, input, filter, bias, clamp.low, clamp.high, {begin, end},
-                                          scratch.Of(run, worker), output);
+    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+      const ConvolutionPart& part = state->parts[i];
+      kernels::simd::Conv2DFloat(part.geometry, input, state->packed[i].matrix, pixels, scratch.Of(run, worker),
+                                 PixelsOf(part, output));
     });
   };
 }
 
 namespace {
-
-// The input's images as codes, and the ranges that they follow.
-class QuantizedImages {
- public:
-  QuantizedImages(PrepareContext& context, const kernels::ref::Conv2DGeometry& g, kernels::ref::DynamicQuantizer how)
-      : how_(how),
-        images_(static_cast<size_t>(g.batches)),
-        size_(static_cast<size_t>(g.ImageSize())),
-        codes_(context.AddScratch(uint64_t{images_} * size_)),
-        ranges_(context.AddScratch(uint64_t{images_} * sizeof(kernels::ref::DynamicRange))) {}
-
-  void Compute(const RunContext& run) const {
-    const float* input = run.In<float>(0).data();
-    run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
-      kernels::simd::QuantizeRows(how_, input + begin * size_, end - begin, size_, Codes(run) + begin * size_,
-                                  Ranges(run) + begin);
-    });
-  }
-  uint8_t* Codes(const RunContext& run) const { return run.Scratch(codes_).data(); }
-  kernels::ref::DynamicRange* Ranges(const RunContext& run) const {
-    return reinterpret_cast<kernels::ref::DynamicRange*>(run.Scratch(ranges_).data());
-  }
-
- private:
-  kernels::ref::DynamicQuantizer how_;
-  size_t images_, size_;
-  int codes_, ranges_;
-};
-
-// Run: all images quantized, then `rows`, which may come in parts.
-RunFn Offer(PrepareContext& context, const kernels::ref::Conv2DGeometry& g, const QuantizedImages& images, RunFn rows) {
-  RowForm form = RowFormOf(g);
-  form.before = [images](const RunContext& run) { images.Compute(run); };
-  form.rows = rows;
-  context.OfferRows(form);
-  return [form = std::move(form)](const RunContext& run) {
-    form.before(run);
-    form.rows(run);
-  };
-}
 
 // Whether every image is one window: a row with a range of its own.
 bool IsOfRows(const kernels::ref::Conv2DGeometry& g) {
@@ -278,194 +288,92 @@ bool IsOfRows(const kernels::ref::Conv2DGeometry& g) {
 }  // namespace
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  const Lines lines(g);
-  if (!HasMatrixForm(context, g, kernels::simd::PaddedOutputs(outputs) * lines.padded())) return std::nullopt;
-  struct State {
+  const Convolution& convolution = product.convolution;
+  const kernels::ref::Conv2DGeometry& g = convolution.geometry();
+  if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
+  struct Part {
     SharedCodes weights;
     AlignedVector<int32_t> zeros, sums;
     AlignedVector<float> scales, bias;
+    kernels::simd::MatrixHybrid matrix;
   };
-  auto state = std::make_shared<State>();
-  state->weights = PackProduct(context.Input(1), outputs, lines, /*zero_point=*/0);
-  const size_t padded = kernels::simd::PaddedOutputs(outputs);
-  state->zeros.resize(padded), state->sums.resize(padded), state->scales.resize(padded), state->bias.resize(padded);
-  for (size_t o = 0; o < outputs; ++o) state->sums[o] = static_cast<int32_t>(state->weights->sums[o]);
-  std::ranges::copy(product.scales, state->scales.begin());
-  if (context.HasInput(2)) std::ranges::copy(context.Values<float>(2), state->bias.begin());
-  kernels::simd::Matrix8Bit products = MatrixOf(*state->weights, outputs, lines);
-  products.offsets = state->zeros.data();
-  const kernels::simd::MatrixHybrid matrix = {products,           state->sums.data(),   state->scales.data(),
-                                              state->bias.data(), product.rule.scaling, product.clamp.low,
-                                              product.clamp.high};
-  const double ns = static_cast<double>(outputs) * (0.4 + static_cast<double>(depth) / 150);
-  if (IsOfRows(g)) {
-    const ThreadScratch scratch(context, kernels::simd::RowsHybridScratch(matrix));
+  auto state = std::make_shared<PackedParts<Part>>(convolution);
+  for (const ConvolutionPart& part : convolution.parts) {
+    const auto outputs = static_cast<size_t>(part.geometry.output_c), padded = kernels::simd::PaddedOutputs(outputs);
+    Part& packed = state->packed.emplace_back();
+    packed.weights = PackPart(context.Input(convolution.filter), part, /*zero_point=*/0);
+    packed.zeros.resize(padded), packed.sums.resize(padded), packed.scales.resize(padded), packed.bias.resize(padded);
+    for (size_t o = 0; o < outputs; ++o) packed.sums[o] = static_cast<int32_t>(packed.weights->sums[o]);
+    std::ranges::copy(ChannelsOf(part, product.scales), packed.scales.begin());
+    std::ranges::copy(BiasOf<float>(context, convolution, part), packed.bias.begin());
+    kernels::simd::Matrix8Bit products = MatrixOf(*packed.weights, outputs, Lines(part.geometry));
+    products.offsets = packed.zeros.data();
+    packed.matrix = {products,           packed.sums.data(),   packed.scales.data(),
+                     packed.bias.data(), product.rule.scaling, product.clamp.low,
+                     product.clamp.high};
+  }
+  const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.4 + depth / 150); });
+  if (convolution.is_whole() && IsOfRows(g)) {
+    const ThreadScratch scratch(context, kernels::simd::RowsHybridScratch(state->packed.front().matrix));
     context.OfferRows(RowFormOf(g));
-    return [g, matrix, state, scratch, ns, how = product.rule.quantizer](const RunContext& run) {
+    return [rows = static_cast<size_t>(g.batches), state, scratch, ns,
+            how = product.rule.quantizer](const RunContext& run) {
       const float* input = run.In<float>(0).data();
       float* output = run.Out<float>(0).data();
-      ForPixels(run, static_cast<size_t>(g.batches), ns, [&](kernels::simd::Range rows, int worker) {
-        kernels::simd::RowsHybrid(matrix, how, input, rows, scratch.Of(run, worker), output);
+      ForPixels(run, rows, ns, [&](kernels::simd::Range some, int worker) {
+        kernels::simd::RowsHybrid(state->packed.front().matrix, how, input, some, scratch.Of(run, worker), output);
       });
     };
   }
-  const QuantizedImages images(context, g, product.rule.quantizer);
-  const ThreadScratch scratch(context, kernels::simd::Conv2DHybridScratch(g));
-  return Offer(context, g, images, [g, matrix, state, images, scratch, ns](const RunContext& run) {
-    const size_t image_pixels = static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
+  const QuantizedImages images(context, convolution.input, g.batches, product.rule.quantizer);
+  const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2DHybridScratch));
+  RunFn rows = [state, images, scratch, ns](const RunContext& run) {
     float* output = run.Out<float>(0).data();
-    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
-      kernels::simd::Conv2DHybrid(g, images.Codes(run), images.Ranges(run), image_pixels, matrix, pixels,
-                                  scratch.Of(run, worker), output);
+    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+      const ConvolutionPart& part = state->parts[i];
+      const auto image_pixels =
+          static_cast<size_t>(part.geometry.output_h) * static_cast<size_t>(part.geometry.output_w);
+      kernels::simd::Conv2DHybrid(part.geometry, images.Codes(run), images.Ranges(run), image_pixels,
+                                  state->packed[i].matrix, pixels, scratch.Of(run, worker), PixelsOf(part, output));
     });
-  });
-}
-
-std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const HybridDepthwise& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  const auto channels = static_cast<size_t>(g.output_c), taps = static_cast<size_t>(g.PatchSize());
-  if (taps == 0 || !HasDepthwiseForm(context, g)) return std::nullopt;
-  struct State {
-    SharedCodes weights;
-    AlignedVector<int32_t> sums;
-    AlignedVector<float> scales, bias;
-    std::vector<kernels::ref::HybridScaling> scalings;
   };
-  const size_t lanes = kernels::simd::DepthwiseLanes(g);
-  const kernels::simd::DepthwiseLayout layout(lanes, taps);
-  if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
-  auto state = std::make_shared<State>();
-  state->weights = PackDepthwise(context.Input(1), layout, lanes, channels, taps, /*zero_point=*/0);
-  const size_t padded = layout.padded_channels();
-  state->sums.resize(padded), state->scales.resize(padded), state->bias.resize(padded);
-  state->scalings.resize(padded, product.rule.blocks);
-  for (size_t l = 0; l < lanes; ++l) {
-    const size_t at = layout.ChannelAt(l), c = l % channels;
-    state->sums[at] = static_cast<int32_t>(state->weights->sums[l]);
-    state->scales[at] = product.scales[c];
-    if (context.HasInput(2)) state->bias[at] = context.Values<float>(2)[c];
-    if (c >= static_cast<size_t>(product.rule.blocked_channels)) state->scalings[at] = product.rule.tail;
-  }
-  const kernels::simd::DepthwiseHybrid filter = {lanes,
-                                                 padded,
-                                                 state->weights->codes.data(),
-                                                 state->sums.data(),
-                                                 state->scales.data(),
-                                                 state->bias.data(),
-                                                 state->scalings.data(),
-                                                 product.clamp.low,
-                                                 product.clamp.high};
-  const QuantizedImages images(context, g, product.rule.quantizer);
-  kernels::ref::Conv2DGeometry one = g;
-  one.batches = 1;
-  const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2DHybridScratch(one, padded));
-  const double ns =
-      static_cast<double>(g.output_w) * static_cast<double>(channels) * (0.2 + 0.03 * static_cast<double>(taps));
-  return Offer(context, g, images, [g, one, filter, state, images, scratch, ns](const RunContext& run) {
-    const int64_t output_image = int64_t{g.output_h} * g.output_w * g.output_c;
-    float* output = run.Out<float>(0).data();
-    run.Loop(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
-      const auto image_rows = static_cast<size_t>(g.output_h);
-      for (size_t row = begin; row < end;) {
-        const size_t image = row / image_rows, first = row % image_rows;
-        const size_t count = std::min(end - row, image_rows - first);
-        kernels::simd::DepthwiseConv2DHybrid(
-            one, filter, images.Ranges(run)[image], images.Codes(run) + static_cast<int64_t>(image) * g.ImageSize(),
-            {first, first + count}, scratch.Of(run, worker), output + static_cast<int64_t>(image) * output_image);
-        row += count;
-      }
-    });
-  });
+  return Offer(context, convolution, images, std::move(rows));
 }
-
-namespace {
-
-// kernels::simd::Stage16Bit with its arrays.
-class Packed16BitStage {
- public:
-  Packed16BitStage(const PrepareContext& context, const Product16Bit& product)
-      : low_(product.stage.low), high_(product.stage.high) {
-    const size_t channels = product.scales.size();
-    bias_.resize(channels);
-    if (context.HasInput(2) && context.Input(2).dtype == DType::kInt64) {
-      std::ranges::copy(context.Values<int64_t>(2), bias_.begin());
-    } else if (context.HasInput(2)) {
-      std::ranges::copy(context.Values<int32_t>(2), bias_.begin());
-    }
-    const bool in_double = product.stage.rounding == numerics::Rounding::kDoubleHalfAway;
-    for (const numerics::ChannelScale& scale : product.scales) {
-      if (in_double) {
-        real_.push_back(scale.real);
-        continue;
-      }
-      const int32_t q = scale.fixed.multiplier;
-      multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
-      shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
-      half_.push_back(int64_t{1} << (shift_.back() - 1));
-    }
-  }
-  kernels::simd::Stage16Bit view() const {
-    return {bias_.data(), multiplier_.data(), half_.data(), shift_.data(), real_.empty() ? nullptr : real_.data(), low_,
-            high_};
-  }
-
- private:
-  std::vector<int64_t> bias_, multiplier_, half_, shift_;
-  std::vector<double> real_;
-  int32_t low_, high_;
-};
-
-// Whether the kernels know its arithmetic.
-bool HasVectorForm(const Product16Bit& product) {
-  return product.stage.zero_point == 0 &&
-         (product.wide_bias || product.stage.rounding == numerics::Rounding::kDoubleHalfAway);
-}
-
-}  // namespace
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product16Bit& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  const auto outputs = static_cast<size_t>(g.output_c), depth = static_cast<size_t>(g.PatchSize());
-  const size_t padded = kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(depth);
-  if (!HasVectorForm(product) || !HasMatrixForm(context, g, padded)) return std::nullopt;
-  const TensorRef& filter = context.Input(1);
-  const auto pack = [&]() -> PackedArray<int16_t> {
-    AlignedVector<int16_t> packed(padded);
-    kernels::simd::PackWeights16Bit(outputs, depth, SignedCodes(filter).data(), packed.data());
-    return packed;
+  const Convolution& convolution = product.convolution;
+  const auto size_of = [](size_t outputs, const Lines& lines) {
+    return kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(lines.count * lines.depth);
   };
-  const auto weights = SharePacked(filter, outputs, depth, PackedCache::Layout::kWideProduct, pack,
-                                   [&](const PackedArray<int16_t>& packed) { return packed.size() == padded; });
-  const auto stage = std::make_shared<const Packed16BitStage>(context, product);
-  const ThreadScratch scratch(context, kernels::simd::Conv2DInt16Scratch(g));
-  const double ns = static_cast<double>(outputs) * (0.5 + static_cast<double>(depth) / 60);
-  context.OfferRows(RowFormOf(g));
-  return [g, weights, stage, scratch, ns, outputs, depth](const RunContext& run) {
-    const int16_t* input = run.In<int16_t>(0).data();
-    int16_t* output = run.Out<int16_t>(0).data();
-    ForPixels(run, kernels::simd::PixelCount(g), ns, [&](kernels::simd::Range pixels, int worker) {
-      kernels::simd::Conv2DInt16(g, input, {outputs, depth, weights->data()}, stage->view(), pixels,
-                                 scratch.Of(run, worker), output);
-    });
+  if (product.stage.zero_point != 0 || !HasMatrixForm(context, convolution, size_of)) return std::nullopt;
+  struct Part {
+    std::shared_ptr<const PackedArray<int16_t>> weights;
+    Packed16BitStage stage;
+    kernels::simd::Matrix16Bit matrix;
   };
-}
-
-std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product16Bit& product) {
-  const kernels::ref::Conv2DGeometry& g = product.geometry;
-  if (!HasVectorForm(product) || !HasDepthwiseForm(context, g)) return std::nullopt;
-  const auto weights = ShareCodes(context.Input(1));
-  const auto stage = std::make_shared<const Packed16BitStage>(context, product);
-  const ThreadScratch scratch(context, static_cast<size_t>(g.output_c) * sizeof(int64_t));
-  const double ns = static_cast<double>(g.output_w * g.output_c) * (0.5 + 0.2 * static_cast<double>(g.PatchSize()));
-  context.OfferRows(RowFormOf(g));
-  return [g, weights, stage, scratch, ns](const RunContext& run) {
-    const int16_t* input = run.In<int16_t>(0).data();
+  auto state = std::make_shared<PackedParts<Part>>(convolution);
+  for (const ConvolutionPart& part : convolution.parts) {
+    const auto outputs = static_cast<size_t>(part.geometry.output_c);
+    auto weights = PackPart<int16_t>(context.Input(convolution.filter), part, size_of(outputs, Lines(part.geometry)),
+                                     PackedCache::Layout::kWideProduct, PackedCache::Layout::kWidePhase, SignedCodes,
+                                     kernels::simd::PackWeights16Bit);
+    const kernels::simd::Matrix16Bit matrix = {outputs, static_cast<size_t>(part.geometry.PatchSize()),
+                                               weights->data()};
+    state->packed.push_back({std::move(weights), Packed16BitStage(context, product, part), matrix});
+  }
+  const ThreadScratch scratch(context,
+                              MostBytes(state->parts, [](const kernels::ref::Conv2DGeometry& g, bool /*apart*/) {
+                                return kernels::simd::Conv2DInt16Scratch(g);
+                              }));
+  const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.5 + depth / 60); });
+  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
+    const int16_t* input = run.In<int16_t>(operand).data();
     int16_t* output = run.Out<int16_t>(0).data();
-    run.Loop(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
-      kernels::simd::DepthwiseConv2DInt16(g, input, weights->data(), stage->view(), {begin, end},
-                                          reinterpret_cast<int64_t*>(scratch.Of(run, worker)), output);
+    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+      const ConvolutionPart& part = state->parts[i];
+      kernels::simd::Conv2DInt16(part.geometry, input, state->packed[i].matrix, state->packed[i].stage.view(), pixels,
+                                 scratch.Of(run, worker), PixelsOf(part, output));
     });
   };
 }

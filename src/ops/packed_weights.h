@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/aligned_vector.h"
 #include "kernels/ref/conv_2d.h"
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/matrix_8bit.h"
+#include "kernels/simd/transpose_conv.h"
 #include "ops/checks.h"
 #include "ops/op.h"
 
@@ -18,10 +20,9 @@ namespace assay::ops {
 // Scales of output channels, one array per form.
 class PackedScales {
  public:
-  explicit PackedScales(const std::vector<numerics::ChannelScale>& scales);
+  explicit PackedScales(std::span<const numerics::ChannelScale> scales);
   // Channel c at place(c) of arrays of `size`.
-  PackedScales(const std::vector<numerics::ChannelScale>& scales, size_t size,
-               const std::function<size_t(size_t)>& place);
+  PackedScales(std::span<const numerics::ChannelScale> scales, size_t size, const std::function<size_t(size_t)>& place);
   kernels::simd::ChannelScales view() const;
 
  private:
@@ -31,9 +32,30 @@ class PackedScales {
   bool shifts_left_ = false;
 };
 
-// CONV_2D on 8-bit operands 0 (input), 1 (filter), 2 (bias); FULLY_CONNECTED is the same on images of one pixel.
-struct Product8Bit {
+// A convolution that makes some of an op's output: the `geometry.output_c` channels from `first_channel` on, of all
+// pixels or of a phase of a transposed one's.
+struct ConvolutionPart {
   kernels::ref::Conv2DGeometry geometry;
+  int32_t first_channel = 0;
+  std::optional<kernels::simd::TransposeConvPhase> phase = std::nullopt;
+  std::optional<numerics::Rounding> rounding = std::nullopt;  // where it is not the op's
+};
+
+// The convolutions that make all of it, and which operands they are of.
+struct Convolution {
+  Convolution(const kernels::ref::Conv2DGeometry& g) : parts{ConvolutionPart{g}} {}  // NOLINT: CONV_2D is one
+  Convolution(int input_operand, int filter_operand, int bias_operand)
+      : input(input_operand), filter(filter_operand), bias(bias_operand) {}
+  bool is_whole() const { return parts.size() == 1 && !parts.front().phase.has_value(); }
+  const kernels::ref::Conv2DGeometry& geometry() const { return parts.front().geometry; }
+
+  std::vector<ConvolutionPart> parts;
+  int input = 0, filter = 1, bias = 2;
+};
+
+// CONV_2D on 8-bit operands; FULLY_CONNECTED is the same on images of one pixel.
+struct Product8Bit {
+  Convolution convolution;
   numerics::OutputStage stage;
   const std::vector<numerics::ChannelScale>& scales;
   int32_t filter_zero_point;
@@ -45,15 +67,14 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product);
 
 // The same for float32; CONV_2D's weights and bias must be constant here too, DEPTHWISE_CONV_2D's need not.
-std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
-                                          FloatRange clamp);
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolution& convolution, FloatRange clamp);
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kernels::ref::Conv2DGeometry& g,
                                             FloatRange clamp);
 
-// Dynamic range: float input 0 quantized image by image, constant weights of 8 bits or less, one scale per output
+// Dynamic range: float input quantized image by image, constant weights of 8 bits or less, one scale per output
 // channel.
 struct HybridProduct {
-  kernels::ref::Conv2DGeometry geometry;
+  Convolution convolution;
   kernels::ref::HybridRule rule;
   FloatRange clamp;
   const std::vector<float>& scales;
@@ -69,7 +90,7 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Hybri
 
 // 16-bit activations, 8-bit weights. `wide_bias`: whether multipliers have 15 bits (numerics::RequantizeInt16).
 struct Product16Bit {
-  kernels::ref::Conv2DGeometry geometry;
+  Convolution convolution;
   numerics::OutputStage stage;
   const std::vector<numerics::ChannelScale>& scales;
   bool wide_bias;

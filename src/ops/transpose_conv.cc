@@ -3,17 +3,23 @@
 #include "graph/ops/transpose_conv.h"
 
 #include <limits>
+#include <optional>
 
 #include "kernels/ref/transpose_conv.h"
+#include "kernels/simd/transpose_conv.h"
 #include "ops/checks.h"
 #include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
+#include "ops/packed_weights.h"
 
 namespace assay::ops {
 namespace {
 
 using graph::TransposeConvAttributes;
+using kernels::ref::DynamicQuantizer;
+using kernels::ref::HybridRule;
+using kernels::ref::HybridScaling;
 using kernels::ref::TransposeConvGeometry;
 using kernels::ref::TransposeConvStages;
 using numerics::Engine;
@@ -74,6 +80,35 @@ TransposeConvGeometry CheckShapes(PrepareContext& context, const TransposeConvAt
   return g;
 }
 
+// A part for every phase, or two where the last channels are rounded in a way of their own. None where vector kernels
+// do not serve: very many phases, no values at all, outputs in mid-channel that are rounded in a way of their own.
+std::optional<Convolution> AsConvolution(const TransposeConvGeometry& g, const TransposeConvStages& stages = {}) {
+  constexpr int64_t kMostPhases = 4096;
+  const auto [rows, columns] = kernels::simd::CountPhases(g);
+  const bool has_tail = stages.stage.rounding != stages.tail.rounding;
+  const int64_t blocked = has_tail ? std::min<int64_t>(stages.blocked_channels, g.output_c) : g.output_c;
+  if (int64_t{rows} * columns > kMostPhases || g.batches * g.ImageSize() == 0 ||
+      (has_tail && stages.blocked_outputs < g.batches * g.OutputImageSize())) {
+    return std::nullopt;
+  }
+  Convolution convolution(kImage, kFilter, kBiasOperand);
+  const auto add = [&](const kernels::simd::TransposeConvPhase& phase, int64_t first, int64_t last, Rounding rounding) {
+    if (first == last) return;
+    ConvolutionPart part = {
+        .geometry = phase.geometry, .first_channel = static_cast<int32_t>(first), .phase = phase, .rounding = rounding};
+    part.geometry.output_c = static_cast<int32_t>(last - first);
+    convolution.parts.push_back(part);
+  };
+  for (int32_t y = 0; y < rows; ++y) {
+    for (int32_t x = 0; x < columns; ++x) {
+      const kernels::simd::TransposeConvPhase phase = kernels::simd::PhaseAt(g, y, x);
+      add(phase, 0, blocked, stages.stage.rounding);
+      add(phase, blocked, g.output_c, stages.tail.rounding);
+    }
+  }
+  return convolution;
+}
+
 template <typename P>
 struct WorkingMemory {
   WorkingMemory(PrepareContext& context, const TransposeConvGeometry& g)
@@ -88,6 +123,9 @@ RunFn PrepareFloat(PrepareContext& context, const TransposeConvGeometry& g, grap
   const bool has_bias = context.HasInput(kBiasOperand);
   CheckType(context.Input(kFilter), "filter", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(kBiasOperand), "bias", {DType::kFloat32});
+  if (const auto convolution = AsConvolution(g)) {
+    if (auto run = PrepareVectorProduct(context, *convolution, ActivationRange(activation))) return *std::move(run);
+  }
   return [g, clamp = ActivationRange(activation), has_bias,
           memory = WorkingMemory<double>(context, g)](const RunContext& run) {
     kernels::ref::TransposeConvFloat(g, run.In<float>(kImage).data(), run.In<float>(kFilter).data(),
@@ -100,8 +138,16 @@ RunFn PrepareHybrid(PrepareContext& context, const TransposeConvGeometry& g, gra
   const TensorRef& filter = context.Input(kFilter);
   const bool has_bias = context.HasInput(kBiasOperand), termwise = context.engine() != Engine::kXnnpack;
   CheckHybrid(context, filter, kBiasOperand, g.output_c, /*dimension=*/0);
+  const FloatRange clamp = ActivationRange(activation);
+  const std::vector<float> scales = SpreadScales(filter, g.output_c);
+  if (const auto convolution = termwise ? std::nullopt : AsConvolution(g)) {
+    const HybridRule rule = {DynamicQuantizer::kXnnpack, HybridScaling::kFused};
+    if (auto run = PrepareVectorProduct(context, HybridProduct{*convolution, rule, clamp, scales})) {
+      return *std::move(run);
+    }
+  }
   const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
-  return [g, clamp = ActivationRange(activation), has_bias, termwise, codes, scales = SpreadScales(filter, g.output_c),
+  return [g, clamp, has_bias, termwise, codes, scales,
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
     const float *x = run.In<float>(kImage).data(), *bias = has_bias ? run.In<float>(kBiasOperand).data() : nullptr;
     const int8_t* w = run.In<int8_t>(kFilter).data();
@@ -146,8 +192,15 @@ RunFn PrepareEightBit(PrepareContext& context, const TransposeConvGeometry& g, g
     CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
   }
   const MatrixRule& rule = FindMatrixRule(context, kRules, input.dtype);
-  return [g, stages = MakeStages(context, rule, g, activation), has_bias, x_zero = input.zero_point(),
-          w_zero = filter.zero_point(), scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  const TransposeConvStages stages = MakeStages(context, rule, g, activation);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  const int32_t w_zero = filter.zero_point();
+  if (const auto convolution = AsConvolution(g, stages)) {
+    if (auto run = PrepareVectorProduct(context, Product8Bit{*convolution, stages.stage, scales, w_zero})) {
+      return *std::move(run);
+    }
+  }
+  return [g, stages, has_bias, x_zero = input.zero_point(), w_zero, scales,
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
     kernels::ref::TransposeConvQuantized<T>(g, run.In<T>(kImage).data(), x_zero, run.In<T>(kFilter).data(), w_zero,
                                             has_bias ? run.In<int32_t>(kBiasOperand).data() : nullptr, scales.data(),
@@ -166,8 +219,14 @@ RunFn PrepareInt16(PrepareContext& context, const TransposeConvGeometry& g, cons
   const bool narrow_bias = has_bias ? context.Input(kBiasOperand).dtype == DType::kInt32
                                     : a.quantized_bias_type == static_cast<int32_t>(DType::kInt32);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
-  return [g, stages = MakeStages(context, rule, g, a.fused_activation_function), has_bias, narrow_bias,
-          scales = CombineChannelScales(rule, input, filter, output, g.output_c),
+  const TransposeConvStages stages = MakeStages(context, rule, g, a.fused_activation_function);
+  const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
+  if (const auto convolution = AsConvolution(g, stages)) {
+    if (auto run = PrepareVectorProduct(context, Product16Bit{*convolution, stages.stage, scales, !narrow_bias})) {
+      return *std::move(run);
+    }
+  }
+  return [g, stages, has_bias, narrow_bias, scales,
           memory = WorkingMemory<int16_t>(context, g)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {
       kernels::ref::TransposeConvInt16<Bias>(g, run.In<int16_t>(kImage).data(), run.In<int8_t>(kFilter).data(),

@@ -66,7 +66,7 @@ class OneOpModel {
   }
 
   // The arrays of all outputs after `invocations` runs.
-  std::vector<Array> RunAll(std::string_view profile = "reference", int invocations = 1) const {
+  std::vector<Array> RunAll(std::string_view profile = "reference", int invocations = 1, int threads = 1) const {
     graph::ModelBuilder builder = builder_;
     graph::Operator& op = builder.Op(op_, inputs_, outputs_, options_);
     op.custom_code = custom_name_;
@@ -76,6 +76,7 @@ class OneOpModel {
     for (const int32_t output : outputs_) builder.Output(output);
     InterpreterOptions options;
     options.profile = &numerics::FindProfile(profile);
+    options.threads = threads;
     options.limits.max_tensor_bytes = uint64_t{64} << 20;  // tests are small: what is not is refused
     Interpreter interpreter(builder.Build(), options);
     interpreter.AllocateTensors();

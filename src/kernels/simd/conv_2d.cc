@@ -242,7 +242,7 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
     if (whole) plan.form = Plan::Form::kPixels;
     return plan;
   }
-  if (g.dilation_w != 1 || (g.output_w < kWide && g.output_h * g.output_w > 1)) return plan;
+  if (g.dilation_w != 1 || g.pad_w < 0 || (g.output_w < kWide && int64_t{g.output_h} * g.output_w > 1)) return plan;
   if (whole && IsInside(g)) {
     plan.form = Plan::Form::kLines;
     return plan;
@@ -323,7 +323,45 @@ Plan PlanFloat(const Conv2DGeometry& g) {
   return PlanOf(g, sizeof(float), sizeof(float), static_cast<size_t>(g.output_c) * sizeof(float));
 }
 
-Rows8Bit AsRows8Bit(const WindowRows& rows) { return {rows.data, rows.count, rows.stride, rows.line_step, rows.flip}; }
+// `count` of the rows, from `first` on.
+Rows8Bit AsRows8Bit(const WindowRows& rows, size_t first, size_t count) {
+  return {rows.data + first * rows.stride, count, rows.stride, rows.line_step, rows.flip};
+}
+
+template <typename T>
+T* PlaceOf(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t pixel) {
+  if (!to.apart) return to.first + pixel * static_cast<size_t>(g.output_c);
+  const size_t line = pixel / static_cast<size_t>(g.output_w), lines = static_cast<size_t>(g.output_h);
+  return to.first + line / lines * to.image + line % lines * to.line +
+         pixel % static_cast<size_t>(g.output_w) * to.pixel;
+}
+
+// Working memory of ForOutputs.
+size_t TogetherBytes(const Conv2DGeometry& g, const Plan& plan, bool apart, size_t value_bytes) {
+  return apart ? plan.chunk * static_cast<size_t>(g.output_c) * value_bytes : 0;
+}
+
+// Calls multiply(first row, rows, output, distance of outputs) for `count` rows, which make the output pixels from
+// `begin` on. Short lines that lie apart are computed together first, for tiles of few rows are slow.
+template <typename T, typename Multiply>
+void ForOutputs(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t begin, size_t count, T* together,
+                Multiply&& multiply) {
+  constexpr size_t kFewPixels = 24;
+  const auto outputs = static_cast<size_t>(g.output_c), output_w = static_cast<size_t>(g.output_w);
+  if (!to.apart) return multiply(size_t{0}, count, PlaceOf(g, to, begin), outputs);
+  const bool is_short = output_w < kFewPixels && begin % output_w + count > output_w;
+  if (is_short) multiply(size_t{0}, count, together, outputs);
+  for (size_t r = 0; r < count;) {
+    const size_t pixels = std::min(count - r, output_w - (begin + r) % output_w);
+    T* place = PlaceOf(g, to, begin + r);
+    if (is_short) {
+      for (size_t i = 0; i < pixels; ++i) std::copy_n(together + (r + i) * outputs, outputs, place + i * to.pixel);
+    } else {
+      multiply(r, pixels, place, to.pixel);
+    }
+    r += pixels;
+  }
+}
 
 }  // namespace
 
@@ -331,16 +369,21 @@ size_t PixelCount(const Conv2DGeometry& g) noexcept {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
 }
 
-size_t Conv2D8BitScratch(const Conv2DGeometry& g) noexcept {
-  return Plan8Bit(g, static_cast<size_t>(g.output_c)).ScratchBytes(g);
+size_t Conv2D8BitScratch(const Conv2DGeometry& g, bool apart) noexcept {
+  const Plan plan = Plan8Bit(g, static_cast<size_t>(g.output_c));
+  return TogetherBytes(g, plan, apart, 1) + plan.ScratchBytes(g);
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept {
+                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch,
+                const OutputPixels<uint8_t>& output) noexcept {
   const Plan plan = Plan8Bit(g, matrix.outputs);
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, 1);
   const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, is_signed, input_zero_point);
-  ForWindows(g, plan, how, input, pixels, scratch, [&](size_t begin, const WindowRows& rows) {
-    Multiply8Bit(matrix, AsRows8Bit(rows), output + begin * matrix.outputs, matrix.outputs);
+  ForWindows(g, plan, how, input, pixels, windows, [&](size_t begin, const WindowRows& rows) {
+    ForOutputs(g, output, begin, rows.count, scratch, [&](size_t first, size_t count, uint8_t* to, size_t step) {
+      Multiply8Bit(matrix, AsRows8Bit(rows, first, count), to, step);
+    });
   });
 }
 
@@ -350,12 +393,17 @@ Plan PlanHybrid(const Conv2DGeometry& g) { return Plan8Bit(g, static_cast<size_t
 
 }  // namespace
 
-size_t Conv2DHybridScratch(const Conv2DGeometry& g) noexcept { return PlanHybrid(g).ScratchBytes(g); }
+size_t Conv2DHybridScratch(const Conv2DGeometry& g, bool apart) noexcept {
+  const Plan plan = PlanHybrid(g);
+  return TogetherBytes(g, plan, apart, sizeof(float)) + plan.ScratchBytes(g);
+}
 
 void Conv2DHybrid(const Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
-                  float* output) noexcept {
+                  const OutputPixels<float>& output) noexcept {
   const Plan plan = PlanHybrid(g);
+  auto* together = reinterpret_cast<float*>(scratch);
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, sizeof(float));
   for (size_t begin = pixels.begin; begin < pixels.end;) {
     // Windows that leave the image meet its zero point, so that images are taken one by one.
     const size_t end = plan.form == Plan::Form::kPixels
@@ -363,8 +411,10 @@ void Conv2DHybrid(const Conv2DGeometry& g, const uint8_t* codes, const ref::Dyna
                            : std::min(pixels.end, (begin / pixels_per_range + 1) * pixels_per_range);
     const Gathering how = GatheringOf(g, codes, plan.pixel_bytes, plan.line_pitch, /*flip_sign=*/false,
                                       ZeroCode(ranges[begin / pixels_per_range]));
-    ForWindows(g, plan, how, codes, {begin, end}, scratch, [&](size_t first, const WindowRows& rows) {
-      MultiplyHybrid(matrix, AsRows8Bit(rows), {ranges, first, pixels_per_range}, output + first * matrix.sums.outputs);
+    ForWindows(g, plan, how, codes, {begin, end}, windows, [&](size_t pixel, const WindowRows& rows) {
+      ForOutputs(g, output, pixel, rows.count, together, [&](size_t first, size_t count, float* to, size_t step) {
+        MultiplyHybrid(matrix, AsRows8Bit(rows, first, count), {ranges, pixel + first, pixels_per_range}, to, step);
+      });
     });
     begin = end;
   }
@@ -399,23 +449,30 @@ void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const flo
     const size_t count = std::min(plan.rows, rows.end - begin);
     QuantizeRows(how, input + begin * plan.depth, count, plan.depth, codes, ranges);
     MultiplyHybrid(matrix, {codes, count, plan.depth, plan.depth, /*flip_sign=*/false}, {ranges, 0, 1},
-                   output + begin * matrix.sums.outputs);
+                   output + begin * matrix.sums.outputs, matrix.sums.outputs);
   }
 }
 
-size_t Conv2DFloatScratch(const Conv2DGeometry& g) noexcept { return PlanFloat(g).ScratchBytes(g); }
+size_t Conv2DFloatScratch(const Conv2DGeometry& g, bool apart) noexcept {
+  const Plan plan = PlanFloat(g);
+  return TogetherBytes(g, plan, apart, sizeof(float)) + plan.ScratchBytes(g);
+}
 
 void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels, uint8_t* scratch,
-                 float* output) noexcept {
+                 const OutputPixels<float>& output) noexcept {
   const Plan plan = PlanFloat(g);
+  auto* together = reinterpret_cast<float*>(scratch);
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, sizeof(float));
   const auto* bytes = reinterpret_cast<const uint8_t*>(input);
   // All bits zero is the float 0.
   const Gathering how = GatheringOf(g, bytes, plan.pixel_bytes, plan.line_pitch, false, 0);
-  ForWindows(g, plan, how, bytes, pixels, scratch, [&](size_t begin, const WindowRows& rows) {
-    MultiplyFloat(matrix,
-                  {reinterpret_cast<const float*>(rows.data), rows.count, rows.stride / sizeof(float),
-                   static_cast<size_t>(g.filter_h), rows.line_step / sizeof(float)},
-                  output + begin * matrix.outputs, matrix.outputs);
+  ForWindows(g, plan, how, bytes, pixels, windows, [&](size_t begin, const WindowRows& rows) {
+    ForOutputs(g, output, begin, rows.count, together, [&](size_t first, size_t count, float* to, size_t step) {
+      MultiplyFloat(matrix,
+                    {reinterpret_cast<const float*>(rows.data + first * rows.stride), count,
+                     rows.stride / sizeof(float), static_cast<size_t>(g.filter_h), rows.line_step / sizeof(float)},
+                    to, step);
+    });
   });
 }
 
@@ -437,7 +494,7 @@ size_t Conv2DInt16Scratch(const Conv2DGeometry& g) noexcept {
 }
 
 void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const Matrix16Bit& matrix, const Stage16Bit& stage,
-                 Range pixels, uint8_t* scratch, int16_t* output) noexcept {
+                 Range pixels, uint8_t* scratch, const OutputPixels<int16_t>& output) noexcept {
   const size_t chunk = ChunkRows16Bit(g), width = PaddedOutputs(matrix.outputs), depth = PaddedDepth16(matrix.depth);
   auto* sums = reinterpret_cast<int64_t*>(scratch);
   uint8_t* gathered = scratch + chunk * width * sizeof(int64_t);
@@ -453,7 +510,7 @@ void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const Matrix16Bi
     }
     Sum16Bit(matrix, x, count, depth, sums);
     for (size_t r = 0; r < count; ++r) {
-      Store16Bit(stage, sums + r * width, matrix.outputs, output + (begin + r) * matrix.outputs);
+      Store16Bit(stage, sums + r * width, matrix.outputs, PlaceOf(g, output, begin + r));
     }
   }
 }

@@ -13,8 +13,21 @@
 
 namespace assay::kernels::simd {
 
-// Bytes of working memory. Groups are not taken: filter_c must be input_c.
-size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g) noexcept;
+// Where the output's pixels go, distances in values: one after the other, or apart, as those of a transposed
+// convolution that meet the same taps.
+template <typename T>
+struct OutputPixels {
+  OutputPixels(T* begin) : first(begin) {}  // NOLINT: one after the other
+  OutputPixels(T* begin, size_t to_pixel, size_t to_line, size_t to_image)
+      : first(begin), pixel(to_pixel), line(to_line), image(to_image), apart(true) {}
+  T* first;
+  size_t pixel = 0, line = 0, image = 0;
+  bool apart = false;
+};
+
+// Bytes of working memory; `apart`: where pixels are. Groups are not taken: filter_c must be input_c. The padding may
+// be negative: rows and columns that no window begins at.
+size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
 
 // Output pixels of all images, which is how work is counted.
 size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;
@@ -22,14 +35,14 @@ size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;
 // Computes the output pixels `pixels`. `input_zero_point` is a code as it stands in the input's memory (int8 codes as
 // the byte they are).
 void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
-                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, uint8_t* output) noexcept;
+                const Matrix8Bit& matrix, Range pixels, uint8_t* scratch, const OutputPixels<uint8_t>& output) noexcept;
 
 // Dynamic range: `codes` are the input's, quantized; pixel p follows ranges[p / pixels_per_range], which for windows of
 // more than one pixel counts the output pixels of an image.
-size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g) noexcept;
+size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
 void Conv2DHybrid(const ref::Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
-                  float* output) noexcept;
+                  const OutputPixels<float>& output) noexcept;
 
 // Dynamic range of rows that have a range each, as FULLY_CONNECTED has and 1x1 convolutions may: some are quantized,
 // then multiplied while they are near.
@@ -37,12 +50,12 @@ size_t RowsHybridScratch(const MatrixHybrid& matrix) noexcept;
 void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const float* input, Range rows, uint8_t* scratch,
                 float* output) noexcept;
 
-size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
+size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
 void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,
-                 uint8_t* scratch, float* output) noexcept;
+                 uint8_t* scratch, const OutputPixels<float>& output) noexcept;
 
 size_t Conv2DInt16Scratch(const ref::Conv2DGeometry& g) noexcept;
 void Conv2DInt16(const ref::Conv2DGeometry& g, const int16_t* input, const Matrix16Bit& matrix, const Stage16Bit& stage,
-                 Range pixels, uint8_t* scratch, int16_t* output) noexcept;
+                 Range pixels, uint8_t* scratch, const OutputPixels<int16_t>& output) noexcept;
 
 }  // namespace assay::kernels::simd

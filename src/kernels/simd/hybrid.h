@@ -36,6 +36,7 @@ struct RowRanges {
   const ref::DynamicRange* ranges;
   size_t first, rows_per_range;
 };
-void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output) noexcept;
+void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output,
+                    size_t output_stride) noexcept;
 
 }  // namespace assay::kernels::simd

@@ -120,6 +120,13 @@ void Store(const Stage16Bit& stage, const int64_t* HWY_RESTRICT sums, size_t out
     }
     return;
   }
+  if (stage.scales != nullptr) {
+    for (size_t o = 0; o < outputs; ++o) {
+      const auto sum = static_cast<int32_t>(static_cast<uint64_t>(sums[o]) + static_cast<uint64_t>(bias[o]));
+      out[o] = static_cast<int16_t>(numerics::Requantize(sum, stage.scales[o], stage.stage));
+    }
+    return;
+  }
   const int64_t* HWY_RESTRICT multiplier = stage.multiplier;
   const int64_t* HWY_RESTRICT half = stage.half;
   const int64_t* HWY_RESTRICT shift = stage.shift;

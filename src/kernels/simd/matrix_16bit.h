@@ -30,6 +30,8 @@ struct Stage16Bit {
   const int64_t *multiplier, *half, *shift;  // of 15 bits: (sum * multiplier + half) >> shift, half = 2^(shift - 1)
   const double* real;                        // null: the former rule; else half away of sum * real
   int32_t low, high;
+  const numerics::ChannelScale* scales;  // null: one of the former rules; else numerics::Requantize's, of 32 bits
+  numerics::OutputStage stage;           // for that
 };
 void Store16Bit(const Stage16Bit& stage, const int64_t* sums, size_t outputs, int16_t* out) noexcept;
 

@@ -331,12 +331,12 @@ ScaleFn FindScale(ref::HybridScaling scaling, size_t blocks) {
   return FindScaleOf<kVectors>(scaling);
 }
 
-void MultiplyToFloats(const MatrixHybrid& m, const Rows8Bit& x, const RowRanges& ranges, float* out) {
-  const size_t outputs = m.sums.outputs;
+void MultiplyToFloats(const MatrixHybrid& m, const Rows8Bit& x, const RowRanges& ranges, float* out,
+                      size_t out_stride) {
   ForTiles(m.sums, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
-    const size_t channels = std::min(blocks * kChannelBlock, outputs - channel);
+    const size_t channels = std::min(blocks * kChannelBlock, m.sums.outputs - channel);
     FindScale(m.scaling, blocks)(m, RangeWalk(ranges, row),
-                                 {sums, rows, channel, channels, out + row * outputs + channel, outputs});
+                                 {sums, rows, channel, channels, out + row * out_stride + channel, out_stride});
   });
 }
 
@@ -382,8 +382,9 @@ void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcep
   HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums);
 }
 
-void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output) noexcept {
-  HWY_DYNAMIC_DISPATCH(MultiplyToFloats)(matrix, x, ranges, output);
+void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output,
+                    size_t output_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(MultiplyToFloats)(matrix, x, ranges, output, output_stride);
 }
 
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept {

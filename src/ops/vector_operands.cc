@@ -1,0 +1,81 @@
+#include "ops/vector_operands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/simd/hybrid.h"
+
+namespace assay::ops {
+
+bool HasConstantOperands(const PrepareContext& context, int filter, int bias) {
+  return context.IsKnown(filter) && (!context.HasInput(bias) || context.IsKnown(bias));
+}
+
+RowForm RowFormOf(const kernels::ref::Conv2DGeometry& g) {
+  return {.window = {g.stride_h, g.pad_h, static_cast<int32_t>(int64_t{g.filter_h - 1} * g.dilation_h + 1)}};
+}
+
+QuantizedImages::QuantizedImages(PrepareContext& context, int operand, int32_t images,
+                                 kernels::ref::DynamicQuantizer how)
+    : operand_(operand),
+      how_(how),
+      images_(static_cast<size_t>(images)),
+      size_(static_cast<size_t>(context.Input(operand).size() / std::max(images, 1))),
+      codes_(context.AddScratch(uint64_t{images_} * size_)),
+      ranges_(context.AddScratch(uint64_t{images_} * sizeof(kernels::ref::DynamicRange))) {}
+
+void QuantizedImages::Compute(const RunContext& run) const {
+  const float* input = run.In<float>(operand_).data();
+  run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
+    kernels::simd::QuantizeRows(how_, input + begin * size_, end - begin, size_, Codes(run) + begin * size_,
+                                Ranges(run) + begin);
+  });
+}
+
+RunFn Offer(PrepareContext& context, const Convolution& convolution, const QuantizedImages& images, RunFn rows) {
+  RowForm form = RowFormOf(convolution.geometry());
+  form.before = [images](const RunContext& run) { images.Compute(run); };
+  form.rows = std::move(rows);
+  if (convolution.is_whole()) context.OfferRows(form);
+  return [form = std::move(form)](const RunContext& run) {
+    form.before(run);
+    form.rows(run);
+  };
+}
+
+Packed16BitStage::Packed16BitStage(const PrepareContext& context, const Product16Bit& product,
+                                   const ConvolutionPart& part)
+    : stage_(product.stage) {
+  const Convolution& convolution = product.convolution;
+  stage_.rounding = part.rounding.value_or(stage_.rounding);
+  bias_.resize(static_cast<size_t>(part.geometry.output_c));
+  if (context.HasInput(convolution.bias) && context.Input(convolution.bias).dtype == DType::kInt64) {
+    std::ranges::copy(BiasOf<int64_t>(context, convolution, part), bias_.begin());
+  } else {
+    std::ranges::copy(BiasOf<int32_t>(context, convolution, part), bias_.begin());
+  }
+  for (const numerics::ChannelScale& scale : ChannelsOf(part, product.scales)) {
+    if (stage_.rounding == numerics::Rounding::kDoubleHalfAway) {
+      real_.push_back(scale.real);
+    } else if (product.wide_bias) {
+      const int32_t q = scale.fixed.multiplier;
+      multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
+      shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
+      half_.push_back(int64_t{1} << (shift_.back() - 1));
+    } else {
+      scales_.push_back(scale);
+    }
+  }
+}
+
+kernels::simd::Stage16Bit Packed16BitStage::view() const {
+  kernels::simd::Stage16Bit stage = {};
+  stage.bias = bias_.data();
+  stage.multiplier = multiplier_.data(), stage.half = half_.data(), stage.shift = shift_.data();
+  if (!real_.empty()) stage.real = real_.data();
+  if (!scales_.empty()) stage.scales = scales_.data(), stage.stage = stage_;
+  stage.low = stage_.low, stage.high = stage_.high;
+  return stage;
+}
+
+}  // namespace assay::ops
