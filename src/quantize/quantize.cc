@@ -407,11 +407,12 @@ void CheckRuns(const graph::Model& model) {
 NamedScheme SchemeFromName(std::string_view name) {
   constexpr std::string_view kInt4 = "int4";
   if (name == kInt4) return {Scheme::kDynamic, DType::kInt4};
-  std::vector<std::string_view> known = {kInt4};
+  std::vector<std::string_view> known;
   for (const SchemeRow& row : kSchemes) {
     if (row.name == name) return {row.scheme, DType::kInt8};
     known.push_back(row.name);
   }
+  known.push_back(kInt4);  // last: of names that are as near the first is proposed
   throw UsageError("unknown scheme '{}'{}: one of {}", name, NearestHint(name, known.data(), known.size()),
                    fmt::join(known, ", "));
 }
