@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/ref/batch_matmul.h"
+#include "ops/batch_matmul_vector.h"
 #include "ops/checks.h"
 #include "ops/matrix_operands.h"
 #include "ops/matrix_rules.h"
@@ -83,6 +84,7 @@ struct WorkingMemory {
 
 RunFn PrepareFloat(PrepareContext& context, const BatchMatMulGeometry& g) {
   CheckType(context.Input(1), "second operand", {DType::kFloat32});
+  if (auto run = PrepareVectorMatMulFloat(context, g)) return *std::move(run);
   return [g, memory = WorkingMemory<double, float>(context, g)](const RunContext& run) {
     kernels::ref::BatchMatMulFloat(g, run.In<float>(0).data(), run.In<float>(1).data(), memory.Row0(run),
                                    memory.Columns(run), run.Out<float>(0).data());
@@ -120,12 +122,14 @@ RunFn PrepareHybrid(PrepareContext& context, const BatchMatMulGeometry& g, const
   const TensorRef &x = context.Input(0), &w = context.Input(1);
   CheckQuantizedAlong(w, "second operand", w.shape.rank() - (a.adj_y ? 2 : 1), /*symmetric=*/true);
   const BatchMatMulHybridRule rule = MakeHybridRule(context, g, a);
+  const std::vector<float> scales = SpreadScales(w, g.columns);
+  if (auto run = PrepareVectorMatMulHybrid(context, g, rule, scales)) return *std::move(run);
   const auto depth = static_cast<uint64_t>(g.depth);
   const int values = context.AddScratch(depth * sizeof(float));
   const int codes = context.AddScratch(static_cast<uint64_t>(x.size()));
   const int ranges = context.AddScratch(static_cast<uint64_t>(rule.x_matrices * g.rows) * sizeof(DynamicRange));
   const int sums = context.AddScratch(static_cast<uint64_t>(rule.w_matrices * g.columns) * sizeof(int32_t));
-  return [g, rule, values, codes, ranges, sums, scales = SpreadScales(w, g.columns),
+  return [g, rule, values, codes, ranges, sums, scales,
           memory = WorkingMemory<int16_t, int8_t>(context, g)](const RunContext& run) {
     kernels::ref::BatchMatMulHybrid(g, rule, run.In<float>(0).data(), run.In<int8_t>(1).data(), scales.data(),
                                     {.values = reinterpret_cast<float*>(run.Scratch(values).data()),
@@ -158,14 +162,18 @@ RunFn PrepareInt8(PrepareContext& context, const BatchMatMulGeometry& g) {
   const TensorRef &x = context.Input(0), &w = context.Input(1), &y = context.Output(0);
   CheckType(w, "second operand", {DType::kInt8});
   CheckType(y, "output", {DType::kInt8, DType::kInt32});
-  const WorkingMemory<int16_t, int8_t> memory(context, g);
   if (y.dtype == DType::kInt32) {
-    return [g, memory](const RunContext& run) {
+    if (auto run = PrepareVectorMatMulInt8ToInt32(context, g)) return *std::move(run);
+    return [g, memory = WorkingMemory<int16_t, int8_t>(context, g)](const RunContext& run) {
       kernels::ref::BatchMatMulInt8ToInt32(g, run.In<int8_t>(0).data(), run.In<int8_t>(1).data(), memory.Row0(run),
                                            memory.Columns(run), run.Out<int32_t>(0).data());
     };
   }
-  return [g, memory, requantization = Requantize(context, /*symmetric=*/false), x_zero = x.zero_point(),
+  const Requantization requantization = Requantize(context, /*symmetric=*/false);
+  if (auto run = PrepareVectorMatMul8Bit(context, g, requantization.scale, requantization.stage)) {
+    return *std::move(run);
+  }
+  return [g, memory = WorkingMemory<int16_t, int8_t>(context, g), requantization, x_zero = x.zero_point(),
           w_zero = w.zero_point()](const RunContext& run) {
     kernels::ref::BatchMatMulInt8(g, run.In<int8_t>(0).data(), x_zero, run.In<int8_t>(1).data(), w_zero,
                                   requantization.scale, requantization.stage, memory.Row0(run), memory.Columns(run),
@@ -176,8 +184,11 @@ RunFn PrepareInt8(PrepareContext& context, const BatchMatMulGeometry& g) {
 template <typename W>
 RunFn PrepareInt16(PrepareContext& context, const BatchMatMulGeometry& g) {
   CheckType(context.Output(0), "output", {DType::kInt16});
-  return [g, requantization = Requantize(context, /*symmetric=*/true),
-          memory = WorkingMemory<int16_t, W>(context, g)](const RunContext& run) {
+  const Requantization requantization = Requantize(context, /*symmetric=*/true);
+  if (auto run = PrepareVectorMatMulInt16(context, g, requantization.scale, requantization.stage)) {
+    return *std::move(run);
+  }
+  return [g, requantization, memory = WorkingMemory<int16_t, W>(context, g)](const RunContext& run) {
     kernels::ref::BatchMatMulInt16<W>(g, run.In<int16_t>(0).data(), run.In<W>(1).data(), requantization.scale,
                                       requantization.stage, memory.Row0(run), memory.Columns(run),
                                       run.Out<int16_t>(0).data());

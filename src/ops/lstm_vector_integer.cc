@@ -155,7 +155,7 @@ std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperan
           codes = copied, stride = row_bytes;
         }
         kernels::simd::Sum8Bit(from_input, {codes, static_cast<size_t>(count), stride, row_bytes, /*flip_sign=*/true},
-                               sums);
+                               sums, width);
         for (size_t r = 0; r < static_cast<size_t>(count); ++r) {
           kernels::simd::RescaleLstmGates(sums + r * width, input_rescaling, width, nullptr, step_gates + r * width);
         }
@@ -163,7 +163,7 @@ std::optional<RunFn> PrepareVectorLstm(PrepareContext& context, const LstmOperan
           const int32_t t = s.backward ? first + count - 1 - k : first + k;
           const auto* last = reinterpret_cast<const uint8_t*>(output_state);
           kernels::simd::Sum8Bit(from_state, {last, 1, cells, kernels::simd::PaddedLine(cells), /*flip_sign=*/true},
-                                 sums);
+                                 sums, width);
           kernels::simd::RescaleLstmGates(sums, state_rescaling, width,
                                           step_gates + static_cast<size_t>(t - first) * width, gates);
           kernels::simd::LstmIntegerCells(state->lstm, tables, each_gate, all_cells + int64_t{b} * n.cells,

@@ -30,7 +30,10 @@ class PackedCache {
     kCodes,
     kPhase,
     kFloatPhase,
-    kWidePhase
+    kWidePhase,
+    kFloatMatrices,
+    kCodeMatrices,
+    kWideMatrices
   };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 

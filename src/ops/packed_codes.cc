@@ -19,7 +19,7 @@ bool AnyNonzero(const std::vector<int8_t>& codes) {
 }
 
 // One key for a number and a zero point, which is a code.
-size_t KeyOf(size_t count, int32_t zero_point) { return count * 512 + static_cast<size_t>(zero_point + 256); }
+size_t KeyOfCount(size_t count, int32_t zero_point) { return count * 512 + static_cast<size_t>(zero_point + 256); }
 
 // Whether what PackProduct made has the sizes and indices that kernels count on.
 bool IsWholeProduct(const PackedCodes& packed, size_t outputs, const Lines& lines) {
@@ -47,7 +47,7 @@ size_t KeyOf(const kernels::simd::TransposeConvPhase& phase, int32_t zero_point)
       key = key * kMostPhaseTaps + static_cast<size_t>(number);
     }
   }
-  return KeyOf(key, zero_point);
+  return KeyOfCount(key, zero_point);
 }
 
 SharedCodes PackZeros(size_t outputs, const Lines& lines) {
@@ -74,7 +74,7 @@ std::vector<int8_t> SignedCodes(const TensorRef& weights) {
 
 SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point,
                         const kernels::simd::TransposeConvPhase* phase) {
-  const size_t columns = phase != nullptr ? KeyOf(*phase, zero_point) : KeyOf(lines.count, zero_point);
+  const size_t columns = phase != nullptr ? KeyOf(*phase, zero_point) : KeyOfCount(lines.count, zero_point);
   const auto pack = [&] {
     const size_t depth = lines.count * lines.depth,
                  blocks = kernels::simd::PaddedOutputs(outputs) / kernels::simd::kChannelBlock;
@@ -177,7 +177,7 @@ SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::Depthwi
            packed.more_groups.size() == (has_more ? layout.flag_count() : 0) &&
            packed.more_codes.size() == (has_more ? layout.weight_bytes() : 0);
   };
-  return SharePacked(weights, lanes, KeyOf(taps, zero_point), PackedCache::Layout::kDepthwise, pack, is_whole);
+  return SharePacked(weights, lanes, KeyOfCount(taps, zero_point), PackedCache::Layout::kDepthwise, pack, is_whole);
 }
 
 std::shared_ptr<const std::vector<int8_t>> ShareCodes(const TensorRef& weights) {

@@ -43,21 +43,13 @@ RunFn Offer(PrepareContext& context, const Convolution& convolution, const Quant
   };
 }
 
-Packed16BitStage::Packed16BitStage(const PrepareContext& context, const Product16Bit& product,
-                                   const ConvolutionPart& part)
-    : stage_(product.stage) {
-  const Convolution& convolution = product.convolution;
-  stage_.rounding = part.rounding.value_or(stage_.rounding);
-  bias_.resize(static_cast<size_t>(part.geometry.output_c));
-  if (context.HasInput(convolution.bias) && context.Input(convolution.bias).dtype == DType::kInt64) {
-    std::ranges::copy(BiasOf<int64_t>(context, convolution, part), bias_.begin());
-  } else {
-    std::ranges::copy(BiasOf<int32_t>(context, convolution, part), bias_.begin());
-  }
-  for (const numerics::ChannelScale& scale : ChannelsOf(part, product.scales)) {
+Packed16BitStage::Packed16BitStage(const numerics::OutputStage& stage, std::span<const numerics::ChannelScale> scales,
+                                   bool wide)
+    : bias_(scales.size()), stage_(stage) {
+  for (const numerics::ChannelScale& scale : scales) {
     if (stage_.rounding == numerics::Rounding::kDoubleHalfAway) {
       real_.push_back(scale.real);
-    } else if (product.wide_bias) {
+    } else if (wide) {
       const int32_t q = scale.fixed.multiplier;
       multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
       shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
@@ -65,6 +57,27 @@ Packed16BitStage::Packed16BitStage(const PrepareContext& context, const Product1
     } else {
       scales_.push_back(scale);
     }
+  }
+}
+
+namespace {
+
+numerics::OutputStage StageOf(const Product16Bit& product, const ConvolutionPart& part) {
+  numerics::OutputStage stage = product.stage;
+  stage.rounding = part.rounding.value_or(stage.rounding);
+  return stage;
+}
+
+}  // namespace
+
+Packed16BitStage::Packed16BitStage(const PrepareContext& context, const Product16Bit& product,
+                                   const ConvolutionPart& part)
+    : Packed16BitStage(StageOf(product, part), ChannelsOf(part, product.scales), product.wide_bias) {
+  const Convolution& convolution = product.convolution;
+  if (context.HasInput(convolution.bias) && context.Input(convolution.bias).dtype == DType::kInt64) {
+    std::ranges::copy(BiasOf<int64_t>(context, convolution, part), bias_.begin());
+  } else {
+    std::ranges::copy(BiasOf<int32_t>(context, convolution, part), bias_.begin());
   }
 }
 

@@ -83,6 +83,8 @@ RunFn Offer(PrepareContext& context, const Convolution& convolution, const Quant
 class Packed16BitStage {
  public:
   Packed16BitStage(const PrepareContext& context, const Product16Bit& product, const ConvolutionPart& part);
+  // Without a bias. `wide`: as Product16Bit::wide_bias.
+  Packed16BitStage(const numerics::OutputStage& stage, std::span<const numerics::ChannelScale> scales, bool wide);
   kernels::simd::Stage16Bit view() const;
 
  private:

@@ -5,26 +5,6 @@
 namespace assay::kernels::ref {
 namespace {
 
-struct BatchPosition {
-  int64_t x_matrix, w_matrix;
-};
-
-BatchPosition Locate(const BatchMatMulGeometry& g, int64_t b, const int64_t* x_step, const int64_t* w_step) {
-  BatchPosition at = {0, 0};
-  for (int d = g.batch_dims - 1; d >= 0; --d) {
-    at.x_matrix += b % g.extent[d] * x_step[d];
-    at.w_matrix += b % g.extent[d] * w_step[d];
-    b /= g.extent[d];
-  }
-  return at;
-}
-
-int64_t Batches(const BatchMatMulGeometry& g) {
-  int64_t batches = 1;
-  for (int d = 0; d < g.batch_dims; ++d) batches *= g.extent[d];
-  return batches;
-}
-
 // The columns of matrix w side by side.
 template <typename W>
 const W* Columns(const BatchMatMulGeometry& g, const W* w, W* columns) {

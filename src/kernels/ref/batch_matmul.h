@@ -19,6 +19,25 @@ struct BatchMatMulGeometry {
   bool x_transposed, w_transposed;  // x is stored [depth, rows]; w is stored [columns, depth]
 };
 
+// Where an output matrix finds its operands.
+struct BatchPosition {
+  int64_t x_matrix, w_matrix;
+};
+inline BatchPosition Locate(const BatchMatMulGeometry& g, int64_t batch, const int64_t* x_step, const int64_t* w_step) {
+  BatchPosition at = {0, 0};
+  for (int d = g.batch_dims - 1; d >= 0; --d) {
+    at.x_matrix += batch % g.extent[d] * x_step[d];
+    at.w_matrix += batch % g.extent[d] * w_step[d];
+    batch /= g.extent[d];
+  }
+  return at;
+}
+inline int64_t Batches(const BatchMatMulGeometry& g) {
+  int64_t batches = 1;
+  for (int d = 0; d < g.batch_dims; ++d) batches *= g.extent[d];
+  return batches;
+}
+
 // Accumulates in double, rounds once.
 void BatchMatMulFloat(const BatchMatMulGeometry& g, const float* x, const float* w, double* row, float* columns,
                       float* y) noexcept;

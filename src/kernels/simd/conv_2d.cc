@@ -10,16 +10,6 @@ namespace {
 
 using ref::Conv2DGeometry;
 
-// Rows and their outputs stay in the second-level cache while every block of channels passes over them.
-constexpr size_t kChunkBytes = size_t{160} << 10;
-constexpr size_t kMinChunkRows = 12;
-
-// A row as it is read takes `row_bytes`, with its outputs `work_bytes`.
-size_t ChunkRows(const Conv2DGeometry& g, size_t work_bytes) {
-  return std::clamp(kChunkBytes / work_bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows,
-                    std::max(PixelCount(g), kMinChunkRows));
-}
-
 bool IsPointwise(const Conv2DGeometry& g) {
   return g.filter_h == 1 && g.filter_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
          g.output_h == g.input_h && g.output_w == g.input_w;
@@ -236,7 +226,7 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
   plan.line_bytes = static_cast<size_t>(g.filter_w) * plan.pixel_bytes;
   plan.line_pitch = (plan.line_bytes + group_bytes - 1) / group_bytes * group_bytes;
   plan.row_bytes = static_cast<size_t>(g.filter_h) * plan.line_pitch;
-  plan.chunk = ChunkRows(g, plan.row_bytes + more);
+  plan.chunk = ChunkRows(PixelCount(g), plan.row_bytes + more);
   const bool whole = plan.line_pitch == plan.line_bytes;
   if (IsPointwise(g)) {
     if (whole) plan.form = Plan::Form::kPixels;
@@ -426,9 +416,7 @@ namespace {
 struct RowPlan {
   explicit RowPlan(const MatrixHybrid& matrix)
       : depth(matrix.sums.lines * matrix.sums.line_depth),
-        rows(std::clamp(
-            kChunkBytes / (depth + (depth + matrix.sums.outputs) * sizeof(float)) / kMinChunkRows * kMinChunkRows,
-            kMinChunkRows, kMostRows)) {}
+        rows(ChunkRows(kMostRows, depth + (depth + matrix.sums.outputs) * sizeof(float))) {}
   static constexpr size_t kMostRows = 8 * kMinChunkRows;
   size_t depth, rows;
 };
@@ -479,8 +467,8 @@ void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat&
 namespace {
 
 size_t ChunkRows16Bit(const Conv2DGeometry& g) {
-  return ChunkRows(g, PaddedDepth16(static_cast<size_t>(g.PatchSize())) * sizeof(int16_t) +
-                          PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int64_t));
+  return ChunkRows(PixelCount(g), PaddedDepth16(static_cast<size_t>(g.PatchSize())) * sizeof(int16_t) +
+                                      PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int64_t));
 }
 
 bool IsDirect16Bit(const Conv2DGeometry& g) { return IsPointwise(g) && g.input_c % 2 == 0; }

@@ -177,14 +177,39 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace assay::kernels::simd {
+namespace {
+
+template <typename W, typename Part>
+void Pack(size_t outputs, size_t depth, const WeightSteps& steps, const W* weights, int16_t* packed, const Part& part) {
+  for (size_t first = 0; first < outputs; first += kChannelBlock) {
+    const size_t channels = std::min(kChannelBlock, outputs - first);
+    for (size_t k = 0; k < PaddedDepth16(depth); k += 2, packed += 2 * kChannelBlock) {
+      const bool whole = k + 1 < depth;
+      if (!whole || channels < kChannelBlock) std::memset(packed, 0, 2 * kChannelBlock * sizeof(int16_t));
+      const W* from = weights + first * steps.output + k * steps.depth;
+      for (size_t c = 0; c < channels; ++c) packed[2 * c] = part(from[c * steps.output]);
+      if (!whole) continue;
+      for (size_t c = 0; c < channels; ++c) packed[2 * c + 1] = part(from[c * steps.output + steps.depth]);
+    }
+  }
+}
+
+}  // namespace
 
 void PackWeights16Bit(size_t outputs, size_t depth, const int8_t* weights, int16_t* packed) noexcept {
-  const size_t pairs = PaddedDepth16(depth) / 2;
-  std::memset(packed, 0, PaddedOutputs(outputs) * PaddedDepth16(depth) * sizeof(int16_t));
-  for (size_t o = 0; o < outputs; ++o) {
-    int16_t* block = packed + o / kChannelBlock * pairs * kChannelBlock * 2 + o % kChannelBlock * 2;
-    for (size_t k = 0; k < depth; ++k) block[k / 2 * kChannelBlock * 2 + k % 2] = weights[o * depth + k];
-  }
+  PackStrided16Bit(outputs, depth, {depth, 1}, weights, packed);
+}
+
+void PackStrided16Bit(size_t outputs, size_t depth, const WeightSteps& steps, const int8_t* weights,
+                      int16_t* packed) noexcept {
+  Pack(outputs, depth, steps, weights, packed, [](int8_t w) { return w; });
+}
+
+void PackSplit16Bit(size_t outputs, size_t depth, const WeightSteps& steps, const int16_t* weights, int16_t* low,
+                    int16_t* high) noexcept {
+  const auto lower = [](int16_t w) { return static_cast<int8_t>(w); };
+  Pack(outputs, depth, steps, weights, low, lower);
+  Pack(outputs, depth, steps, weights, high, [&](int16_t w) { return static_cast<int16_t>((w - lower(w)) >> 8); });
 }
 
 HWY_EXPORT(Sum);

@@ -1,5 +1,5 @@
-// 16-bit activations times 8-bit weights, the sums exact in 64 bits: CONV_2D, FULLY_CONNECTED and DEPTHWISE_CONV_2D of
-// int16x8 models, to the bit what kernels/ref computes.
+// 16-bit activations times 8-bit weights, the sums exact in 64 bits: CONV_2D, FULLY_CONNECTED, DEPTHWISE_CONV_2D and
+// BATCH_MATMUL of int16x8 models, to the bit what kernels/ref computes.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,16 @@ constexpr size_t PaddedDepth16(size_t depth) { return (depth + 1) / 2 * 2; }
 
 // weights[outputs, depth] to PaddedOutputs * PaddedDepth16 values: [block][pair][channel][2].
 void PackWeights16Bit(size_t outputs, size_t depth, const int8_t* weights, int16_t* packed) noexcept;
+
+// Weight [o, k] is the one at o * output + k * depth.
+struct WeightSteps {
+  size_t output, depth;
+};
+void PackStrided16Bit(size_t outputs, size_t depth, const WeightSteps& steps, const int8_t* weights,
+                      int16_t* packed) noexcept;
+// 16-bit weights as two of which the kernels' sums stay exact: 256 high + low, low from -128 to 127.
+void PackSplit16Bit(size_t outputs, size_t depth, const WeightSteps& steps, const int16_t* weights, int16_t* low,
+                    int16_t* high) noexcept;
 
 // sums[r * PaddedOutputs(outputs) + o] of rows that lie x_stride values apart. Where the depth is odd one value behind
 // a row is read that does not count.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/simd/hybrid.h"
+#include "kernels/simd/pack.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_8bit.cc"
@@ -180,6 +181,16 @@ void Correct(const Matrix8Bit& m, const Rows8Bit& x, size_t first, size_t rows, 
   }
 }
 
+void AddToRows(const int32_t* offsets, size_t rows, size_t width, int32_t* HWY_RESTRICT sums) {
+  const D32 d;
+  for (size_t r = 0; r < rows; ++r) {
+    const auto offset = hn::Set(d, offsets[r]);
+    for (size_t c = 0; c < width; c += hn::MaxLanes(d), sums += hn::MaxLanes(d)) {
+      hn::StoreU(hn::Add(hn::LoadU(d, sums), offset), d, sums);
+    }
+  }
+}
+
 // Calls store(first row, rows, first channel, blocks of channels, sums) for parts of the product.
 template <typename StoreTileFn>
 HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& store) {
@@ -205,6 +216,7 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
           r += tile.rows;
         }
         if (m.corrections_begin != nullptr) Correct(m, x, first, most, block, wide, sums);
+        if (x.row_offsets != nullptr) AddToRows(x.row_offsets + first, most, wide * kChannelBlock, sums);
         store(first, most, channel, wide, sums);
         first += most;
       }
@@ -340,14 +352,82 @@ void MultiplyToFloats(const MatrixHybrid& m, const Rows8Bit& x, const RowRanges&
   });
 }
 
-void Sum(const Matrix8Bit& m, const Rows8Bit& x, int32_t* out) {
-  const size_t stride = PaddedOutputs(m.outputs);
+void Sum(const Matrix8Bit& m, const Rows8Bit& x, int32_t* out, size_t stride) {
   ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
-    const size_t width = blocks * kChannelBlock;
+    const size_t width = blocks * kChannelBlock, count = std::min(width, stride - channel);
     for (size_t r = 0; r < rows; ++r) {
-      std::memcpy(out + (row + r) * stride + channel, sums + r * width, width * sizeof(int32_t));
+      std::memcpy(out + (row + r) * stride + channel, sums + r * width, count * sizeof(int32_t));
     }
   });
+}
+
+// Four rows of a block become one of groups of four.
+void PackColumns(size_t outputs, size_t depth, size_t stride, const int8_t* weights, int8_t* HWY_RESTRICT packed) {
+  const hn::CappedTag<int8_t, kChannelBlock> d8;
+  const hn::Repartition<int16_t, decltype(d8)> d16;
+  constexpr size_t kBytes = hn::MaxLanes(d8);
+  HWY_ALIGN int8_t some[kDepthGroup * kChannelBlock];
+  for (size_t o = 0; o < outputs; o += kChannelBlock) {
+    const size_t channels = std::min(kChannelBlock, outputs - o);
+    for (size_t k = 0; k < depth; k += kDepthGroup, packed += kGroupBytes) {
+      const int8_t* from = weights + k * stride + o;
+      size_t step = stride;
+      if (const size_t rows = std::min(kDepthGroup, depth - k); rows < kDepthGroup || channels < kChannelBlock) {
+        std::memset(some, 0, sizeof(some));
+        for (size_t r = 0; r < rows; ++r) std::memcpy(some + r * kChannelBlock, from + r * stride, channels);
+        from = some, step = kChannelBlock;
+      }
+      for (size_t c = 0; c < kChannelBlock; c += kBytes) {
+        const auto r0 = hn::LoadU(d8, from + c), r1 = hn::LoadU(d8, from + step + c);
+        const auto r2 = hn::LoadU(d8, from + 2 * step + c), r3 = hn::LoadU(d8, from + 3 * step + c);
+        const auto low01 = hn::BitCast(d16, hn::InterleaveLower(d8, r0, r1));
+        const auto low23 = hn::BitCast(d16, hn::InterleaveLower(d8, r2, r3));
+        const auto high01 = hn::BitCast(d16, hn::InterleaveUpper(d8, r0, r1));
+        const auto high23 = hn::BitCast(d16, hn::InterleaveUpper(d8, r2, r3));
+        int8_t* to = packed + c * kDepthGroup;
+        hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d16, low01, low23)), d8, to);
+        hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d16, low01, low23)), d8, to + kBytes);
+        hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d16, high01, high23)), d8, to + 2 * kBytes);
+        hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d16, high01, high23)), d8, to + 3 * kBytes);
+      }
+    }
+  }
+}
+
+void SumColumns(size_t outputs, size_t depth, const int8_t* HWY_RESTRICT packed, int32_t* HWY_RESTRICT sums) {
+  const D32 d;
+  const hn::Repartition<int8_t, D32> d8;
+  const size_t groups = PaddedLine(depth) / kDepthGroup;
+  const auto ones = hn::Set(d, 0x01010101);
+  for (size_t o = 0; o < outputs; o += kChannelBlock) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      auto sum = hn::Zero(d);
+      const int8_t* from = packed + v * hn::MaxLanes(d8);
+      for (size_t g = 0; g < groups; ++g, from += kGroupBytes) {
+        sum = Dot4(d, sum, ones, SplitSigned(d, hn::BitCast(d, hn::LoadU(d8, from))));
+      }
+      hn::StoreU(sum, d, sums + o + v * hn::MaxLanes(d));
+    }
+    packed += groups * kGroupBytes;
+  }
+}
+
+void SumRows(const Rows8Bit& x, size_t depth, int32_t* HWY_RESTRICT sums) {
+  const hn::CappedTag<uint8_t, 64> d8;
+  const hn::Repartition<uint64_t, decltype(d8)> d64;
+  const uint8_t flip = x.flip_sign ? kSignBit : 0;
+  constexpr size_t kBytes = hn::MaxLanes(d8);
+  for (size_t r = 0; r < x.rows; ++r) {
+    const uint8_t* row = x.data + r * x.stride;
+    auto wide = hn::Zero(d64);
+    size_t k = 0;
+    for (; k + kBytes <= depth; k += kBytes) {
+      wide = hn::Add(wide, hn::SumsOf8(hn::Xor(hn::LoadU(d8, row + k), hn::Set(d8, flip))));
+    }
+    auto sum = static_cast<uint32_t>(hn::GetLane(hn::SumOfLanes(d64, wide)));
+    for (; k < depth; ++k) sum += static_cast<uint32_t>(row[k] ^ flip);
+    sums[r] = static_cast<int32_t>(sum);
+  }
 }
 
 }  // namespace
@@ -364,9 +444,8 @@ void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8
     const size_t channels = std::min(kChannelBlock, outputs - first);
     for (size_t line = 0; line < lines; ++line) {
       const int8_t* from = weights + first * depth + line * line_depth;
-      for (size_t g = 0; g < whole; ++g, from += kDepthGroup, packed += kChannelBlock * kDepthGroup) {
-        for (size_t c = 0; c < channels; ++c) std::memcpy(packed + c * kDepthGroup, from + c * depth, kDepthGroup);
-      }
+      PackRows(from, channels, depth, whole, packed);
+      from += whole * kDepthGroup, packed += whole * kChannelBlock * kDepthGroup;
       if (rest == 0) continue;
       for (size_t c = 0; c < channels; ++c) std::memcpy(packed + c * kDepthGroup, from + c * depth, rest);
       packed += kChannelBlock * kDepthGroup;
@@ -375,11 +454,14 @@ void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8
 }
 
 HWY_EXPORT(Multiply);
+HWY_EXPORT(PackColumns);
+HWY_EXPORT(SumColumns);
+HWY_EXPORT(SumRows);
 HWY_EXPORT(Sum);
 HWY_EXPORT(MultiplyToFloats);
 
-void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept {
-  HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums);
+void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums, size_t stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(Sum)(matrix, x, sums, stride);
 }
 
 void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRanges& ranges, float* output,
@@ -389,6 +471,18 @@ void MultiplyHybrid(const MatrixHybrid& matrix, const Rows8Bit& x, const RowRang
 
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept {
   HWY_DYNAMIC_DISPATCH(Multiply)(matrix, x, out, out_stride);
+}
+
+void PackColumns8Bit(size_t outputs, size_t depth, size_t stride, const int8_t* weights, int8_t* packed) noexcept {
+  HWY_DYNAMIC_DISPATCH(PackColumns)(outputs, depth, stride, weights, packed);
+}
+
+void SumColumns8Bit(size_t outputs, size_t depth, const int8_t* packed, int32_t* sums) noexcept {
+  HWY_DYNAMIC_DISPATCH(SumColumns)(outputs, depth, packed, sums);
+}
+
+void SumRows8Bit(const Rows8Bit& x, size_t line_depth, int32_t* sums) noexcept {
+  HWY_DYNAMIC_DISPATCH(SumRows)(x, line_depth, sums);
 }
 
 }  // namespace assay::kernels::simd

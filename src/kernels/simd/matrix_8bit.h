@@ -1,5 +1,5 @@
-// Products of 8-bit matrices, the core of CONV_2D and FULLY_CONNECTED: out[r,o] = requantized sum over k of
-// (x[r,k] - x_zero) * (w[o,k] - w_zero) + bias[o], to the bit what kernels/ref computes.
+// Products of 8-bit matrices, the core of CONV_2D, FULLY_CONNECTED and BATCH_MATMUL: out[r,o] = requantized sum over k
+// of (x[r,k] - x_zero) * (w[o,k] - w_zero) + bias[o], to the bit what kernels/ref computes.
 //
 // One core serves both signs: x is read without sign (int8 codes with the top bit flipped), w as the difference to its
 // zero point, and x's zero point goes into one offset per channel:
@@ -55,7 +55,8 @@ struct Matrix8Bit {
 struct Rows8Bit {
   const uint8_t* data;
   size_t rows, stride, line_step;
-  bool flip_sign;  // int8 codes as they are
+  bool flip_sign;                        // int8 codes as they are
+  const int32_t* row_offsets = nullptr;  // added to all sums of a row
 };
 
 constexpr size_t PaddedLine(size_t line_depth) { return (line_depth + kDepthGroup - 1) / kDepthGroup * kDepthGroup; }
@@ -63,6 +64,15 @@ constexpr size_t PaddedDepth(size_t lines, size_t line_depth) { return lines * P
 
 // weights[outputs, lines, line_depth] of int8 codes to PaddedOutputs * PaddedDepth bytes: [block][group][channel][4].
 void PackWeights8Bit(size_t outputs, size_t lines, size_t line_depth, const int8_t* weights, int8_t* packed) noexcept;
+
+// The same of weights[depth, outputs], whose rows lie `stride` bytes apart; there is one line.
+void PackColumns8Bit(size_t outputs, size_t depth, size_t stride, const int8_t* weights, int8_t* packed) noexcept;
+
+// sums[PaddedOutputs]: those of each output's weights, modulo 2^32.
+void SumColumns8Bit(size_t outputs, size_t depth, const int8_t* packed, int32_t* sums) noexcept;
+
+// sums[r]: that of the row's codes without sign. There is one line, of line_depth codes.
+void SumRows8Bit(const Rows8Bit& x, size_t line_depth, int32_t* sums) noexcept;
 
 // Calls each(block, Correction8Bit) for what is not 0 of a later part of the weights, packed in the same way.
 template <typename Each>
@@ -86,7 +96,8 @@ void ForCorrections(size_t outputs, size_t lines, size_t line_depth, const int8_
 // out[r * out_stride + o]
 void Multiply8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, uint8_t* out, size_t out_stride) noexcept;
 
-// The sums themselves, offsets included: sums[r * PaddedOutputs(outputs) + o]. Scales and stage are not looked at.
-void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums) noexcept;
+// The sums themselves, offsets included: sums[r * stride + o] for o < stride, which is from outputs to
+// PaddedOutputs(outputs). Scales and stage are not looked at.
+void Sum8Bit(const Matrix8Bit& matrix, const Rows8Bit& x, int32_t* sums, size_t stride) noexcept;
 
 }  // namespace assay::kernels::simd

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/simd/pack.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_float.cc"
 #include "hwy/foreach_target.h"
@@ -100,10 +102,25 @@ HWY_AFTER_NAMESPACE();
 namespace assay::kernels::simd {
 
 void PackWeightsFloat(size_t outputs, size_t depth, const float* weights, float* packed) noexcept {
-  std::memset(packed, 0, PaddedOutputs(outputs) * depth * sizeof(float));
-  for (size_t o = 0; o < outputs; ++o) {
-    float* block = packed + o / kChannelBlock * kChannelBlock * depth + o % kChannelBlock;
-    for (size_t k = 0; k < depth; ++k) block[k * kChannelBlock] = weights[o * depth + k];
+  for (size_t first = 0; first < outputs; first += kChannelBlock, packed += depth * kChannelBlock) {
+    const size_t channels = std::min(kChannelBlock, outputs - first);
+    if (channels < kChannelBlock) std::memset(packed, 0, depth * kChannelBlock * sizeof(float));
+    PackRows(weights + first * depth, channels, depth * sizeof(float), depth, packed);
+  }
+}
+
+void PackColumnsFloat(size_t outputs, size_t depth, size_t stride, const float* weights, float* packed) noexcept {
+  for (size_t o = 0; o < outputs; o += kChannelBlock) {
+    const size_t count = std::min(kChannelBlock, outputs - o);
+    for (size_t k = 0; k < depth; ++k, packed += kChannelBlock) {
+      const float* from = weights + k * stride + o;
+      if (count == kChannelBlock) {
+        std::memcpy(packed, from, kChannelBlock * sizeof(float));
+        continue;
+      }
+      std::memset(packed, 0, kChannelBlock * sizeof(float));
+      std::memcpy(packed, from, count * sizeof(float));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // Output channels as vectors read them: in blocks, and their scales as one array per form, padded to whole blocks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +23,14 @@ struct Range {
 constexpr size_t TileBlocks(size_t left, size_t most) {
   if (left <= most) return left;
   return left < 2 * most ? left / 2 : most;
+}
+
+// So many of `rows` rows, each of `bytes` with its outputs, stay in the second-level cache while every block of
+// channels passes over them.
+inline constexpr size_t kChunkBytes = size_t{160} << 10;
+inline constexpr size_t kMinChunkRows = 12;
+constexpr size_t ChunkRows(size_t rows, size_t bytes) {
+  return std::clamp(kChunkBytes / bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows, std::max(rows, kMinChunkRows));
 }
 
 struct ChannelScales {
