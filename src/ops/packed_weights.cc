@@ -31,6 +31,22 @@ void ForPixels(const RunContext& run, size_t pixels, double ns_per_pixel, const 
   });
 }
 
+// A part for every group.
+Convolution SplitGroups(const Convolution& whole) {
+  const kernels::ref::Conv2DGeometry& g = whole.geometry();
+  if (!whole.is_whole() || g.filter_c == g.input_c) return whole;
+  Convolution convolution(whole.input, whole.filter, whole.bias);
+  const int32_t groups = g.input_c / g.filter_c;
+  for (int32_t i = 0; i < groups; ++i) {
+    ConvolutionPart part = {g};
+    part.geometry.output_c = g.output_c / groups;
+    part.first_channel = i * part.geometry.output_c;
+    part.first_input = i * g.filter_c;
+    convolution.parts.push_back(part);
+  }
+  return convolution;
+}
+
 // Calls compute(index of a part, pixels of it, worker).
 template <typename Compute>
 void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, double ns_per_pixel,
@@ -38,6 +54,17 @@ void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, 
   if (parts.size() == 1) {
     return ForPixels(run, kernels::simd::PixelCount(parts.front().geometry), ns_per_pixel,
                      [&](kernels::simd::Range pixels, int worker) { compute(size_t{0}, pixels, worker); });
+  }
+  if (!parts.front().phase.has_value()) {
+    // Groups: of some pixels all, while what they share of input and output is near.
+    constexpr size_t kNearPixels = 4 * kTilePixels;
+    return ForPixels(run, kernels::simd::PixelCount(parts.front().geometry),
+                     ns_per_pixel * static_cast<double>(parts.size()), [&](kernels::simd::Range pixels, int worker) {
+                       for (size_t begin = pixels.begin; begin < pixels.end; begin += kNearPixels) {
+                         const kernels::simd::Range some = {begin, std::min(begin + kNearPixels, pixels.end)};
+                         for (size_t i = 0; i < parts.size(); ++i) compute(i, some, worker);
+                       }
+                     });
   }
   size_t tiles = 0;
   for (const ConvolutionPart& part : parts) tiles += TilesOf(kernels::simd::PixelCount(part.geometry));
@@ -78,20 +105,28 @@ size_t MostBytes(const std::vector<ConvolutionPart>& parts, const BytesOf& bytes
 // What an op's kernels read: for every part its packed operands.
 template <typename Packed>
 struct PackedParts {
-  explicit PackedParts(const Convolution& convolution) : parts(convolution.parts) { packed.reserve(parts.size()); }
+  explicit PackedParts(const Convolution& convolution) : parts(convolution.parts) {
+    packed.reserve(parts.size());
+    for (const ConvolutionPart& part : parts) {
+      channels = std::max(channels, part.first_channel + part.geometry.output_c);
+    }
+  }
   std::vector<ConvolutionPart> parts;
+  int32_t channels = 0;  // of the output
   std::vector<Packed> packed;
 };
 
-// Where a part's pixels go.
+// Where a part's pixels go, of an op with `channels` outputs.
 template <typename T>
-kernels::simd::OutputPixels<T> PixelsOf(const ConvolutionPart& part, T* output) {
-  if (!part.phase.has_value()) return output;
+kernels::simd::OutputPixels<T> PixelsOf(const ConvolutionPart& part, int32_t channels, T* output) {
+  T* first = output + part.first_channel;
+  if (!part.phase.has_value()) return {first, static_cast<size_t>(channels)};
   const kernels::simd::TransposeConvPhase& phase = *part.phase;
   const kernels::ref::Conv2DGeometry& g = part.geometry;
-  if (phase.pixel_step == g.output_c && phase.line_step == int64_t{g.output_w} * g.output_c) return output;
-  return {output + phase.first_output + part.first_channel, static_cast<size_t>(phase.pixel_step),
-          static_cast<size_t>(phase.line_step), static_cast<size_t>(phase.image_step)};
+  const auto pixel = static_cast<size_t>(phase.pixel_step);
+  if (phase.pixel_step == channels && phase.line_step == g.output_w * phase.pixel_step) return {first, pixel};
+  return {first + phase.first_output, pixel, static_cast<size_t>(phase.line_step),
+          static_cast<size_t>(phase.image_step)};
 }
 
 // The outputs of the filter that make a part's channels.
@@ -152,10 +187,12 @@ bool HasMatrixForm(const PrepareContext& context, const Convolution& convolution
       !HasConstantOperands(context, convolution.filter, convolution.bias)) {
     return false;
   }
+  // Two weights of four bits share a byte, which may belong to two groups.
+  if (convolution.parts.size() > 1 && context.Input(convolution.filter).dtype == DType::kInt4) return false;
   size_t kept = 0;
   for (const ConvolutionPart& part : convolution.parts) {
     const kernels::ref::Conv2DGeometry& g = part.geometry;
-    if (g.filter_c != g.input_c || g.PatchSize() < 1) return false;
+    if (g.PatchSize() < 1) return false;
     if (part.phase.has_value() &&
         (part.phase->rows.size >= kMostPhaseTaps || part.phase->columns.size >= kMostPhaseTaps)) {
       return false;
@@ -193,7 +230,7 @@ kernels::simd::ChannelScales PackedScales::view() const {
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
-  const Convolution& convolution = product.convolution;
+  const Convolution convolution = SplitGroups(product.convolution);
   if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
   struct Part {
     SharedCodes weights;
@@ -224,19 +261,21 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   }
   const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2D8BitScratch));
   const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.2 + depth / 150); });
-  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  if (!convolution.has_phases()) context.OfferRows(RowFormOf(convolution.geometry()));
   return [state, zero, scratch, ns, operand = convolution.input](const RunContext& run) {
     const uint8_t* input = run.Input(operand).data;
     uint8_t* output = run.Output(0).data;
     ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
       const ConvolutionPart& part = state->parts[i];
-      kernels::simd::Conv2D8Bit(part.geometry, input, zero.is_signed, zero.code, state->packed[i].matrix, pixels,
-                                scratch.Of(run, worker), PixelsOf(part, output));
+      kernels::simd::Conv2D8Bit(part.geometry, input + part.first_input, zero.is_signed, zero.code,
+                                state->packed[i].matrix, pixels, scratch.Of(run, worker),
+                                PixelsOf(part, state->channels, output));
     });
   };
 }
 
-std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolution& convolution, FloatRange clamp) {
+std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolution& whole, FloatRange clamp) {
+  const Convolution convolution = SplitGroups(whole);
   const auto size_of = [](size_t outputs, const Lines& lines) {
     return kernels::simd::PaddedOutputs(outputs) * lines.count * lines.depth;
   };
@@ -265,14 +304,14 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolu
   }
   const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2DFloatScratch));
   const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.2 + depth / 50); });
-  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  if (!convolution.has_phases()) context.OfferRows(RowFormOf(convolution.geometry()));
   return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
     const float* input = run.In<float>(operand).data();
     float* output = run.Out<float>(0).data();
     ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
       const ConvolutionPart& part = state->parts[i];
-      kernels::simd::Conv2DFloat(part.geometry, input, state->packed[i].matrix, pixels, scratch.Of(run, worker),
-                                 PixelsOf(part, output));
+      kernels::simd::Conv2DFloat(part.geometry, input + part.first_input, state->packed[i].matrix, pixels,
+                                 scratch.Of(run, worker), PixelsOf(part, state->channels, output));
     });
   };
 }
@@ -288,7 +327,7 @@ bool IsOfRows(const kernels::ref::Conv2DGeometry& g) {
 }  // namespace
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
-  const Convolution& convolution = product.convolution;
+  const Convolution convolution = SplitGroups(product.convolution);
   const kernels::ref::Conv2DGeometry& g = convolution.geometry();
   if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
   struct Part {
@@ -333,15 +372,16 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
       const ConvolutionPart& part = state->parts[i];
       const auto image_pixels =
           static_cast<size_t>(part.geometry.output_h) * static_cast<size_t>(part.geometry.output_w);
-      kernels::simd::Conv2DHybrid(part.geometry, images.Codes(run), images.Ranges(run), image_pixels,
-                                  state->packed[i].matrix, pixels, scratch.Of(run, worker), PixelsOf(part, output));
+      kernels::simd::Conv2DHybrid(part.geometry, images.Codes(run) + part.first_input, images.Ranges(run), image_pixels,
+                                  state->packed[i].matrix, pixels, scratch.Of(run, worker),
+                                  PixelsOf(part, state->channels, output));
     });
   };
   return Offer(context, convolution, images, std::move(rows));
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product16Bit& product) {
-  const Convolution& convolution = product.convolution;
+  const Convolution convolution = SplitGroups(product.convolution);
   const auto size_of = [](size_t outputs, const Lines& lines) {
     return kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(lines.count * lines.depth);
   };
@@ -366,14 +406,15 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
                                 return kernels::simd::Conv2DInt16Scratch(g);
                               }));
   const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.5 + depth / 60); });
-  if (convolution.is_whole()) context.OfferRows(RowFormOf(convolution.geometry()));
+  if (!convolution.has_phases()) context.OfferRows(RowFormOf(convolution.geometry()));
   return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
     const int16_t* input = run.In<int16_t>(operand).data();
     int16_t* output = run.Out<int16_t>(0).data();
     ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
       const ConvolutionPart& part = state->parts[i];
-      kernels::simd::Conv2DInt16(part.geometry, input, state->packed[i].matrix, state->packed[i].stage.view(), pixels,
-                                 scratch.Of(run, worker), PixelsOf(part, output));
+      kernels::simd::Conv2DInt16(part.geometry, input + part.first_input, state->packed[i].matrix,
+                                 state->packed[i].stage.view(), pixels, scratch.Of(run, worker),
+                                 PixelsOf(part, state->channels, output));
     });
   };
 }

@@ -33,10 +33,10 @@ class PackedScales {
 };
 
 // A convolution that makes some of an op's output: the `geometry.output_c` channels from `first_channel` on, of all
-// pixels or of a phase of a transposed one's.
+// pixels or of a phase of a transposed one's. What it reads of the input begins at `first_input`.
 struct ConvolutionPart {
   kernels::ref::Conv2DGeometry geometry;
-  int32_t first_channel = 0;
+  int32_t first_channel = 0, first_input = 0;
   std::optional<kernels::simd::TransposeConvPhase> phase = std::nullopt;
   std::optional<numerics::Rounding> rounding = std::nullopt;  // where it is not the op's
 };
@@ -46,7 +46,8 @@ struct Convolution {
   Convolution(const kernels::ref::Conv2DGeometry& g) : parts{ConvolutionPart{g}} {}  // NOLINT: CONV_2D is one
   Convolution(int input_operand, int filter_operand, int bias_operand)
       : input(input_operand), filter(filter_operand), bias(bias_operand) {}
-  bool is_whole() const { return parts.size() == 1 && !parts.front().phase.has_value(); }
+  bool is_whole() const { return parts.size() == 1 && !has_phases(); }
+  bool has_phases() const { return parts.front().phase.has_value(); }
   const kernels::ref::Conv2DGeometry& geometry() const { return parts.front().geometry; }
 
   std::vector<ConvolutionPart> parts;
@@ -60,8 +61,8 @@ struct Product8Bit {
   const std::vector<numerics::ChannelScale>& scales;
   int32_t filter_zero_point;
 };
-// The vector kernels' form of it; none where they do not serve: no such kernels on this machine, groups, operands that
-// are not constant.
+// The vector kernels' form of it; none where they do not serve: no such kernels on this machine, operands that are not
+// constant, groups so small that their weights would be padding for the most part.
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product);
 // The same for DEPTHWISE_CONV_2D, where the depth multiplier is 1.
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product);

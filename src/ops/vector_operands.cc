@@ -36,7 +36,7 @@ RunFn Offer(PrepareContext& context, const Convolution& convolution, const Quant
   RowForm form = RowFormOf(convolution.geometry());
   form.before = [images](const RunContext& run) { images.Compute(run); };
   form.rows = std::move(rows);
-  if (convolution.is_whole()) context.OfferRows(form);
+  if (!convolution.has_phases()) context.OfferRows(form);
   return [form = std::move(form)](const RunContext& run) {
     form.before(run);
     form.rows(run);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/one_op_model.h"
+#include "runtime/random_layer.h"
 
 namespace assay::runtime {
 namespace {
@@ -40,6 +41,10 @@ TEST(Conv2D, GroupsSeeTheirOwnChannelsOnly) {
                 .Output(DType::kFloat32)
                 .Run<float>(),
             (std::vector<float>{21, 43}));
+}
+
+TEST(Conv2D, VectorKernelsOfGroupsGiveThePlainLoopsBits) {
+  for (uint64_t seed = 0; seed < 240; ++seed) CheckVectorKernels(RandomLayer(BuiltinOp::kConv2D, seed));
 }
 
 // 2, -2, 6, -6 times a quarter.

@@ -20,10 +20,10 @@ bool IsPointwise(const Conv2DGeometry& g) {
 constexpr size_t kMove = 16, kSlack = kMove;
 struct Gathering {
   const uint8_t* input_end;
-  size_t pixel_bytes;
-  size_t line_pitch;  // of the lines of a row
-  uint64_t flip;      // for eight bytes
-  uint64_t outside;   // flipped already
+  size_t pixel_bytes, pixel_pitch;  // of a window's pixels, and from one of the image to the next
+  size_t line_pitch;                // of the lines of a row
+  uint64_t flip;                    // for eight bytes
+  uint64_t outside;                 // flipped already
 };
 
 inline void Fill(const Gathering& how, uint8_t* to, size_t bytes) {
@@ -62,8 +62,8 @@ void GatherWindow(const Conv2DGeometry& g, const Gathering& how, const uint8_t* 
       Fill(how, row, line);
       continue;
     }
-    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * how.pixel_bytes;
-    if (g.dilation_w == 1) {
+    const uint8_t* from = image + static_cast<size_t>(y) * static_cast<size_t>(g.input_w) * how.pixel_pitch;
+    if (g.dilation_w == 1 && how.pixel_pitch == how.pixel_bytes) {
       if (before > 0) Fill(how, row, before);
       if (inside > 0) Copy(how, from + static_cast<size_t>(left + first) * how.pixel_bytes, row + before, inside);
       if (before + inside < line) Fill(how, row + before + inside, line - before - inside);
@@ -75,42 +75,56 @@ void GatherWindow(const Conv2DGeometry& g, const Gathering& how, const uint8_t* 
       if (x < 0 || x >= g.input_w) {
         Fill(how, to, how.pixel_bytes);
       } else {
-        Copy(how, from + static_cast<size_t>(x) * how.pixel_bytes, to, how.pixel_bytes);
+        Copy(how, from + static_cast<size_t>(x) * how.pixel_pitch, to, how.pixel_bytes);
       }
     }
   }
 }
 
+// Distance of the image's pixels, of which a window takes pixel_bytes.
+size_t PixelPitch(const Conv2DGeometry& g, size_t pixel_bytes) {
+  return pixel_bytes / static_cast<size_t>(g.filter_c) * static_cast<size_t>(g.input_c);
+}
+
 Gathering GatheringOf(const Conv2DGeometry& g, const uint8_t* input, size_t pixel_bytes, size_t line_pitch,
                       bool flip_sign, uint8_t outside) {
   constexpr uint64_t kEach = 0x0101010101010101U;
-  const size_t image = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * pixel_bytes;
+  const size_t pitch = PixelPitch(g, pixel_bytes);
+  const size_t pixels =
+      static_cast<size_t>(g.batches) * static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w);
   const uint64_t flip = flip_sign ? kEach * 0x80 : 0;
-  return {input + static_cast<size_t>(g.batches) * image, pixel_bytes, line_pitch, flip, (kEach * outside) ^ flip};
+  // `input` is a group's first value: what comes after the last pixel's share of it is not counted on.
+  const uint8_t* end = pixels > 0 ? input + (pixels - 1) * pitch + pixel_bytes : input;
+  return {end, pixel_bytes, pitch, line_pitch, flip, (kEach * outside) ^ flip};
 }
 
-// Lines of windows that lie inside of the image from left to right, for neighbouring output pixels: `lines` are those
-// of the first, null above and below the image.
-constexpr size_t kMostLines = 16;
+// Pieces of windows that lie inside of the image from left to right, for neighbouring output pixels: their lines, or
+// their pixels where those do not touch each other. `pieces` are those of the first, null above and below the image.
+constexpr size_t kMostPieces = 64;
 struct InsideRun {
-  const uint8_t* lines[kMostLines];
-  size_t line_count, line_bytes;
-  size_t step;  // from one pixel's line to the next one's
+  struct Piece {
+    const uint8_t* from;
+    size_t to;  // in the row
+  };
+  Piece pieces[kMostPieces];
+  size_t piece_count, piece_bytes;
+  size_t step;  // from one output pixel's piece to the next one's
   size_t pixels;
 };
 
-template <size_t kMoves>  // per line; 0: as many as it takes
+template <size_t kMoves>  // per piece; 0: as many as it takes
 void GatherInside(const Gathering& how, const InsideRun& run, size_t row_bytes, uint8_t* rows) {
   const Move flip = {how.flip, how.flip};
-  const size_t bytes = kMoves > 0 ? kMoves * kMove : run.line_bytes;
+  const size_t bytes = kMoves > 0 ? kMoves * kMove : run.piece_bytes;
   for (size_t pixel = 0; pixel < run.pixels; ++pixel) {
-    uint8_t* to = rows + pixel * row_bytes;
-    for (size_t k = 0; k < run.line_count; ++k, to += how.line_pitch) {
-      if (run.lines[k] == nullptr) {
-        Fill(how, to, run.line_bytes);
+    uint8_t* row = rows + pixel * row_bytes;
+    for (size_t k = 0; k < run.piece_count; ++k) {
+      uint8_t* to = row + run.pieces[k].to;
+      if (run.pieces[k].from == nullptr) {
+        Fill(how, to, run.piece_bytes);
         continue;
       }
-      const uint8_t* from = run.lines[k] + pixel * run.step;
+      const uint8_t* from = run.pieces[k].from + pixel * run.step;
       for (size_t i = 0; i < bytes; i += kMove) {
         Move move;
         std::memcpy(&move, from + i, kMove);
@@ -125,23 +139,30 @@ void GatherInside(const Gathering& how, const InsideRun& run, size_t row_bytes, 
 // gathers those.
 size_t GatherInside(const Conv2DGeometry& g, const Gathering& how, const uint8_t* image, int32_t oy, int32_t ox,
                     size_t most, size_t row_bytes, uint8_t* rows) {
-  const int64_t left = int64_t{ox} * g.stride_w - g.pad_w, last_left = int64_t{g.input_w} - g.filter_w;
-  if (g.dilation_w != 1 || static_cast<size_t>(g.filter_h) > kMostLines || left < 0 || left > last_left) return 0;
-  InsideRun run = {};
-  run.line_count = static_cast<size_t>(g.filter_h);
-  run.line_bytes = static_cast<size_t>(g.filter_w) * how.pixel_bytes;
-  run.step = static_cast<size_t>(g.stride_w) * how.pixel_bytes;
+  const bool touch = g.dilation_w == 1 && how.pixel_pitch == how.pixel_bytes;
+  const int32_t pieces = touch ? 1 : g.filter_w;  // of a line
+  const int64_t left = int64_t{ox} * g.stride_w - g.pad_w;
+  const int64_t last_left = int64_t{g.input_w} - (int64_t{g.filter_w} - 1) * g.dilation_w - 1;
+  if (int64_t{g.filter_h} * pieces > static_cast<int64_t>(kMostPieces) || left < 0 || left > last_left) return 0;
+  InsideRun run;
+  run.piece_count = 0;
+  run.piece_bytes = touch ? static_cast<size_t>(g.filter_w) * how.pixel_bytes : how.pixel_bytes;
+  run.step = static_cast<size_t>(g.stride_w) * how.pixel_pitch;
   run.pixels = std::min(most, static_cast<size_t>((last_left - left) / g.stride_w) + 1);
   for (int32_t ky = 0; ky < g.filter_h; ++ky) {
     const int64_t y = int64_t{oy} * g.stride_h - g.pad_h + int64_t{ky} * g.dilation_h;
-    if (y < 0 || y >= g.input_h) continue;
-    const uint8_t* line = image + static_cast<size_t>(y * g.input_w + left) * how.pixel_bytes;
-    run.lines[ky] = line;
-    const auto room = static_cast<size_t>(how.input_end - line);
-    if (room < run.line_bytes + kMove) return 0;
-    run.pixels = std::min(run.pixels, (room - run.line_bytes - kMove) / run.step + 1);
+    const bool inside = y >= 0 && y < g.input_h;
+    for (int32_t kx = 0; kx < pieces; ++kx) {
+      InsideRun::Piece& piece = run.pieces[run.piece_count++];
+      piece = {nullptr, static_cast<size_t>(ky) * how.line_pitch + static_cast<size_t>(kx) * how.pixel_bytes};
+      if (!inside) continue;
+      piece.from = image + static_cast<size_t>(y * g.input_w + left + int64_t{kx} * g.dilation_w) * how.pixel_pitch;
+      const auto room = static_cast<size_t>(how.input_end - piece.from);
+      if (room < run.piece_bytes + kMove) return 0;
+      run.pixels = std::min(run.pixels, (room - run.piece_bytes - kMove) / run.step + 1);
+    }
   }
-  switch ((run.line_bytes + kMove - 1) / kMove) {
+  switch ((run.piece_bytes + kMove - 1) / kMove) {
     case 1:
       GatherInside<1>(how, run, row_bytes, rows);
       break;
@@ -160,7 +181,7 @@ size_t GatherInside(const Conv2DGeometry& g, const Gathering& how, const uint8_t
 // Windows of the `count` output pixels from `first` on, as rows `row_bytes` apart.
 void GatherWindows(const Conv2DGeometry& g, const Gathering& how, const uint8_t* input, size_t first, size_t count,
                    size_t row_bytes, uint8_t* rows) {
-  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * how.pixel_bytes;
+  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * how.pixel_pitch;
   auto ox = static_cast<int32_t>(first % static_cast<size_t>(g.output_w));
   const size_t line = first / static_cast<size_t>(g.output_w);
   auto oy = static_cast<int32_t>(line % static_cast<size_t>(g.output_h));
@@ -191,7 +212,7 @@ struct Plan {
     kGather   // each window is copied
   };
   Form form;
-  size_t pixel_bytes, line_bytes, line_pitch;  // line_pitch: line_bytes in whole groups
+  size_t pixel_bytes, line_bytes, line_pitch;  // line_pitch: line_bytes in whole groups of values
   size_t row_bytes;                            // of a gathered row
   size_t chunk;                                // most rows at once
   // kStrip: pixels of a line of it, and how many lines of output it serves.
@@ -222,7 +243,7 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
   constexpr int32_t kFewOutputs = 64, kWide = 8;
   Plan plan = {};
   plan.form = Plan::Form::kGather;
-  plan.pixel_bytes = static_cast<size_t>(g.input_c) * value_bytes;
+  plan.pixel_bytes = static_cast<size_t>(g.filter_c) * value_bytes;
   plan.line_bytes = static_cast<size_t>(g.filter_w) * plan.pixel_bytes;
   plan.line_pitch = (plan.line_bytes + group_bytes - 1) / group_bytes * group_bytes;
   plan.row_bytes = static_cast<size_t>(g.filter_h) * plan.line_pitch;
@@ -233,7 +254,7 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
     return plan;
   }
   if (g.dilation_w != 1 || g.pad_w < 0 || (g.output_w < kWide && int64_t{g.output_h} * g.output_w > 1)) return plan;
-  if (whole && IsInside(g)) {
+  if (whole && g.filter_c == g.input_c && IsInside(g)) {
     plan.form = Plan::Form::kLines;
     return plan;
   }
@@ -266,7 +287,7 @@ void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how,
     for (size_t begin = pixels.begin; begin < pixels.end; begin += plan.chunk) {
       const size_t count = std::min(plan.chunk, pixels.end - begin);
       if (plan.form == Form::kPixels) {
-        each(begin, WindowRows{input + begin * plan.pixel_bytes, count, plan.pixel_bytes, plan.line_bytes, flip});
+        each(begin, WindowRows{input + begin * how.pixel_pitch, count, how.pixel_pitch, plan.line_bytes, flip});
       } else {
         GatherWindows(g, how, input, begin, count, plan.row_bytes, scratch);
         each(begin, WindowRows{scratch, count, plan.row_bytes, plan.line_pitch, /*flip=*/false});
@@ -275,7 +296,7 @@ void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how,
     return;
   }
   const auto output_w = static_cast<size_t>(g.output_w), output_h = static_cast<size_t>(g.output_h);
-  const size_t image_line = static_cast<size_t>(g.input_w) * plan.pixel_bytes;
+  const size_t image_line = static_cast<size_t>(g.input_w) * how.pixel_pitch;
   const size_t strip_line = plan.strip_w * plan.pixel_bytes;
   const size_t step_w = static_cast<size_t>(g.stride_w) * plan.pixel_bytes, step_h = static_cast<size_t>(g.stride_h);
   size_t strip_begin = 0, strip_end = 0;  // the lines of output that the strip serves
@@ -294,7 +315,8 @@ void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how,
         strip_end = std::min({(pixels.end - 1) / output_w + 1, line - oy + output_h, line + plan.strip_lines});
         const size_t lines = (strip_end - strip_begin - 1) * step_h + static_cast<size_t>(g.filter_h);
         FillStrip(g,
-                  {plan.pixel_bytes, plan.strip_w, static_cast<uint8_t>(how.flip), static_cast<uint8_t>(how.outside)},
+                  {plan.pixel_bytes, plan.strip_w, static_cast<uint8_t>(how.flip), static_cast<uint8_t>(how.outside),
+                   how.pixel_pitch},
                   image, static_cast<int64_t>(oy * step_h) - g.pad_h, lines, scratch);
       }
       from = scratch + (line - strip_begin) * step_h * strip_line;
@@ -320,15 +342,15 @@ Rows8Bit AsRows8Bit(const WindowRows& rows, size_t first, size_t count) {
 
 template <typename T>
 T* PlaceOf(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t pixel) {
-  if (!to.apart) return to.first + pixel * static_cast<size_t>(g.output_c);
+  if (!to.has_lines()) return to.first + pixel * (to.pixel > 0 ? to.pixel : static_cast<size_t>(g.output_c));
   const size_t line = pixel / static_cast<size_t>(g.output_w), lines = static_cast<size_t>(g.output_h);
   return to.first + line / lines * to.image + line % lines * to.line +
          pixel % static_cast<size_t>(g.output_w) * to.pixel;
 }
 
 // Working memory of ForOutputs.
-size_t TogetherBytes(const Conv2DGeometry& g, const Plan& plan, bool apart, size_t value_bytes) {
-  return apart ? plan.chunk * static_cast<size_t>(g.output_c) * value_bytes : 0;
+size_t TogetherBytes(const Conv2DGeometry& g, const Plan& plan, bool lines, size_t value_bytes) {
+  return lines ? plan.chunk * static_cast<size_t>(g.output_c) * value_bytes : 0;
 }
 
 // Calls multiply(first row, rows, output, distance of outputs) for `count` rows, which make the output pixels from
@@ -338,7 +360,7 @@ void ForOutputs(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t begin
                 Multiply&& multiply) {
   constexpr size_t kFewPixels = 24;
   const auto outputs = static_cast<size_t>(g.output_c), output_w = static_cast<size_t>(g.output_w);
-  if (!to.apart) return multiply(size_t{0}, count, PlaceOf(g, to, begin), outputs);
+  if (!to.has_lines()) return multiply(size_t{0}, count, PlaceOf(g, to, begin), to.pixel > 0 ? to.pixel : outputs);
   const bool is_short = output_w < kFewPixels && begin % output_w + count > output_w;
   if (is_short) multiply(size_t{0}, count, together, outputs);
   for (size_t r = 0; r < count;) {
@@ -359,16 +381,16 @@ size_t PixelCount(const Conv2DGeometry& g) noexcept {
   return static_cast<size_t>(g.batches) * static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
 }
 
-size_t Conv2D8BitScratch(const Conv2DGeometry& g, bool apart) noexcept {
+size_t Conv2D8BitScratch(const Conv2DGeometry& g, bool lines) noexcept {
   const Plan plan = Plan8Bit(g, static_cast<size_t>(g.output_c));
-  return TogetherBytes(g, plan, apart, 1) + plan.ScratchBytes(g);
+  return TogetherBytes(g, plan, lines, 1) + plan.ScratchBytes(g);
 }
 
 void Conv2D8Bit(const Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t input_zero_point,
                 const Matrix8Bit& matrix, Range pixels, uint8_t* scratch,
                 const OutputPixels<uint8_t>& output) noexcept {
   const Plan plan = Plan8Bit(g, matrix.outputs);
-  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, 1);
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.has_lines(), 1);
   const Gathering how = GatheringOf(g, input, plan.pixel_bytes, plan.line_pitch, is_signed, input_zero_point);
   ForWindows(g, plan, how, input, pixels, windows, [&](size_t begin, const WindowRows& rows) {
     ForOutputs(g, output, begin, rows.count, scratch, [&](size_t first, size_t count, uint8_t* to, size_t step) {
@@ -383,9 +405,9 @@ Plan PlanHybrid(const Conv2DGeometry& g) { return Plan8Bit(g, static_cast<size_t
 
 }  // namespace
 
-size_t Conv2DHybridScratch(const Conv2DGeometry& g, bool apart) noexcept {
+size_t Conv2DHybridScratch(const Conv2DGeometry& g, bool lines) noexcept {
   const Plan plan = PlanHybrid(g);
-  return TogetherBytes(g, plan, apart, sizeof(float)) + plan.ScratchBytes(g);
+  return TogetherBytes(g, plan, lines, sizeof(float)) + plan.ScratchBytes(g);
 }
 
 void Conv2DHybrid(const Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
@@ -393,7 +415,7 @@ void Conv2DHybrid(const Conv2DGeometry& g, const uint8_t* codes, const ref::Dyna
                   const OutputPixels<float>& output) noexcept {
   const Plan plan = PlanHybrid(g);
   auto* together = reinterpret_cast<float*>(scratch);
-  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, sizeof(float));
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.has_lines(), sizeof(float));
   for (size_t begin = pixels.begin; begin < pixels.end;) {
     // Windows that leave the image meet its zero point, so that images are taken one by one.
     const size_t end = plan.form == Plan::Form::kPixels
@@ -441,16 +463,16 @@ void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const flo
   }
 }
 
-size_t Conv2DFloatScratch(const Conv2DGeometry& g, bool apart) noexcept {
+size_t Conv2DFloatScratch(const Conv2DGeometry& g, bool lines) noexcept {
   const Plan plan = PlanFloat(g);
-  return TogetherBytes(g, plan, apart, sizeof(float)) + plan.ScratchBytes(g);
+  return TogetherBytes(g, plan, lines, sizeof(float)) + plan.ScratchBytes(g);
 }
 
 void Conv2DFloat(const Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels, uint8_t* scratch,
                  const OutputPixels<float>& output) noexcept {
   const Plan plan = PlanFloat(g);
   auto* together = reinterpret_cast<float*>(scratch);
-  uint8_t* windows = scratch + TogetherBytes(g, plan, output.apart, sizeof(float));
+  uint8_t* windows = scratch + TogetherBytes(g, plan, output.has_lines(), sizeof(float));
   const auto* bytes = reinterpret_cast<const uint8_t*>(input);
   // All bits zero is the float 0.
   const Gathering how = GatheringOf(g, bytes, plan.pixel_bytes, plan.line_pitch, false, 0);
@@ -471,7 +493,7 @@ size_t ChunkRows16Bit(const Conv2DGeometry& g) {
                                       PaddedOutputs(static_cast<size_t>(g.output_c)) * sizeof(int64_t));
 }
 
-bool IsDirect16Bit(const Conv2DGeometry& g) { return IsPointwise(g) && g.input_c % 2 == 0; }
+bool IsDirect16Bit(const Conv2DGeometry& g) { return IsPointwise(g) && g.filter_c % 2 == 0; }
 
 }  // namespace
 
@@ -487,16 +509,19 @@ void Conv2DInt16(const Conv2DGeometry& g, const int16_t* input, const Matrix16Bi
   auto* sums = reinterpret_cast<int64_t*>(scratch);
   uint8_t* gathered = scratch + chunk * width * sizeof(int64_t);
   const auto* bytes = reinterpret_cast<const uint8_t*>(input);
-  const Gathering how = GatheringOf(g, bytes, static_cast<size_t>(g.input_c) * sizeof(int16_t),
-                                    static_cast<size_t>(g.filter_w * g.input_c) * sizeof(int16_t), false, 0);
+  const size_t pixel_bytes = static_cast<size_t>(g.filter_c) * sizeof(int16_t);
+  const Gathering how =
+      GatheringOf(g, bytes, pixel_bytes, static_cast<size_t>(g.filter_w) * pixel_bytes, /*flip_sign=*/false, 0);
+  const bool direct = IsDirect16Bit(g);
+  const auto channels = static_cast<size_t>(g.input_c);
   for (size_t begin = pixels.begin; begin < pixels.end; begin += chunk) {
     const size_t count = std::min(chunk, pixels.end - begin);
-    const int16_t* x = input + begin * matrix.depth;
-    if (!IsDirect16Bit(g)) {
+    const int16_t* x = input + begin * channels;
+    if (!direct) {
       GatherWindows(g, how, bytes, begin, count, depth * sizeof(int16_t), gathered);
       x = reinterpret_cast<const int16_t*>(gathered);
     }
-    Sum16Bit(matrix, x, count, depth, sums);
+    Sum16Bit(matrix, x, count, direct ? channels : depth, sums);
     for (size_t r = 0; r < count; ++r) {
       Store16Bit(stage, sums + r * width, matrix.outputs, PlaceOf(g, output, begin + r));
     }

@@ -13,21 +13,24 @@
 
 namespace assay::kernels::simd {
 
-// Where the output's pixels go, distances in values: one after the other, or apart, as those of a transposed
-// convolution that meet the same taps.
+// Where the output's pixels go, distances in values: one after the other; evenly apart, as those of one of some groups;
+// or by lines, as those of a transposed convolution that meet the same taps.
 template <typename T>
 struct OutputPixels {
   OutputPixels(T* begin) : first(begin) {}  // NOLINT: one after the other
+  OutputPixels(T* begin, size_t to_pixel) : first(begin), pixel(to_pixel) {}
   OutputPixels(T* begin, size_t to_pixel, size_t to_line, size_t to_image)
-      : first(begin), pixel(to_pixel), line(to_line), image(to_image), apart(true) {}
+      : first(begin), pixel(to_pixel), line(to_line), image(to_image) {}
+  bool has_lines() const { return line > 0; }
+
   T* first;
-  size_t pixel = 0, line = 0, image = 0;
-  bool apart = false;
+  size_t pixel = 0, line = 0, image = 0;  // 0: as it follows from what is in it
 };
 
-// Bytes of working memory; `apart`: where pixels are. Groups are not taken: filter_c must be input_c. The padding may
-// be negative: rows and columns that no window begins at.
-size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
+// Bytes of working memory; `lines`: where output pixels go by lines. The padding may be negative: rows and columns that
+// no window begins at. Of groups one is computed: filter_c of the input's channels, from the first that `input` points
+// to, to output_c of the output's.
+size_t Conv2D8BitScratch(const ref::Conv2DGeometry& g, bool lines = false) noexcept;
 
 // Output pixels of all images, which is how work is counted.
 size_t PixelCount(const ref::Conv2DGeometry& g) noexcept;
@@ -39,7 +42,7 @@ void Conv2D8Bit(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_sign
 
 // Dynamic range: `codes` are the input's, quantized; pixel p follows ranges[p / pixels_per_range], which for windows of
 // more than one pixel counts the output pixels of an image.
-size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
+size_t Conv2DHybridScratch(const ref::Conv2DGeometry& g, bool lines = false) noexcept;
 void Conv2DHybrid(const ref::Conv2DGeometry& g, const uint8_t* codes, const ref::DynamicRange* ranges,
                   size_t pixels_per_range, const MatrixHybrid& matrix, Range pixels, uint8_t* scratch,
                   const OutputPixels<float>& output) noexcept;
@@ -50,7 +53,7 @@ size_t RowsHybridScratch(const MatrixHybrid& matrix) noexcept;
 void RowsHybrid(const MatrixHybrid& matrix, ref::DynamicQuantizer how, const float* input, Range rows, uint8_t* scratch,
                 float* output) noexcept;
 
-size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g, bool apart = false) noexcept;
+size_t Conv2DFloatScratch(const ref::Conv2DGeometry& g, bool lines = false) noexcept;
 void Conv2DFloat(const ref::Conv2DGeometry& g, const float* input, const MatrixFloat& matrix, Range pixels,
                  uint8_t* scratch, const OutputPixels<float>& output) noexcept;
 

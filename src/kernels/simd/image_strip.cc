@@ -4,6 +4,23 @@
 #include <cstring>
 
 namespace assay::kernels::simd {
+namespace {
+
+// Some bytes flipped, in a few moves.
+inline void CopyPixel(const uint8_t* from, uint8_t* to, size_t bytes, uint64_t flip) {
+  const auto move = [&]<typename Word>(Word mask) {
+    for (; bytes >= sizeof(Word); from += sizeof(Word), to += sizeof(Word), bytes -= sizeof(Word)) {
+      Word word;
+      std::memcpy(&word, from, sizeof(Word));
+      word ^= mask;
+      std::memcpy(to, &word, sizeof(Word));
+    }
+  };
+  move(flip), move(static_cast<uint32_t>(flip));
+  for (size_t i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(from[i] ^ flip);
+}
+
+}  // namespace
 
 void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_t* image, int64_t first, size_t lines,
                uint8_t* strip) noexcept {
@@ -23,8 +40,15 @@ void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_
     }
     std::memset(strip, how.outside, before);
     std::memset(strip + before + inside, how.outside, line_bytes - before - inside);
-    const uint8_t* from = image + static_cast<size_t>(y) * input_w * how.pixel_bytes;
+    const size_t pitch = how.pixel_pitch > 0 ? how.pixel_pitch : how.pixel_bytes;
+    const uint8_t* from = image + static_cast<size_t>(y) * input_w * pitch;
     uint8_t* to = strip + before;
+    if (pitch != how.pixel_bytes) {
+      for (size_t i = 0; i < inside; i += how.pixel_bytes, from += pitch) {
+        CopyPixel(from, to + i, how.pixel_bytes, kEach * how.flip);
+      }
+      continue;
+    }
     if (how.flip == 0) {
       std::memcpy(to, from, inside);
       continue;

@@ -10,9 +10,10 @@ namespace assay::kernels::simd {
 
 struct ImageStrip {
   size_t pixel_bytes;
-  size_t width;     // pixels of a line, the first pad_w of which lie left of the image
-  uint8_t flip;     // for every byte of the image
-  uint8_t outside;  // every byte of what surrounds it, flipped already
+  size_t width;            // pixels of a line, the first pad_w of which lie left of the image
+  uint8_t flip;            // for every byte of the image
+  uint8_t outside;         // every byte of what surrounds it, flipped already
+  size_t pixel_pitch = 0;  // from one of the image's pixels to the next; 0: they touch
 };
 
 // The `lines` lines of `image` from `first` on; those above and below the image are outside too.

@@ -204,7 +204,8 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
     const size_t channel = block * kChannelBlock;
     const size_t width = TileWidth(wide, m.outputs - channel);
     const int8_t* weights = m.weights + block * block_bytes;
-    if (width < kChannelBlock) std::memset(sums, 0, sizeof(sums));  // half of every block is never written
+    // Half of every block is never written.
+    if (width < kChannelBlock) std::memset(sums, 0, std::min(kKeptBlocks, x.rows) * kChannelBlock * sizeof(sums[0]));
     const auto run = [&]<typename Kernel>(Kernel) {
       for (size_t first = 0; first < x.rows;) {
         const size_t most = std::min(kKeptBlocks / wide, x.rows - first);
