@@ -18,13 +18,15 @@ void AddRuntimeFlags(CLI::App& verb, RuntimeFlags& flags) {
                   "A file to keep packed weights in from run to run, for all models; made where it is missing");
 }
 
+void CheckRuntimeName(std::string_view name) {
+  if (name != "litert" && name != "assay") throw UsageError("unknown runtime '{}': assay or litert", name);
+}
+
 OpenedRuntime OpenRuntime(const RuntimeFlags& flags) {
+  CheckRuntimeName(flags.runtime);
   OpenedRuntime opened;
   opened.profile = &numerics::FindProfile(flags.numerics);
   opened.name = std::string(opened.profile->id);
-  if (flags.runtime != "litert" && flags.runtime != "assay") {
-    throw UsageError("unknown runtime '{}': assay or litert", flags.runtime);
-  }
   ops::PackedCache& cache = ops::PackedCache::Global();
   if (!flags.packed_cache.empty() && cache.file() == nullptr) {
     cache.UseFile(std::make_shared<ops::PackedFile>(flags.packed_cache));

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "numerics/profile.h"
 #include "runtime/delegate.h"
@@ -19,6 +20,9 @@ struct RuntimeFlags {
 };
 
 void AddRuntimeFlags(CLI::App& verb, RuntimeFlags& flags);
+
+// Throws UsageError where it is neither assay nor litert.
+void CheckRuntimeName(std::string_view name);
 
 struct OpenedRuntime {
   const numerics::Profile* profile = nullptr;         // of our kernels, and of the shapes in any case

@@ -278,8 +278,7 @@ bool FunctionsDiffer(const std::vector<LayerResult>& layers) {
   return decibels[decibels.size() / 2] < kSameFunctionDb;
 }
 
-// Everything that is done with a study once its samples have run. Where the two were trained apart, `apart` holds the
-// layers as they compare with the reference.
+// Everything that is done with a study once its samples have run.
 void Analyse(const CompareRequest& request, Study& study, CompareResult& result, Evidence& evidence,
              std::optional<Ablation>& ablation) {
   const std::vector<ObservedRange> ranges = ObserveReference(study);

@@ -271,12 +271,14 @@ class Solver {
 
   // The output state is the output, one step earlier.
   bool SettleLstm(const Operator& op) {
-    using Lstm = IntegerLstm;
+    using Lstm = LstmOperands;
     const State &input = At(op.inputs[0]), &result = At(op.outputs[0]);
-    if (!input.codes.has_value() || !result.codes.has_value()) return false;
-    At(op.inputs[Lstm::kOutputState]).codes = result.produced.has_value() ? result.produced : result.codes;
     const auto cell = static_cast<size_t>(op.inputs[Lstm::kCellState]);
-    if (cell < ranges_.size() && ranges_[cell].has_value()) states_[cell].codes = LstmCellCodes(*ranges_[cell]);
+    if (!input.codes.has_value() || !result.codes.has_value() || cell >= ranges_.size() || !ranges_[cell].has_value()) {
+      return false;
+    }
+    At(op.inputs[Lstm::kOutputState]).codes = result.produced.has_value() ? result.produced : result.codes;
+    states_[cell].codes = LstmCellCodes(*ranges_[cell]);
     for (size_t gate = 0; gate < Lstm::kGates; ++gate) {
       const int32_t bias = op.inputs[Lstm::kBiases + gate], weights = op.inputs[Lstm::kInputWeights + gate];
       if (bias != graph::kNoTensor && weights != graph::kNoTensor) ScaleBias(bias, *input.codes, weights);

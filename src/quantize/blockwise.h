@@ -11,6 +11,9 @@ namespace assay::quantize {
 // The least block that XNNPACK takes; others are multiples of it.
 constexpr int32_t kLeastBlock = 32;
 
+// The greatest magnitude whose block has a finite scale in float16.
+constexpr float kMostBlockwise = 7 * 65280.0F;
+
 struct BlockwiseCodes {
   graph::Constant codes;   // two int4 a byte, -7 to 7
   graph::Constant scales;  // float16, one per block in turn

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "passes/rewrite.h"
 #include "quantize/quantize.h"
 #include "quantize/test_samples.h"
 #include "tensor/float16.h"
@@ -157,6 +158,29 @@ TEST(BlockwiseTest, SaysWhatTakesNoBlocks) {
   request = net.Request(32);
   request.model = std::make_shared<const graph::Model>(Quantize(request).model);
   EXPECT_THAT(Refusal(request), HasSubstr("is quantized already: tensor 'w' has a scale for every block of 32"));
+}
+
+TEST(BlockwiseTest, WeightsWithoutAScaleAreNamed) {
+  const auto with = [](float value, int32_t block) {
+    const Dense net;
+    QuantizeRequest request = net.Request(block);
+    graph::Model model = *request.model;
+    for (graph::Tensor& tensor : model.subgraphs[0].tensors) {
+      if (tensor.name != "w") continue;
+      std::vector<float> values =
+          *passes::FloatValues(model.subgraphs[0], static_cast<int32_t>(&tensor - model.subgraphs[0].tensors.data()));
+      values[5] = value;
+      tensor.data = graph::Constant::Own(values);
+    }
+    request.model = std::make_shared<const graph::Model>(std::move(model));
+    return request;
+  };
+  for (const int32_t block : {0, 32}) {
+    EXPECT_THAT(Refusal(with(std::nanf(""), block)), HasSubstr("value 5 of 'w' is NaN"));
+    EXPECT_THAT(Refusal(with(-HUGE_VALF, block)), HasSubstr("value 5 of 'w' is infinite"));
+  }
+  EXPECT_THAT(Refusal(with(kMostBlockwise * 1.01F, 32)), HasSubstr("value 5 of 'w' is 461529.6: a block that holds"));
+  EXPECT_EQ(Quantize(with(kMostBlockwise, 32)).weights_in_blocks, 1);
 }
 
 TEST(BlockwiseTest, MalformedBlocksAreRefused) {

@@ -230,7 +230,8 @@ class Runner {
   }
 
   size_t workers() const { return positions_.size(); }
-  void Expect(size_t runs) { runs_ = runs; }  // of all samples, for the progress
+  // Of the first `samples`, for the progress.
+  void Expect(size_t samples, size_t runs) { samples_ = samples, runs_ = runs; }
 
   // Runs the samples [first, last) of the request.
   void Run(size_t first, size_t last, See see) {
@@ -242,7 +243,7 @@ class Runner {
       RunOne(first + i, static_cast<size_t>(worker));
       if (request_.progress) {
         const std::scoped_lock lock(mutex_);
-        request_.progress(++done_, request_.samples.size() * runs_);
+        request_.progress(++done_, samples_ * runs_);
       }
     });
   }
@@ -270,8 +271,8 @@ class Runner {
   void SeeCells(size_t worker, const runtime::OpEvent& event) {
     const std::vector<float> cells = LstmCells(*event.op, event.inputs);
     if (cells.empty()) return;
-    const ops::TensorRef& state = *event.inputs[IntegerLstm::kCellState];
-    see_(worker, positions_[worker], event.op->inputs[IntegerLstm::kCellState], state.shape, cells, [&] {
+    const ops::TensorRef& state = *event.inputs[LstmOperands::kCellState];
+    see_(worker, positions_[worker], event.op->inputs[LstmOperands::kCellState], state.shape, cells, [&] {
       return fmt::format("op {} {}: its cells '{}'", event.op_index, event.op->Name(), graph::Printable(state.name()));
     });
   }
@@ -282,7 +283,7 @@ class Runner {
   std::vector<size_t> positions_;  // by worker: the sample at hand
   See see_;
   std::mutex mutex_;
-  size_t done_ = 0, runs_ = 1;
+  size_t done_ = 0, samples_ = 0, runs_ = 1;
 };
 
 using Methods = std::vector<CalibrationMethod>;  // by tensor
@@ -319,6 +320,7 @@ void Observe(Runner& runner, const CalibrationRequest& request, std::vector<Obse
   constexpr size_t kBlock = 32;
   constexpr int kQuietBlocks = 2;
   const size_t count = request.samples.size();
+  std::vector<std::optional<Range>> anchor;  // before the blocks that widened nothing
   int quiet = 0;
   while (result.samples < count && !result.settled) {
     const size_t last = request.until_settled ? std::min(result.samples + kBlock, count) : count;
@@ -326,9 +328,12 @@ void Observe(Runner& runner, const CalibrationRequest& request, std::vector<Obse
                [&](size_t worker, size_t, int32_t tensor, const Shape& shape, std::span<const float> values,
                    const auto& place) { observers[worker].See(tensor, shape, values, place); });
     result.samples = last;
-    const std::vector<std::optional<Range>> before = result.ranges;
     for (const Observer& observer : observers) observer.MergeInto(result.ranges);
-    quiet = HaveGrown(before, result.ranges) ? 0 : quiet + 1;
+    ++quiet;
+    if (anchor.empty() || HaveGrown(anchor, result.ranges)) {
+      anchor = result.ranges;
+      quiet = 0;
+    }
     result.settled = request.until_settled && quiet == kQuietBlocks;
   }
 }
@@ -462,12 +467,14 @@ Calibration Calibrate(const CalibrationRequest& request) {
   const bool averages = std::any_of(methods.begin(), methods.end(),
                                     [](const auto& m) { return m.kind == CalibrationMethod::Kind::kMovingAverage; });
   Runner runner(request);
-  runner.Expect(1 + (searches ? 1 : 0) + (averages ? 1 : 0));
+  const size_t runs = 1 + (searches ? 1 : 0) + (averages ? 1 : 0);
+  runner.Expect(request.samples.size(), runs);
   Calibration result;
   result.ranges.resize(graph.tensors.size());
   std::vector<Observer> observers(runner.workers(), Observer(graph.tensors.size(), request.channels));
   Observe(runner, request, observers, result);
   const size_t count = result.samples;
+  runner.Expect(count, runs);
   if (request.channels) {
     std::vector<ChannelSums> sums(graph.tensors.size());
     for (const Observer& observer : observers) observer.MergeInto(sums);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "quantize/quantize.h"
@@ -79,6 +80,36 @@ TEST(CalibrationTest, StopsWhereRangesHaveSettled) {
   const QuantizeResult few = Quantize(request);
   EXPECT_FALSE(few.settled);
   EXPECT_EQ(few.calibrated_with.size(), 40U);
+}
+
+// Two blocks together, and not each of them, widen nothing by more than a hundredth.
+TEST(CalibrationTest, RangesThatGrowSlowlyHaveNotSettled) {
+  const SmallNetwork net;
+  for (const double growth : {1.002, 1.008}) {
+    std::vector<Array> arrays;
+    for (int i = 0; i < 256; ++i) {
+      Array array(DType::kFloat32, {1, 4, 4, 3});
+      const double size = std::pow(growth, i / 32);
+      for (size_t k = 0; k < array.values<float>().size(); ++k) {
+        array.values<float>()[k] = static_cast<float>(k % 2 == 0 ? size : -size);
+      }
+      arrays.push_back(std::move(array));
+    }
+    const MemorySamples samples(std::move(arrays));
+    CalibrationRequest request;
+    request.model = net.m.Build();
+    request.dataset = &samples;
+    for (size_t i = 0; i < 256; ++i) request.samples.push_back(i);
+    request.until_settled = true;
+    size_t done = 0, total = 0;
+    request.method.kind = CalibrationMethod::Kind::kMse;
+    request.progress = [&](size_t d, size_t t) { done = d, total = t; };
+    const Calibration result = Calibrate(request);
+    EXPECT_EQ(result.settled, growth < 1.005);
+    EXPECT_EQ(result.samples, growth < 1.005 ? 96U : 256U);
+    EXPECT_EQ(done, total);
+    EXPECT_EQ(total, 2 * result.samples);
+  }
 }
 
 }  // namespace

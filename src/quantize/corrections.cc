@@ -186,7 +186,7 @@ double Balance(Pair& pair, std::vector<float>& bias, std::vector<double>& total)
     if (!first.per_channel) shrinks += std::pow(most_out / out[c], 2);
     if (seen[c] > 0) shrinks += std::pow(most_seen / seen[c], 2);
     if (!second.per_channel || !second.depthwise) grows += std::pow(most_in / in[c], 2);
-    if (shrinks == 0) continue;
+    if (shrinks == 0 || (grows == 0 && seen[c] == 0)) continue;
     // Where only the tensor between shares a scale, nothing speaks against ranges that are all the same.
     double s = grows == 0 ? seen[c] / most_seen : std::pow(grows / shrinks, 0.25);
     s = std::clamp(total[c] * s, 1 / kMost, kMost) / total[c];

@@ -10,7 +10,7 @@
 namespace assay::quantize {
 namespace {
 
-using Lstm = IntegerLstm;
+using Lstm = LstmOperands;
 
 bool Has(const graph::Operator& op, size_t operand) {
   return operand < op.inputs.size() && op.inputs[operand] != graph::kNoTensor;

@@ -13,7 +13,8 @@
 
 namespace assay::quantize {
 
-struct IntegerLstm {
+// Positions of the operands.
+struct LstmOperands {
   static constexpr size_t kGates = 4, kInputWeights = 1, kRecurrentWeights = 5, kPeephole = 9, kBiases = 12,
                           kProjection = 16, kOutputState = 18, kCellState = 19, kOperands = 20, kIntermediates = 5;
 };
@@ -21,10 +22,10 @@ struct IntegerLstm {
 inline bool IsLstm(const graph::Operator& op) { return op.code == graph::BuiltinOp::kUnidirectionalSequenceLstm; }
 // Of an LSTM's operands: by position.
 inline bool IsLstmWeights(size_t operand) {
-  return operand >= IntegerLstm::kInputWeights && operand < IntegerLstm::kPeephole;
+  return operand >= LstmOperands::kInputWeights && operand < LstmOperands::kPeephole;
 }
 inline bool IsLstmBias(size_t operand) {
-  return operand >= IntegerLstm::kBiases && operand < IntegerLstm::kBiases + IntegerLstm::kGates;
+  return operand >= LstmOperands::kBiases && operand < LstmOperands::kBiases + LstmOperands::kGates;
 }
 
 // To follow the op's name; empty where it has an integer form.

@@ -15,25 +15,28 @@ namespace {
 using graph::BuiltinOp;
 using testing::HasSubstr;
 
-// 6 steps of 5 values, 8 cells.
+// Steps of 5 values, 8 cells.
 struct Sequence {
   graph::ModelBuilder m;
-  explicit Sequence(bool has_projection = false, float recurrent = 0.4F) {
-    const int x = m.Input("x", DType::kFloat32, {1, 6, 5});
+  explicit Sequence(bool has_projection = false, int32_t steps = 6, int32_t batches = 1, bool time_major = false) {
+    const auto sequence = [&](int32_t size) {
+      return time_major ? Shape{steps, batches, size} : Shape{batches, steps, size};
+    };
+    const int x = m.Input("x", DType::kFloat32, sequence(5));
     std::vector<int32_t> inputs(24, graph::kNoTensor);
     inputs[0] = x;
     for (int32_t gate = 0; gate < 4; ++gate) {
       const auto at = static_cast<size_t>(gate);
       inputs[1 + at] = m.Constant("w", {8, 5}, RandomValues(40, 10 + at, 0.5F));
-      inputs[5 + at] = m.Constant("r", {8, 8}, RandomValues(64, 20 + at, recurrent));
+      inputs[5 + at] = m.Constant("r", {8, 8}, RandomValues(64, 20 + at, 0.4F));
       inputs[12 + at] = m.Constant("b", {8}, RandomValues(8, 30 + at, 0.3F));
     }
     if (has_projection) inputs[16] = m.Constant("p", {8, 8}, RandomValues(64, 40));
-    inputs[18] = m.Variable("output state", DType::kFloat32, {1, 8});
-    inputs[19] = m.Variable("cells", DType::kFloat32, {1, 8});
-    const int y = m.Tensor("y", DType::kFloat32, {1, 6, 8});
+    inputs[18] = m.Variable("output state", DType::kFloat32, {batches, 8});
+    inputs[19] = m.Variable("cells", DType::kFloat32, {batches, 8});
+    const int y = m.Tensor("y", DType::kFloat32, sequence(8));
     m.Op(BuiltinOp::kUnidirectionalSequenceLstm, inputs, {y},
-         {{"fused_activation_function", 4}, {"cell_clip", 10.0}, {"time_major", false}});
+         {{"fused_activation_function", 4}, {"cell_clip", 10.0}, {"time_major", time_major}});
     m.Output(y);
   }
 };
@@ -103,26 +106,47 @@ TEST(IntegerLstmTest, CellsHaveAPowerOfTwo) {
   EXPECT_EQ(bound(-1000, 1), 64) << "what the kernels take";
 }
 
-// The cells of all steps, not those of the last alone: with no recurrence they are sums over the steps.
+// The cells after step t are the variable's after a sequence of t + 1 steps, for every sequence of the batch.
 TEST(IntegerLstmTest, SeesTheCellsOfAllSteps) {
-  const Sequence net;
-  const auto model = net.m.Build();
-  runtime::Interpreter interpreter(model, {});
-  std::vector<float> cells;
-  interpreter.SetHook([&](const runtime::OpEvent& event) {
-    if (!event.before) cells = LstmCells(*event.op, event.inputs);
-  });
-  Array input(DType::kFloat32, {1, 6, 5});
-  for (float& v : input.values<float>()) v = 0.7F;
-  interpreter.SetInput(0, input);
-  interpreter.Invoke();
-  ASSERT_EQ(cells.size(), 48U);
-  const Array output = interpreter.Output(0);
-  // h = o * tanh(c) with o in (0, 1): of one sign with c, and no larger.
-  for (int64_t i = 0; i < output.size(); ++i) {
-    const double h = ElementAsDouble(output, i), c = static_cast<double>(cells[static_cast<size_t>(i)]);
-    EXPECT_GT(h * c, 0) << i;
-    EXPECT_LT(std::abs(h), std::tanh(std::abs(c))) << i;
+  constexpr int32_t kSteps = 6, kBatches = 2, kCells = 8, kInputs = 5;
+  const std::vector<float> values = RandomValues(kSteps * kBatches * kInputs, 77);  // [batch, step, input]
+  for (const bool time_major : {false, true}) {
+    std::vector<float> all;
+    for (int32_t steps = kSteps; steps > 0; --steps) {
+      const Sequence net(/*has_projection=*/false, steps, kBatches, time_major);
+      const auto model = net.m.Build();
+      runtime::InterpreterOptions options;
+      options.profile = &numerics::FindProfile("reference");
+      runtime::Interpreter interpreter(model, options);
+      std::vector<float> cells, last;
+      interpreter.SetHook([&](const runtime::OpEvent& event) {
+        if (event.before) return;
+        cells = LstmCells(*event.op, event.inputs);
+        const auto state = event.inputs[LstmOperands::kCellState]->values<float>();
+        last.assign(state.begin(), state.end());
+      });
+      Array input(DType::kFloat32, interpreter.InputDetails(0).shape);
+      for (int32_t b = 0; b < kBatches; ++b) {
+        for (int32_t t = 0; t < steps; ++t) {
+          for (int32_t i = 0; i < kInputs; ++i) {
+            const int32_t to = time_major ? (t * kBatches + b) * kInputs : (b * steps + t) * kInputs;
+            input.values<float>()[static_cast<size_t>(to + i)] =
+                values[static_cast<size_t>((b * kSteps + t) * kInputs + i)];
+          }
+        }
+      }
+      interpreter.SetInput(0, input);
+      interpreter.Invoke();
+      ASSERT_EQ(cells.size(), static_cast<size_t>(kBatches * steps * kCells));
+      if (all.empty()) all = cells;
+      for (int32_t b = 0; b < kBatches; ++b) {
+        for (int32_t c = 0; c < kCells; ++c) {
+          EXPECT_EQ(all[static_cast<size_t>((b * kSteps + steps - 1) * kCells + c)],
+                    last[static_cast<size_t>(b * kCells + c)])
+              << steps << " steps, sequence " << b;
+        }
+      }
+    }
   }
 }
 

@@ -253,11 +253,11 @@ class Rewriter {
     op.intermediates.clear();
     const TensorCodes& result = CodesOf(op.outputs[0]);
     const std::string name = TensorAt(graph_, op.outputs[0]).name;
-    for (size_t i = 0; i < IntegerLstm::kIntermediates; ++i) {
+    for (size_t i = 0; i < LstmOperands::kIntermediates; ++i) {
       Tensor tensor;
       tensor.name = name + "/intermediate" + std::to_string(i);
       tensor.shape = Shape{0};
-      if (i + 1 == IntegerLstm::kIntermediates) SetCodes(tensor, result.produced.value_or(*result.codes));
+      if (i + 1 == LstmOperands::kIntermediates) SetCodes(tensor, result.produced.value_or(*result.codes));
       graph_.tensors.push_back(std::move(tensor));
       op.intermediates.push_back(static_cast<int32_t>(graph_.tensors.size()) - 1);
     }

@@ -163,6 +163,12 @@ class Splitter {
   bool IsDivisible(size_t index) const {
     const std::optional<WeightedLayer> layer = WeightedLayerOf(graph_, uses_, static_cast<int32_t>(index));
     if (!layer.has_value() || layer->depthwise) return false;
+    const Operator& op = graph_.operators[index];
+    if (op.code == BuiltinOp::kConv2D) {
+      // In groups, a channel's place says which operands it reads.
+      const Shape& input = TensorAt(graph_, op.inputs[0]).shape;
+      if (input.rank() != 4 || static_cast<size_t>(input[3]) != layer->operands) return false;
+    }
     const auto result = static_cast<size_t>(layer->result);
     const Shape& shape = TensorAt(graph_, layer->result).shape;
     return result < calibration_.channels.size() && calibration_.channels[result].low.size() == layer->results &&
@@ -200,8 +206,14 @@ class Splitter {
       if (c < all.deviation.size()) part.deviation.push_back(all.deviation[c]);
       if (c < all.share_at_six.size()) part.share_at_six.push_back(all.share_at_six[c]);
     }
-    calibration_.ranges[at] = Range{*std::min_element(part.low.begin(), part.low.end()),
-                                    *std::max_element(part.high.begin(), part.high.end())};
+    Range range = {*std::min_element(part.low.begin(), part.low.end()),
+                   *std::max_element(part.high.begin(), part.high.end())};
+    // What the calibration's method took off the whole is off its parts, too.
+    if (const std::optional<Range>& whole = calibration_.ranges[static_cast<size_t>(like)]; whole.has_value()) {
+      const Range narrowed = {std::max(range.low, whole->low), std::min(range.high, whole->high)};
+      if (narrowed.low < narrowed.high) range = narrowed;
+    }
+    calibration_.ranges[at] = range;
     calibration_.channels[at] = std::move(part);
   }
 

@@ -21,7 +21,7 @@ struct SplitOutputs {
 // - a CONCATENATION or PACK of operands of which one has a quarter or less of all their range, and what follows, stays
 //   float, and its operands keep scales of their own;
 // - a CONV_2D or FULLY_CONNECTED with results of which some have a quarter or less of the range of others becomes one
-//   for each order of magnitude (up to four), whose results are joined as floats.
+//   for each factor of four or more (up to four layers), whose results are joined as floats.
 // `keep_float` by op: those that stay float anyway. Ranges of new tensors are added to `calibration`, which has to know
 // channels.
 SplitOutputs SplitStarvedOutputs(graph::Subgraph& graph, Calibration& calibration, const std::vector<bool>& keep_float);

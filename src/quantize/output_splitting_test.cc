@@ -47,8 +47,8 @@ double RelativeError(const Array& want, const Array& got, int channels, const Co
 struct Head {
   graph::ModelBuilder m;
   int features, y;
-  explicit Head(int activation = 0) {
-    const int x = m.Input("x", DType::kFloat32, {1, 4, 4, 3});
+  explicit Head(int groups = 1) {
+    const int x = m.Input("x", DType::kFloat32, {1, 4, 4, 3 * groups});
     std::vector<float> weights, bias(6, 0.1F);
     for (int channel = 0; channel < 6; ++channel) {
       const float size = channel % 2 == 0 ? 200.0F : 1;
@@ -56,7 +56,7 @@ struct Head {
     }
     features = m.Tensor("features", DType::kFloat32, {1, 4, 4, 6});
     m.Op(BuiltinOp::kConv2D, {x, m.Constant("w", {6, 1, 1, 3}, weights), m.Constant("b", {6}, bias)}, {features},
-         {{"padding", 1}, {"stride_w", 1}, {"stride_h", 1}, {"fused_activation_function", activation}});
+         {{"padding", 1}, {"stride_w", 1}, {"stride_h", 1}});
     y = m.Tensor("y", DType::kFloat32, {48, 2});
     m.Op(BuiltinOp::kReshape, {features, m.Constant("shape", {2}, std::vector<int32_t>{48, 2})}, {y});
     m.Output(y);
@@ -93,6 +93,38 @@ TEST(SplitOutputsTest, OnlyOutputsAreSplit) {
   const QuantizeResult result = Quantize(Request(head.m, samples, true));
   EXPECT_EQ(result.split_layers + result.joins_left_float, 0);
   EXPECT_EQ(result.float_ops.size(), 0U);
+}
+
+// Where a channel's place says which group of operands it reads, it keeps its place.
+TEST(SplitOutputsTest, ConvolutionsInGroupsStayWhole) {
+  const Head head(2);
+  const MemorySamples samples = MemorySamples::Random(5, {1, 4, 4, 6});
+  const QuantizeResult result = Quantize(Request(head.m, samples, true));
+  EXPECT_EQ(result.split_layers, 0);
+  EXPECT_EQ(result.integer_ops, 2);
+}
+
+TEST(SplitOutputsTest, PartsKeepWithinWhatTheMethodLeftOfTheWhole) {
+  const Head head;
+  graph::Model model = *head.m.Build();
+  graph::Subgraph& graph = model.subgraphs[0];
+  const auto features = static_cast<size_t>(head.features);
+  Calibration calibration;
+  calibration.ranges.resize(graph.tensors.size());
+  calibration.channels.resize(graph.tensors.size());
+  calibration.ranges[features] = {-100.0F, 150.0F};
+  calibration.channels[features].low = {-200, -1, -300, -2, -90, -1};
+  calibration.channels[features].high = {400, 1, 100, 2, 200, 1};
+  const SplitOutputs split = SplitStarvedOutputs(graph, calibration, {});
+  ASSERT_EQ(split.parts, 2);
+  const auto range_of = [&](const std::string& name) {
+    for (size_t t = 0; t < graph.tensors.size(); ++t) {
+      if (graph.tensors[t].name == name) return *calibration.ranges[t];
+    }
+    throw InputError("no tensor {}", name);
+  };
+  EXPECT_EQ(range_of("features/part0"), (Range{-100, 150}));
+  EXPECT_EQ(range_of("features/part1"), (Range{-2, 2}));
 }
 
 TEST(SplitOutputsTest, AJoinOfVeryDifferentOperandsStaysFloat) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "graph/verifier.h"
 #include "tensor/real_values.h"
 
 namespace assay::quantize {
@@ -103,6 +104,13 @@ std::vector<T> RoundedBias(std::span<const float> values, const std::vector<floa
 }
 
 }  // namespace
+
+void CheckNumbers(std::span<const float> values, std::string_view name, bool may_be_infinite) {
+  for (size_t k = 0; k < values.size(); ++k) {
+    if (std::isfinite(values[k]) || (may_be_infinite && !std::isnan(values[k]))) continue;
+    throw InputError("value {} of '{}' is {}", k, graph::Printable(name), std::isnan(values[k]) ? "NaN" : "infinite");
+  }
+}
 
 Range ExtentWithZero(std::span<const float> values) {
   Range range;

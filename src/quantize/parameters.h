@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "graph/model.h"
@@ -21,6 +22,9 @@ struct Range {
 
 // From the least to the greatest of the values and 0.
 Range ExtentWithZero(std::span<const float> values);
+
+// Throws InputError naming the first value of the constant `name` that is NaN or, unless it may be, infinite.
+void CheckNumbers(std::span<const float> values, std::string_view name, bool may_be_infinite);
 
 // A tensor's integer form.
 struct Codes {

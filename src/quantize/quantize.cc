@@ -87,13 +87,9 @@ void CheckConstants(const graph::Model& model) {
         throw InputError("{}: {}: '{}' is stored sparsely, which cannot be quantized", model.source, Place(graph, i),
                          graph::Printable(tensor.name));
       }
-      const std::vector<float> values = *passes::FloatValues(graph, t);
-      for (size_t k = 0; k < values.size(); ++k) {
-        const bool may_be_infinite = rule->output == OutputScale::kSame;  // a padding of the lowest value
-        if (std::isfinite(values[k]) || (may_be_infinite && !std::isnan(values[k]))) continue;
-        throw InputError("{}: {}: value {} of '{}' is {}", model.source, Place(graph, i), k,
-                         graph::Printable(tensor.name), std::isnan(values[k]) ? "NaN" : "infinite");
-      }
+      const bool may_be_infinite = rule->output == OutputScale::kSame;  // a padding of the lowest value
+      InContext([&] { return fmt::format("{}: {}", model.source, Place(graph, i)); },
+                [&] { CheckNumbers(*passes::FloatValues(graph, t), tensor.name, may_be_infinite); });
     }
   }
 }
@@ -142,6 +138,9 @@ void CheckTypes(const QuantizeRequest& request) {
       throw UsageError("--split-outputs joins outputs as float32: --output-type {} would give them one scale again",
                        DTypeName(request.output_type));
     }
+  }
+  if (request.until_settled && !NeedsSamples(request.scheme)) {
+    throw UsageError("--until-settled: scheme {} looks at no samples; int8 and int16x8 do", SchemeName(request.scheme));
   }
   if (request.clip_weights && (request.scheme == Scheme::kFloat16 || request.scheme == Scheme::kInterface)) {
     throw UsageError("--clip-weights: scheme {} gives weights no scale", SchemeName(request.scheme));
@@ -202,6 +201,8 @@ void AddMetadata(const QuantizeRequest& request, QuantizeResult& result) {
         {"data", request.data_spec},
         {"preprocess", request.preprocess.empty() ? request.pipeline.ToString() : request.preprocess},
         {"samples", result.calibrated_with.size()},
+        {"samples_asked_for", request.samples},
+        {"until_settled", request.until_settled},
         {"seed", request.seed},
         {"like_tensorflow", request.like_tensorflow},
         {"equalize", request.equalize},
@@ -458,7 +459,8 @@ QuantizeResult Quantize(const QuantizeRequest& request) {
       options.clip_weights = request.clip_weights;
       options.keep_float = keep_float;
       options.block_size = request.block_size;
-      const WeightStats stats = QuantizeWeights(result.model, options);
+      WeightStats stats;
+      InContext([&] { return request.model->source; }, [&] { stats = QuantizeWeights(result.model, options); });
       result.weights = stats.quantized;
       result.weights_too_small = stats.too_small;
       result.narrowed_scales = stats.narrowed;

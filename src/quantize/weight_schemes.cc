@@ -1,7 +1,10 @@
 #include "quantize/weight_schemes.h"
 
+#include <cmath>
 #include <map>
 
+#include "base/error.h"
+#include "graph/verifier.h"
 #include "passes/rewrite.h"
 #include "quantize/blockwise.h"
 #include "quantize/conversion_ops.h"
@@ -28,8 +31,14 @@ bool TakesBlocks(const OpRule& rule, const Shape& shape, int32_t block) {
 }
 
 // The index of the blockwise form of the constant `weights`; its scales are a tensor beside it.
-int32_t AddBlockwise(graph::Subgraph& graph, int32_t weights, int32_t block, bool clip, int& narrowed) {
-  BlockwiseCodes codes = EncodeBlockwise(*passes::FloatValues(graph, weights), block, clip);
+int32_t AddBlockwise(graph::Subgraph& graph, int32_t weights, std::span<const float> values, int32_t block, bool clip,
+                     int& narrowed) {
+  for (size_t k = 0; k < values.size(); ++k) {
+    if (std::abs(values[k]) <= kMostBlockwise) continue;
+    throw InputError("value {} of '{}' is {}: a block that holds it has no scale in float16", k,
+                     graph::Printable(passes::TensorAt(graph, weights).name), values[k]);
+  }
+  BlockwiseCodes codes = EncodeBlockwise(values, block, clip);
   narrowed += codes.narrowed;
   graph::Tensor narrow = passes::TensorAt(graph, weights), scales;
   scales.name = narrow.name + "/scales";
@@ -73,12 +82,16 @@ WeightStats QuantizeWeights(graph::Model& model, const WeightOptions& options) {
       const bool blocks = dtype == DType::kInt4 && TakesBlocks(*rule, shape, options.block_size);
       const int kind = blocks ? -2 : per_channel ? rule->channel_dim : -1;
       const auto [place, is_new] = quantized.try_emplace({weights, kind}, -1);
+      std::vector<float> values;
+      if (is_new) {
+        values = *passes::FloatValues(graph, weights);
+        CheckNumbers(values, passes::TensorAt(graph, weights).name, /*may_be_infinite=*/false);
+      }
       if (is_new && blocks) {
-        place->second = AddBlockwise(graph, weights, options.block_size, options.clip_weights, stats.narrowed);
+        place->second = AddBlockwise(graph, weights, values, options.block_size, options.clip_weights, stats.narrowed);
         ++stats.quantized;
         ++stats.blockwise;
       } else if (is_new) {
-        const std::vector<float> values = *passes::FloatValues(graph, weights);
         Codes codes =
             per_channel ? WeightCodesPerChannel(values, shape, rule->channel_dim, dtype) : WeightCodes(values, dtype);
         if (options.clip_weights) stats.narrowed += ClipWeightScales(values, shape, codes);

@@ -108,7 +108,7 @@ class Searcher {
     for (const Candidate& candidate : candidates) {
       if (StopForTime() && !runners.empty()) break;
       Trial* trial = Build(candidate);
-      if (trial == nullptr) continue;
+      if (trial == nullptr || std::find(runners.begin(), runners.end(), trial) != runners.end()) continue;
       lab_.Ask(*trial, FirstRung());
       runners.push_back(trial);
     }
@@ -180,24 +180,19 @@ class Searcher {
     if (best_int8_ == nullptr) return;
     Candidate narrow = best_int8_->candidate;
     narrow.weights = DType::kInt4;
-    Race(WithRounding({narrow}));
+    Race(WithRounding(narrow));
   }
 
-  // Every candidate as it is, with its weights clipped, and with its weights rounded together where time allows.
-  std::vector<Candidate> WithRounding(const std::vector<Candidate>& candidates) {
-    std::vector<Candidate> all = candidates;
-    for (Candidate candidate : candidates) {
-      candidate.clip_weights = true;
+  // A candidate with its weights as they are, clipped, and rounded together where time allows.
+  std::vector<Candidate> WithRounding(Candidate candidate) {
+    candidate.clip_weights = candidate.adaround = false;
+    std::vector<Candidate> all = {candidate, candidate};
+    all[1].clip_weights = true;
+    if (lab_.CanAffordAdaround()) {
       all.push_back(candidate);
-    }
-    if (!lab_.CanAffordAdaround()) {
-      if (noted_.insert("adaround").second) Note("adaround: would take more of the time than is left for it");
-      return all;
-    }
-    for (Candidate candidate : candidates) {
-      candidate.clip_weights = false;
-      candidate.adaround = true;
-      all.push_back(candidate);
+      all[2].adaround = true;
+    } else if (noted_.insert("adaround").second) {
+      Note("adaround: would take more of the time than is left for it");
     }
     return all;
   }
@@ -313,7 +308,7 @@ class Searcher {
         candidates.push_back(trial->candidate);
         candidates.back().calibration = method;
       }
-      for (const Candidate& candidate : WithRounding({trial->candidate})) candidates.push_back(candidate);
+      for (const Candidate& candidate : WithRounding(trial->candidate)) candidates.push_back(candidate);
       Race(candidates);
       if (StopForTime()) return;
     }

@@ -309,7 +309,7 @@ def latest(path):
 def table(path):
     number = lambda row, key: f'{row[key]:.1e}' if key in row else '-'
     rows = latest(path)
-    good = [row for row in rows if 'error' not in row]
+    good = [row for row in rows if 'error' not in row and 'h5' in row]  # without: --converter-only alone
     lines = ['| model | logits, .h5 | .keras | SavedModel | TensorFlow | from float64: Keras | assay | TensorFlow | all layers (how many) | from float64: Keras | assay | same answers (different) |',
              '|' + '---|' * 12]
     for row in good:
@@ -325,7 +325,7 @@ def table(path):
             f'{theirs["cpu_s"] / row["assay"]["cpu_s"]:.0f}' if theirs else '-', f'{row["parameters"] * 4 / 2**20:.0f} MiB', f'{row["assay"]["peak_mib"]:.0f} MiB',
             f'{again["peak_mib"]:.0f} MiB' if again else '-', f'{saved["peak_mib"]:.0f} MiB' if saved else '-', f'{theirs["peak_mib"]:.0f} MiB' if theirs else '-']) + ' |')
     failed = [f'{row["name"]}: {row["error"]}' for row in rows if 'error' in row]
-    missing = [name for name in ZOO if name not in {row['name'] for row in rows}]
+    missing = [name for name in ZOO if name not in {row['name'] for row in rows if 'error' in row or 'h5' in row}]
     if failed:
         lines += ['', 'Failed: ' + '; '.join(failed)]
     if missing:

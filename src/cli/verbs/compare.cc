@@ -72,6 +72,8 @@ Runtimes RuntimesOf(const CompareFlags& flags) {
 int Compare(const CompareFlags& flags) {
   const std::string& model = flags.model.empty() ? flags.reference : flags.model;
   const Runtimes runtimes = RuntimesOf(flags);
+  CheckRuntimeName(runtimes.reference.runtime);
+  CheckRuntimeName(runtimes.model.runtime);
   if (flags.model.empty() && runtimes.reference.runtime == runtimes.model.runtime) {
     throw UsageError("compare needs two models, or --runtime litert: one model in LiteRT and with assay's kernels");
   }
