@@ -1,5 +1,7 @@
 // A few threads that share one caller's loops, made for work of some microseconds: between loops they spin for a
-// moment before they sleep, and the caller never waits for one that has not begun.
+// moment before they sleep, and the caller never waits for one that has not begun. Every worker begins with the same
+// part of a loop, so that over the parts of an image it finds in its cache what it wrote a loop before; who has none
+// left takes from the others.
 #pragma once
 
 #include <atomic>
@@ -39,7 +41,18 @@ class ThreadPool {
  private:
   using PartFn = void (*)(const void* context, size_t begin, size_t end, int worker);
 
+  // [begin, end) of the parts that a loop is cut into.
+  struct Parts {
+    size_t begin, end;
+    uint64_t Packed() const { return uint64_t{begin} << 32 | end; }
+    static Parts Of(uint64_t packed) { return {packed >> 32, packed & 0xFFFFFFFF}; }
+  };
+  struct alignas(64) Share {
+    std::atomic<uint64_t> parts{0};
+  };
+
   void RunParts(size_t count, size_t grain, const void* context, PartFn part);
+  static bool TakeFrom(Share& share, bool own, Parts& taken);
   void TakeParts(int worker);
   void Work(int worker);
 
@@ -47,7 +60,7 @@ class ThreadPool {
   PartFn part_ = nullptr;
   const void* context_ = nullptr;
   size_t count_ = 0, part_size_ = 0;
-  alignas(64) std::atomic<size_t> next_{0};
+  std::vector<Share> shares_;  // by worker: what is left of it
   // The count of loops begun, then one bit "open", then how many workers are inside of it.
   alignas(64) std::atomic<uint64_t> state_{0};
   std::atomic<int> sleepers_{0};

@@ -14,20 +14,37 @@
 namespace assay::ops {
 namespace {
 
-// Output pixels go to threads in pieces that fill whole tiles of the matrix kernels.
-constexpr size_t kTilePixels = 24;
-constexpr size_t TilesOf(size_t pixels) { return (pixels + kTilePixels - 1) / kTilePixels; }
+using kernels::simd::Range;
 
-// Calls compute(pixels, worker) for parts of all output pixels; one costs about ns_per_pixel.
+// Output pixels go to threads in pieces that fill whole tiles of the matrix kernels; so do, where there are few of
+// those, blocks of output channels.
+constexpr size_t kTilePixels = 24, kTileBlocks = 4;
+constexpr size_t TilesOf(size_t pixels) { return (pixels + kTilePixels - 1) / kTilePixels; }
+size_t BlockCount(size_t outputs) { return kernels::simd::PaddedOutputs(outputs) / kernels::simd::kChannelBlock; }
+
+// Calls compute(pixels, blocks, worker) for parts of all output pixels and of their `blocks` blocks of channels; a
+// pixel costs about ns_per_pixel.
 template <typename Compute>
-void ForPixels(const RunContext& run, size_t pixels, double ns_per_pixel, const Compute& compute) {
+void ForTiles(const RunContext& run, size_t pixels, size_t blocks, double ns_per_pixel, const Compute& compute) {
   if (run.part() != nullptr) {
     return run.Loop(pixels, 1, [&](size_t begin, size_t end, int worker) {
-      compute(kernels::simd::Range{begin, end}, worker);
+      compute(Range{begin, end}, kernels::simd::kAllBlocks, worker);
     });
   }
-  run.pool().Run(TilesOf(pixels), GrainOf(ns_per_pixel * kTilePixels), [&](size_t begin, size_t end, int worker) {
-    compute(kernels::simd::Range{begin * kTilePixels, std::min(end * kTilePixels, pixels)}, worker);
+  constexpr size_t kWantedPerThread = 6;
+  const size_t tiles = TilesOf(pixels), threads = static_cast<size_t>(run.pool().threads());
+  if (tiles == 0) return;
+  const size_t wanted = threads == 1 ? 1 : std::max(kWantedPerThread * threads / tiles, size_t{1});
+  const size_t most_groups = (blocks + kTileBlocks - 1) / kTileBlocks;
+  const size_t group = (most_groups + wanted - 1) / wanted * kTileBlocks, groups = (blocks + group - 1) / group;
+  const double ns = ns_per_pixel * static_cast<double>(std::min(pixels, kTilePixels)) / static_cast<double>(groups);
+  run.pool().Run(tiles * groups, GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+    while (begin < end) {
+      const size_t first = begin % tiles, count = std::min(end - begin, tiles - first), at = begin / tiles * group;
+      compute(Range{first * kTilePixels, std::min((first + count) * kTilePixels, pixels)}, Range{at, at + group},
+              worker);
+      begin += count;
+    }
   });
 }
 
@@ -47,24 +64,31 @@ Convolution SplitGroups(const Convolution& whole) {
   return convolution;
 }
 
-// Calls compute(index of a part, pixels of it, worker).
+// Calls compute(index of a part, pixels of it, blocks of channels, worker); all channels at once unless `by_channels`.
 template <typename Compute>
-void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, double ns_per_pixel,
+void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, double ns_per_pixel, bool by_channels,
               const Compute& compute) {
   if (parts.size() == 1) {
-    return ForPixels(run, kernels::simd::PixelCount(parts.front().geometry), ns_per_pixel,
-                     [&](kernels::simd::Range pixels, int worker) { compute(size_t{0}, pixels, worker); });
+    const ConvolutionPart& part = parts.front();
+    const bool cut = by_channels && !part.phase.has_value();
+    return ForTiles(run, kernels::simd::PixelCount(part.geometry),
+                    cut ? BlockCount(static_cast<size_t>(part.geometry.output_c)) : 1, ns_per_pixel,
+                    [&](Range pixels, Range blocks, int worker) {
+                      compute(size_t{0}, pixels, cut ? blocks : kernels::simd::kAllBlocks, worker);
+                    });
   }
   if (!parts.front().phase.has_value()) {
     // Groups: of some pixels all, while what they share of input and output is near.
     constexpr size_t kNearPixels = 4 * kTilePixels;
-    return ForPixels(run, kernels::simd::PixelCount(parts.front().geometry),
-                     ns_per_pixel * static_cast<double>(parts.size()), [&](kernels::simd::Range pixels, int worker) {
-                       for (size_t begin = pixels.begin; begin < pixels.end; begin += kNearPixels) {
-                         const kernels::simd::Range some = {begin, std::min(begin + kNearPixels, pixels.end)};
-                         for (size_t i = 0; i < parts.size(); ++i) compute(i, some, worker);
-                       }
-                     });
+    return ForTiles(run, kernels::simd::PixelCount(parts.front().geometry), 1,
+                    ns_per_pixel * static_cast<double>(parts.size()), [&](Range pixels, Range, int worker) {
+                      for (size_t begin = pixels.begin; begin < pixels.end; begin += kNearPixels) {
+                        const Range some = {begin, std::min(begin + kNearPixels, pixels.end)};
+                        for (size_t i = 0; i < parts.size(); ++i) {
+                          compute(i, some, kernels::simd::kAllBlocks, worker);
+                        }
+                      }
+                    });
   }
   size_t tiles = 0;
   for (const ConvolutionPart& part : parts) tiles += TilesOf(kernels::simd::PixelCount(part.geometry));
@@ -74,8 +98,8 @@ void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, 
       const size_t pixels = kernels::simd::PixelCount(parts[i].geometry), last = first + TilesOf(pixels);
       const size_t from = std::max(begin, first), to = std::min(end, last);
       if (from < to) {
-        compute(i, kernels::simd::Range{(from - first) * kTilePixels, std::min((to - first) * kTilePixels, pixels)},
-                worker);
+        compute(i, Range{(from - first) * kTilePixels, std::min((to - first) * kTilePixels, pixels)},
+                kernels::simd::kAllBlocks, worker);
       }
       first = last;
     }
@@ -265,11 +289,12 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   return [state, zero, scratch, ns, operand = convolution.input](const RunContext& run) {
     const uint8_t* input = run.Input(operand).data;
     uint8_t* output = run.Output(0).data;
-    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+    ForParts(run, state->parts, ns, true, [&](size_t i, Range pixels, Range blocks, int worker) {
       const ConvolutionPart& part = state->parts[i];
-      kernels::simd::Conv2D8Bit(part.geometry, input + part.first_input, zero.is_signed, zero.code,
-                                state->packed[i].matrix, pixels, scratch.Of(run, worker),
-                                PixelsOf(part, state->channels, output));
+      kernels::simd::Matrix8Bit matrix = state->packed[i].matrix;
+      matrix.blocks = blocks;
+      kernels::simd::Conv2D8Bit(part.geometry, input + part.first_input, zero.is_signed, zero.code, matrix, pixels,
+                                scratch.Of(run, worker), PixelsOf(part, state->channels, output));
     });
   };
 }
@@ -308,10 +333,12 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolu
   return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
     const float* input = run.In<float>(operand).data();
     float* output = run.Out<float>(0).data();
-    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+    ForParts(run, state->parts, ns, true, [&](size_t i, Range pixels, Range blocks, int worker) {
       const ConvolutionPart& part = state->parts[i];
-      kernels::simd::Conv2DFloat(part.geometry, input + part.first_input, state->packed[i].matrix, pixels,
-                                 scratch.Of(run, worker), PixelsOf(part, state->channels, output));
+      kernels::simd::MatrixFloat matrix = state->packed[i].matrix;
+      matrix.blocks = blocks;
+      kernels::simd::Conv2DFloat(part.geometry, input + part.first_input, matrix, pixels, scratch.Of(run, worker),
+                                 PixelsOf(part, state->channels, output));
     });
   };
 }
@@ -359,8 +386,11 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
             how = product.rule.quantizer](const RunContext& run) {
       const float* input = run.In<float>(0).data();
       float* output = run.Out<float>(0).data();
-      ForPixels(run, rows, ns, [&](kernels::simd::Range some, int worker) {
-        kernels::simd::RowsHybrid(state->packed.front().matrix, how, input, some, scratch.Of(run, worker), output);
+      const kernels::simd::MatrixHybrid& whole = state->packed.front().matrix;
+      ForTiles(run, rows, BlockCount(whole.sums.outputs), ns, [&](Range some, Range blocks, int worker) {
+        kernels::simd::MatrixHybrid matrix = whole;
+        matrix.sums.blocks = blocks;
+        kernels::simd::RowsHybrid(matrix, how, input, some, scratch.Of(run, worker), output);
       });
     };
   }
@@ -368,13 +398,14 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
   const ThreadScratch scratch(context, MostBytes(state->parts, kernels::simd::Conv2DHybridScratch));
   RunFn rows = [state, images, scratch, ns](const RunContext& run) {
     float* output = run.Out<float>(0).data();
-    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+    ForParts(run, state->parts, ns, true, [&](size_t i, Range pixels, Range blocks, int worker) {
       const ConvolutionPart& part = state->parts[i];
+      kernels::simd::MatrixHybrid matrix = state->packed[i].matrix;
+      matrix.sums.blocks = blocks;
       const auto image_pixels =
           static_cast<size_t>(part.geometry.output_h) * static_cast<size_t>(part.geometry.output_w);
       kernels::simd::Conv2DHybrid(part.geometry, images.Codes(run) + part.first_input, images.Ranges(run), image_pixels,
-                                  state->packed[i].matrix, pixels, scratch.Of(run, worker),
-                                  PixelsOf(part, state->channels, output));
+                                  matrix, pixels, scratch.Of(run, worker), PixelsOf(part, state->channels, output));
     });
   };
   return Offer(context, convolution, images, std::move(rows));
@@ -410,7 +441,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   return [state, scratch, ns, operand = convolution.input](const RunContext& run) {
     const int16_t* input = run.In<int16_t>(operand).data();
     int16_t* output = run.Out<int16_t>(0).data();
-    ForParts(run, state->parts, ns, [&](size_t i, kernels::simd::Range pixels, int worker) {
+    ForParts(run, state->parts, ns, false, [&](size_t i, Range pixels, Range, int worker) {
       const ConvolutionPart& part = state->parts[i];
       kernels::simd::Conv2DInt16(part.geometry, input + part.first_input, state->packed[i].matrix,
                                  state->packed[i].stage.view(), pixels, scratch.Of(run, worker),

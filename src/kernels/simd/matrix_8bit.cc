@@ -198,8 +198,8 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
   size_t lines = m.lines, line_groups = PaddedLine(m.line_depth) / kDepthGroup;
   const size_t block_bytes = lines * line_groups * kGroupBytes;
   if (x.line_step == line_groups * kDepthGroup) line_groups *= lines, lines = 1;  // one line after the other
-  const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
-  for (size_t block = 0; block < blocks;) {
+  const size_t blocks = std::min(PaddedOutputs(m.outputs) / kChannelBlock, m.blocks.end);
+  for (size_t block = m.blocks.begin; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
     const size_t width = TileWidth(wide, m.outputs - channel);

@@ -48,6 +48,7 @@ struct Matrix8Bit {
   const uint32_t* corrections_begin;
   ChannelScales scales;
   numerics::OutputStage stage;
+  Range blocks = kAllBlocks;  // of output channels, that are computed
 };
 
 // Windows of 8-bit codes, `stride` bytes apart, their lines `line_step`. Up to 3 bytes behind a line are read but do

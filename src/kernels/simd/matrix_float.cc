@@ -78,10 +78,10 @@ struct TileKernel {
 };
 
 void Multiply(const MatrixFloat& m, const RowsFloat& x, float* out, size_t out_stride) {
-  const size_t blocks = PaddedOutputs(m.outputs) / kChannelBlock;
+  const size_t blocks = std::min(PaddedOutputs(m.outputs) / kChannelBlock, m.blocks.end);
   RowsFloat rows = x;
   if (x.lines * x.line_step == m.depth) rows.lines = 1;  // one line after the other
-  for (size_t block = 0; block < blocks;) {
+  for (size_t block = m.blocks.begin; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
     const size_t channel = block * kChannelBlock;
     for (size_t r = 0; r < x.rows;) {

@@ -15,6 +15,7 @@ struct MatrixFloat {
   const float* weights;  // packed by PackWeightsFloat
   const float* bias;     // padded to whole blocks
   float low, high;
+  Range blocks = kAllBlocks;  // of output channels, that are computed
 };
 
 // Windows as rows `stride` values apart, of `lines` lines each `line_step` apart, which together are the depth.

@@ -18,6 +18,8 @@ struct Range {
   size_t begin, end;
 };
 
+inline constexpr Range kAllBlocks = {0, SIZE_MAX};
+
 // How many of the blocks that are left the next tile takes: five and more are halved, for four with one or two left
 // would end in narrow tiles.
 constexpr size_t TileBlocks(size_t left, size_t most) {
