@@ -1,7 +1,11 @@
 // ARG_MAX, ARG_MIN: float32, int8, uint8, int32, bool; indices int32 or int64.
 #include "graph/ops/arg_min_max.h"
 
+#include <type_traits>
+
 #include "kernels/ref/arg_min_max.h"
+#include "kernels/simd/arg_max.h"
+#include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
 
@@ -13,18 +17,32 @@ struct ArgGeometry {
   int32_t size = 0;
 };
 
+template <typename T, typename Index>
+RunFn RunArg(const ArgGeometry& g, bool largest) {
+  const auto size = static_cast<size_t>(g.size);
+  const bool vectors =
+      sizeof(T) == 1 && g.inner == 1 && size >= kernels::simd::kLeastArgMaxRow && kernels::simd::UsesVectors();
+  const int flip = (std::is_signed_v<T> ? 0x80 : 0) ^ (largest ? 0 : 0xFF);
+  const double ns = static_cast<double>(g.size) * static_cast<double>(g.inner);
+  return [g, largest, size, vectors, flip, ns](const RunContext& run) {
+    const auto* input = reinterpret_cast<const T*>(run.Input(0).data);
+    Index* output = run.Out<Index>(0).data();
+    run.pool().Run(static_cast<size_t>(g.outer), GrainOf(ns), [&](size_t begin, size_t end, int) {
+      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      const T* x = input + first * g.size * g.inner;
+      if (vectors) {
+        kernels::simd::ArgMaxOfRows(reinterpret_cast<const uint8_t*>(x), end - begin, size, static_cast<uint8_t>(flip),
+                                    output + first);
+      } else {
+        kernels::ref::ArgMinMax(count, g.size, g.inner, largest, x, output + first * g.inner);
+      }
+    });
+  };
+}
+
 template <typename T>
 RunFn RunArg(const PrepareContext& context, const ArgGeometry& g, bool largest) {
-  if (context.Output(0).dtype == DType::kInt32) {
-    return [g, largest](const RunContext& run) {
-      kernels::ref::ArgMinMax(g.outer, g.size, g.inner, largest, reinterpret_cast<const T*>(run.Input(0).data),
-                              run.Out<int32_t>(0).data());
-    };
-  }
-  return [g, largest](const RunContext& run) {
-    kernels::ref::ArgMinMax(g.outer, g.size, g.inner, largest, reinterpret_cast<const T*>(run.Input(0).data),
-                            run.Out<int64_t>(0).data());
-  };
+  return context.Output(0).dtype == DType::kInt32 ? RunArg<T, int32_t>(g, largest) : RunArg<T, int64_t>(g, largest);
 }
 
 RunFn PrepareArg(PrepareContext& context, bool largest) {

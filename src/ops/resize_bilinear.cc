@@ -9,6 +9,7 @@
 #include "kernels/simd/target.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/packed_cache.h"
 #include "ops/xnnpack_checks.h"
 
 namespace assay::ops {
@@ -38,11 +39,11 @@ RunFn RunResize(PrepareContext& context, const ResizeGeometry& g, TapsFn<Fractio
   };
 }
 
-// XNNPACK's rule for codes.
+// XNNPACK's rules; `resize` is kernels/ref's.
 template <typename T>
-RunFn RunElevenBit(PrepareContext& context, const ResizeGeometry& g) {
+RunFn RunXnnpack(PrepareContext& context, const ResizeGeometry& g, ResizeFn<T, float> resize) {
   if (!kernels::simd::UsesVectors() || context.Output(0).size() == 0) {
-    return RunResize(context, g, kernels::ref::ResizeTapsXnnpack, kernels::ref::ResizeBilinearElevenBit<T>);
+    return RunResize(context, g, kernels::ref::ResizeTapsXnnpack, resize);
   }
   struct Taps {
     std::vector<ResizeTap<float>> y, x;
@@ -51,13 +52,15 @@ RunFn RunElevenBit(PrepareContext& context, const ResizeGeometry& g) {
   taps->y.resize(static_cast<size_t>(g.y.output)), taps->x.resize(static_cast<size_t>(g.x.output));
   kernels::ref::ResizeTapsXnnpack(g.y, taps->y.data());
   kernels::ref::ResizeTapsXnnpack(g.x, taps->x.data());
-  const double ns = static_cast<double>(g.x.output) * (2 + 0.3 * static_cast<double>(g.channels));
-  return [g, taps, ns](const RunContext& run) {
+  const ThreadScratch scratch(context, kernels::simd::ResizeBilinearScratch(g));
+  const double ns = static_cast<double>(g.x.output) * (1 + 0.3 * static_cast<double>(g.channels));
+  return [g, taps, scratch, ns](const RunContext& run) {
     const T* input = run.In<T>(0).data();
     T* output = run.Out<T>(0).data();
     const size_t rows = static_cast<size_t>(g.batches) * static_cast<size_t>(g.y.output);
-    run.pool().Run(rows, GrainOf(ns), [&](size_t begin, size_t end, int) {
-      kernels::simd::ResizeBilinearElevenBit(g, taps->y.data(), taps->x.data(), {begin, end}, input, output);
+    run.pool().Run(rows, GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+      kernels::simd::ResizeBilinearRows(g, taps->y.data(), taps->x.data(), {begin, end}, input, scratch.Of(run, worker),
+                                        output);
     });
   };
 }
@@ -94,21 +97,17 @@ RunFn PrepareResizeBilinear(PrepareContext& context) {
   const Engine engine = context.engine();
   switch (input.dtype) {
     case DType::kFloat32:
-      if (engine == Engine::kXnnpack) return RunResize(context, g, ref::ResizeTapsXnnpack, ref::ResizeBilinearFused);
+      if (engine == Engine::kXnnpack) return RunXnnpack<float>(context, g, ref::ResizeBilinearFused);
       return RunResize(
           context, g, ref::ResizeTapsFloat,
           engine == Engine::kReference ? ref::ResizeBilinear<float> : ref::ResizeBilinearWeightsFirst<float>);
     case DType::kUInt8:
-      if (engine == Engine::kXnnpack) {
-        return RunElevenBit<uint8_t>(context, g);
-      }
+      if (engine == Engine::kXnnpack) return RunXnnpack<uint8_t>(context, g, ref::ResizeBilinearElevenBit<uint8_t>);
       return RunResize(context, g, ref::ResizeTapsFloat,
                        engine == Engine::kReference || IsEightfold(g) ? ref::ResizeBilinear<uint8_t>
                                                                       : ref::ResizeBilinearWeightsFirst<uint8_t>);
     case DType::kInt8:
-      if (engine == Engine::kXnnpack) {
-        return RunElevenBit<int8_t>(context, g);
-      }
+      if (engine == Engine::kXnnpack) return RunXnnpack<int8_t>(context, g, ref::ResizeBilinearElevenBit<int8_t>);
       return RunResize(context, g, ref::ResizeTapsTenBit, ref::ResizeBilinearTenBit<int8_t>);
     case DType::kInt16:
       return RunResize(context, g, ref::ResizeTapsTenBit, ref::ResizeBilinearTenBit<int16_t>);

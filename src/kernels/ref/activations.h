@@ -30,6 +30,10 @@ struct EluFloat {
 struct HardSwishFloat {
   float operator()(float x) const { return x * std::min(6.0F, std::max(0.0F, x + 3.0F)) / 6.0F; }
 };
+// XNNPACK's: x times clamp(x / 6 + 1/2) to [0, 1], the quotient a fused product with the float next to 1/6.
+struct HardSwishXnnpack {
+  float operator()(float x) const { return std::min(std::max(std::fma(x, 0x1.555556p-3F, 0.5F), 0.0F), 1.0F) * x; }
+};
 struct LeakyReluFloat {
   float alpha;
   float operator()(float x) const { return x > 0 ? x : x * alpha; }

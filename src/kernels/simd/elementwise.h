@@ -42,19 +42,20 @@ using SubtractFloats = ref::Clamped<ref::Subtract, float>;
 using MultiplyFloats = ref::Clamped<ref::Multiply, float>;
 
 // name, type of x, type of y, functor
-#define ASSAY_SIMD_MAPS(X)                                 \
-  X(QuantizeXnnpackInt8, float, int8_t, QuantizeXnnpack)   \
-  X(QuantizeXnnpackUInt8, float, uint8_t, QuantizeXnnpack) \
-  X(QuantizeBlockInt8, float, int8_t, QuantizeBlock)       \
-  X(QuantizeBlockUInt8, float, uint8_t, QuantizeBlock)     \
-  X(QuantizeBlockInt16, float, int16_t, QuantizeBlock)     \
-  X(DequantizeInt8, int8_t, float, ref::Dequantizer)       \
-  X(DequantizeUInt8, uint8_t, float, ref::Dequantizer)     \
-  X(DequantizeInt16, int16_t, float, ref::Dequantizer)     \
-  X(DequantizeBlockInt8, int8_t, float, DequantizeBlock)   \
-  X(DequantizeBlockUInt8, uint8_t, float, DequantizeBlock) \
-  X(ClampFloats, float, float, ref::ClampFloat)            \
-  X(HardSwishFloats, float, float, ref::HardSwishFloat)    \
+#define ASSAY_SIMD_MAPS(X)                                       \
+  X(QuantizeXnnpackInt8, float, int8_t, QuantizeXnnpack)         \
+  X(QuantizeXnnpackUInt8, float, uint8_t, QuantizeXnnpack)       \
+  X(QuantizeBlockInt8, float, int8_t, QuantizeBlock)             \
+  X(QuantizeBlockUInt8, float, uint8_t, QuantizeBlock)           \
+  X(QuantizeBlockInt16, float, int16_t, QuantizeBlock)           \
+  X(DequantizeInt8, int8_t, float, ref::Dequantizer)             \
+  X(DequantizeUInt8, uint8_t, float, ref::Dequantizer)           \
+  X(DequantizeInt16, int16_t, float, ref::Dequantizer)           \
+  X(DequantizeBlockInt8, int8_t, float, DequantizeBlock)         \
+  X(DequantizeBlockUInt8, uint8_t, float, DequantizeBlock)       \
+  X(ClampFloats, float, float, ref::ClampFloat)                  \
+  X(HardSwishFloats, float, float, ref::HardSwishFloat)          \
+  X(HardSwishXnnpackFloats, float, float, ref::HardSwishXnnpack) \
   X(LeakyReluFloats, float, float, ref::LeakyReluFloat)
 
 // name, type of all operands, functor

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/ref/arg_min_max.h"
+#include "kernels/simd/arg_max.h"
 #include "kernels/simd/reduce.h"
 #include "kernels/simd/resize_bilinear.h"
 #include "kernels/simd/test_targets.h"
@@ -95,6 +97,7 @@ TEST(Elementwise, MapsEqualTheirFunctors) {
     CheckMap<uint8_t, float>(seed, DequantizeBlock{{scale, uint8.zero_point}});
     CheckMap<float, float>(seed, ref::ClampFloat{-scale, 3 * scale});
     CheckMap<float, float>(seed, ref::HardSwishFloat{});
+    CheckMap<float, float>(seed, ref::HardSwishXnnpack{});
     CheckMap<float, float>(seed, ref::LeakyReluFloat{scale});
   }
 }
@@ -278,12 +281,17 @@ void CheckResize(uint64_t seed) {
   ref::ResizeTapsXnnpack(g.x, x.data());
   const std::vector<T> input = Draw<T>(random, static_cast<size_t>(g.batches * g.y.input * g.x.input * g.channels));
   std::vector<T> expected(static_cast<size_t>(g.batches * g.y.output * g.x.output * g.channels));
-  ref::ResizeBilinearElevenBit<T>(g, y.data(), x.data(), input.data(), expected.data());
+  if constexpr (std::is_integral_v<T>) {
+    ref::ResizeBilinearElevenBit<T>(g, y.data(), x.data(), input.data(), expected.data());
+  } else {
+    ref::ResizeBilinearFused(g, y.data(), x.data(), input.data(), expected.data());
+  }
   const auto rows = static_cast<size_t>(g.batches * g.y.output);
   OnEveryTarget([&](const std::string& target) {
     std::vector<T> out(expected.size());
-    ResizeBilinearElevenBit(g, y.data(), x.data(), {0, rows / 3}, input.data(), out.data());
-    ResizeBilinearElevenBit(g, y.data(), x.data(), {rows / 3, rows}, input.data(), out.data());
+    std::vector<float> scratch(ResizeBilinearScratch(g) / sizeof(float));
+    ResizeBilinearRows(g, y.data(), x.data(), {0, rows / 3}, input.data(), scratch.data(), out.data());
+    ResizeBilinearRows(g, y.data(), x.data(), {rows / 3, rows}, input.data(), scratch.data(), out.data());
     EXPECT_TRUE(SameBits(out, expected)) << target << ", seed " << seed;
   });
 }
@@ -292,6 +300,41 @@ TEST(ResizeBilinear, EqualsTheReferenceOnEveryInstructionSet) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     CheckResize<int8_t>(seed);
     CheckResize<uint8_t>(seed);
+    CheckResize<float>(seed);
+  }
+}
+
+template <typename Index>
+void CheckArgMax(uint64_t seed) {
+  Random random(39, seed);
+  const size_t rows = random.Below(9), size = kLeastArgMaxRow + random.Below(60);
+  std::vector<int8_t> x(rows * size);
+  const int32_t values = random.Chance(0.5) ? 3 : 256;  // many that are equal
+  for (int8_t& v : x) v = static_cast<int8_t>(random.Between(0, values - 1) - values / 2);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(x.data());
+  for (const bool is_signed : {false, true}) {
+    for (const bool largest : {false, true}) {
+      std::vector<Index> expected(rows);
+      const auto outer = static_cast<int64_t>(rows);
+      if (is_signed) {
+        ref::ArgMinMax(outer, static_cast<int32_t>(size), 1, largest, x.data(), expected.data());
+      } else {
+        ref::ArgMinMax(outer, static_cast<int32_t>(size), 1, largest, bytes, expected.data());
+      }
+      OnEveryTarget([&](const std::string& target) {
+        std::vector<Index> out(rows);
+        const int flip = (is_signed ? 0x80 : 0) ^ (largest ? 0 : 0xFF);
+        ArgMaxOfRows(bytes, rows, size, static_cast<uint8_t>(flip), out.data());
+        EXPECT_EQ(out, expected) << target << ", seed " << seed;
+      });
+    }
+  }
+}
+
+TEST(ArgMaxOfRows, EqualsTheReferenceOnEveryInstructionSet) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    CheckArgMax<int32_t>(seed);
+    CheckArgMax<int64_t>(seed);
   }
 }
 

@@ -15,7 +15,7 @@ inline constexpr uint8_t kSignBit = 0x80;
 // The code of 0.
 inline uint8_t ZeroCode(const ref::DynamicRange& range) { return static_cast<uint8_t>(range.zero_point + kSignBit); }
 
-// As ref::QuantizeDynamically, where no value is NaN; NaN gives some code here too.
+// As ref::QuantizeDynamically, where all values are finite; others give some code here too.
 ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values,
                                       uint8_t* codes) noexcept;
 

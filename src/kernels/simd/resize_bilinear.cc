@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/resize_bilinear.cc"
@@ -15,43 +17,79 @@ namespace {  // other files use the same names for other things
 
 constexpr float kUnit = 2048;
 
+// Values between two pixels, codes in 1/2048.
 template <typename T>
-HWY_INLINE void Mix(const T* HWY_RESTRICT p00, const T* HWY_RESTRICT p01, const T* HWY_RESTRICT p10,
-                    const T* HWY_RESTRICT p11, int32_t wy, int32_t wx, size_t channels, T* HWY_RESTRICT out) {
-  constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
-  for (size_t c = 0; c < channels; ++c) {
-    const int32_t top = p00[c] * (2048 - wx) + p01[c] * wx, bottom = p10[c] * (2048 - wx) + p11[c] * wx;
-    const int32_t value = (top * 2048 + (bottom - top) * wy + (1 << 21)) >> 22;
-    out[c] = static_cast<T>(std::min(std::max(value, kLow), kHigh));
+using Mixed = std::conditional_t<std::is_integral_v<T>, int32_t, float>;
+
+// `line` of the image along x.
+template <typename T>
+HWY_INLINE void ResizeLine(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* tx, const T* HWY_RESTRICT line,
+                           Mixed<T>* HWY_RESTRICT out) {
+  const auto channels = static_cast<size_t>(g.channels);
+  for (int32_t ox = 0; ox < g.x.output; ++ox, out += channels) {
+    const T* HWY_RESTRICT low = line + int64_t{tx[ox].low} * g.channels;
+    const T* HWY_RESTRICT high = line + int64_t{tx[ox].high} * g.channels;
+    if constexpr (std::is_integral_v<T>) {
+      const auto w = static_cast<int32_t>(std::nearbyintf(tx[ox].fraction * kUnit));
+      for (size_t c = 0; c < channels; ++c) out[c] = low[c] * (2048 - w) + high[c] * w;
+    } else {
+      const float w = tx[ox].fraction;
+      for (size_t c = 0; c < channels; ++c) out[c] = std::fma(high[c] - low[c], w, low[c]);
+    }
+  }
+}
+
+template <typename T>
+HWY_INLINE void MixLines(const Mixed<T>* HWY_RESTRICT top, const Mixed<T>* HWY_RESTRICT bottom, float fraction,
+                         size_t count, T* HWY_RESTRICT out) {
+  if constexpr (std::is_integral_v<T>) {
+    constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
+    const auto w = static_cast<int32_t>(std::nearbyintf(fraction * kUnit));
+    for (size_t i = 0; i < count; ++i) {
+      const int32_t value = (top[i] * 2048 + (bottom[i] - top[i]) * w + (1 << 21)) >> 22;
+      out[i] = static_cast<T>(std::min(std::max(value, kLow), kHigh));
+    }
+  } else {
+    for (size_t i = 0; i < count; ++i) out[i] = std::fma(bottom[i] - top[i], fraction, top[i]);
   }
 }
 
 template <typename T>
 HWY_INLINE void ResizeRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* ty,
-                           const ref::ResizeTap<float>* tx, Range rows, const T* input, T* output) {
-  const auto channels = static_cast<size_t>(g.channels);
-  const int64_t line = int64_t{g.x.input} * g.channels;
-  output += static_cast<int64_t>(rows.begin) * g.x.output * g.channels;
-  for (auto row = static_cast<int64_t>(rows.begin); row < static_cast<int64_t>(rows.end); ++row) {
-    const T* image = input + row / g.y.output * g.y.input * line;
-    const ref::ResizeTap<float>& y = ty[row % g.y.output];
-    const auto wy = static_cast<int32_t>(std::nearbyintf(y.fraction * kUnit));
-    const T *row0 = image + y.low * line, *row1 = image + y.high * line;
-    for (int32_t ox = 0; ox < g.x.output; ++ox, output += channels) {
-      const auto wx = static_cast<int32_t>(std::nearbyintf(tx[ox].fraction * kUnit));
-      const int64_t left = int64_t{tx[ox].low} * g.channels, right = int64_t{tx[ox].high} * g.channels;
-      Mix(row0 + left, row0 + right, row1 + left, row1 + right, wy, wx, channels, output);
+                           const ref::ResizeTap<float>* tx, Range rows, const T* input, void* scratch, T* output) {
+  const size_t width = static_cast<size_t>(g.x.output) * static_cast<size_t>(g.channels);
+  const int64_t line = int64_t{g.x.input} * g.channels, none = -1;
+  Mixed<T>* lines[2] = {static_cast<Mixed<T>*>(scratch), static_cast<Mixed<T>*>(scratch) + width};
+  int64_t held[2] = {none, none};  // lines counted through all images
+  const auto hold = [&](int slot, int64_t index) {
+    if (held[slot] == index) return;
+    ResizeLine(g, tx, input + index * line, lines[slot]);
+    held[slot] = index;
+  };
+  for (size_t row = rows.begin; row < rows.end; ++row) {
+    const int64_t image = static_cast<int64_t>(row) / g.y.output * g.y.input;
+    const ref::ResizeTap<float>& y = ty[static_cast<int64_t>(row) % g.y.output];
+    const int64_t top = image + y.low, bottom = image + y.high;
+    if (held[0] != top && (held[1] == top || held[0] == bottom)) {
+      std::swap(held[0], held[1]), std::swap(lines[0], lines[1]);
     }
+    hold(0, top);
+    if (bottom != top) hold(1, bottom);
+    MixLines(lines[0], lines[bottom == top ? 0 : 1], y.fraction, width, output + row * width);
   }
 }
 
 void ResizeInt8(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
-                Range rows, const int8_t* input, int8_t* output) {
-  ResizeRows(g, y, x, rows, input, output);
+                Range rows, const int8_t* input, void* scratch, int8_t* output) {
+  ResizeRows(g, y, x, rows, input, scratch, output);
 }
 void ResizeUInt8(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
-                 Range rows, const uint8_t* input, uint8_t* output) {
-  ResizeRows(g, y, x, rows, input, output);
+                 Range rows, const uint8_t* input, void* scratch, uint8_t* output) {
+  ResizeRows(g, y, x, rows, input, scratch, output);
+}
+void ResizeFloat(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                 Range rows, const float* input, void* scratch, float* output) {
+  ResizeRows(g, y, x, rows, input, scratch, output);
 }
 
 }  // namespace
@@ -63,15 +101,23 @@ namespace assay::kernels::simd {
 
 HWY_EXPORT(ResizeInt8);
 HWY_EXPORT(ResizeUInt8);
+HWY_EXPORT(ResizeFloat);
 
-void ResizeBilinearElevenBit(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y,
-                             const ref::ResizeTap<float>* x, Range rows, const int8_t* input, int8_t* output) noexcept {
-  HWY_DYNAMIC_DISPATCH(ResizeInt8)(g, y, x, rows, input, output);
+size_t ResizeBilinearScratch(const ref::ResizeGeometry& g) noexcept {
+  return 2 * static_cast<size_t>(g.x.output) * static_cast<size_t>(g.channels) * sizeof(float);
 }
-void ResizeBilinearElevenBit(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y,
-                             const ref::ResizeTap<float>* x, Range rows, const uint8_t* input,
-                             uint8_t* output) noexcept {
-  HWY_DYNAMIC_DISPATCH(ResizeUInt8)(g, y, x, rows, input, output);
+
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const int8_t* input, void* scratch, int8_t* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ResizeInt8)(g, y, x, rows, input, scratch, output);
+}
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const uint8_t* input, void* scratch, uint8_t* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ResizeUInt8)(g, y, x, rows, input, scratch, output);
+}
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const float* input, void* scratch, float* output) noexcept {
+  HWY_DYNAMIC_DISPATCH(ResizeFloat)(g, y, x, rows, input, scratch, output);
 }
 
 }  // namespace assay::kernels::simd

@@ -1,5 +1,5 @@
-// RESIZE_BILINEAR by rows, the channels of a pixel at once; the arithmetic is
-// that of kernels/ref.
+// RESIZE_BILINEAR by XNNPACK's rules, the arithmetic that of kernels/ref: lines of the image are resized along x, each
+// once for all rows of the output that it goes into, then mixed along y.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,16 @@
 
 namespace assay::kernels::simd {
 
-// ref::ResizeBilinearElevenBit for the output rows `rows` of all images counted
-// through.
-void ResizeBilinearElevenBit(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y,
-                             const ref::ResizeTap<float>* x, Range rows, const int8_t* input, int8_t* output) noexcept;
-void ResizeBilinearElevenBit(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y,
-                             const ref::ResizeTap<float>* x, Range rows, const uint8_t* input,
-                             uint8_t* output) noexcept;
+// Bytes of working memory for one thread.
+size_t ResizeBilinearScratch(const ref::ResizeGeometry& g) noexcept;
+
+// The output rows `rows` of all images counted through; int8_t and uint8_t as ref::ResizeBilinearElevenBit, float as
+// ref::ResizeBilinearFused. Taps as ref::ResizeTapsXnnpack finds them.
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const int8_t* input, void* scratch, int8_t* output) noexcept;
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const uint8_t* input, void* scratch, uint8_t* output) noexcept;
+void ResizeBilinearRows(const ref::ResizeGeometry& g, const ref::ResizeTap<float>* y, const ref::ResizeTap<float>* x,
+                        Range rows, const float* input, void* scratch, float* output) noexcept;
 
 }  // namespace assay::kernels::simd
