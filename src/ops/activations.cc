@@ -49,10 +49,13 @@ CodeScale ScaleOf(const TensorRef& tensor) { return {tensor.scale(), tensor.zero
 
 // A function of 8-bit codes, computed once per code.
 template <typename F>
-RunFn RunTable8(const PrepareContext& context, const UnaryOperands& o, TableRounding rounding, const F& f) {
+RunFn RunTable8(PrepareContext& context, const UnaryOperands& o, TableRounding rounding, const F& f) {
   const auto run_as = [&]<typename T>(T) -> RunFn {
-    const auto table = numerics::MakeTable8<T>(ScaleOf(o.input), ScaleOf(o.output), rounding, f);
-    return RunCodeMap<T, T>([&](T code) { return table[static_cast<uint8_t>(code)]; });
+    const auto codes = numerics::MakeTable8<T>(ScaleOf(o.input), ScaleOf(o.output), rounding, f);
+    kernels::simd::ByteTable table;
+    std::transform(codes.begin(), codes.end(), table.begin(), [](T code) { return static_cast<uint8_t>(code); });
+    context.OfferForm({std::make_shared<const kernels::simd::ByteTable>(table)});
+    return RunByteTable(table);
   };
   if (o.input.dtype == DType::kInt8) return run_as(int8_t{});
   if (o.input.dtype == DType::kUInt8) return run_as(uint8_t{});
@@ -179,8 +182,10 @@ RunFn PrepareRelu0To1(PrepareContext& context) { return PrepareClamp(context, 0,
 
 RunFn PrepareLogistic(PrepareContext& context) {
   const UnaryOperands o = PrepareUnary(context);
-  if (o.input.dtype == DType::kFloat32)
+  if (o.input.dtype == DType::kFloat32) {
+    if (kernels::simd::UsesVectors()) context.OfferForm({});
     return RunFloatVectors(context, kernels::simd::LogisticFloats, kernels::ref::LogisticFloat{});
+  }
   if (o.input.dtype == DType::kInt16) return PrepareLogisticInt16(context, o);
   CheckQuantizedUnary(o);
   if (context.engine() == Engine::kXnnpack) {
@@ -226,7 +231,10 @@ RunFn PrepareGelu(PrepareContext& context) {
 
 RunFn PrepareHardSwish(PrepareContext& context) {
   const UnaryOperands o = PrepareUnary(context);
-  if (o.input.dtype == DType::kFloat32) return RunMap<float, float>(kernels::ref::HardSwishFloat{}, &context);
+  if (o.input.dtype == DType::kFloat32) {
+    return context.engine() == Engine::kXnnpack ? RunMap<float, float>(kernels::ref::HardSwishXnnpack{}, &context)
+                                                : RunMap<float, float>(kernels::ref::HardSwishFloat{}, &context);
+  }
   CheckType(o.input, "input", {DType::kFloat32, DType::kInt8, DType::kUInt8});
   CheckQuantizedUnary(o);
   const auto reduce = [](int32_t multiplier) {

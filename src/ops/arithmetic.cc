@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/ref/elementwise_binary.h"
+#include "kernels/simd/activations.h"
 #include "ops/broadcast.h"
 #include "ops/checks.h"
 #include "ops/delegation.h"
@@ -179,6 +180,34 @@ RunFn PrepareAddOrSub(PrepareContext& context, bool subtract) {
                   : PreparePlain<kernels::ref::Add>(context, operands, activation);
 }
 
+RunFn RunSwish(PrepareContext& context) {
+  context.OfferRows({.window = {}, .row_inputs = 2});
+  return [](const RunContext& run) {
+    constexpr double kElementNs = 1;
+    const float* x = run.In<float>(0).data();
+    float* y = run.Out<float>(0).data();
+    run.Loop(run.In<float>(0).size(), GrainOf(kElementNs),
+             [&](size_t begin, size_t end, int) { kernels::simd::SwishFloats(x + begin, y + begin, end - begin); });
+  };
+}
+
+// f(x, table[x]) or f(table[x], x), where one operand is nothing but a function of the other, as in swish: a table
+// again.
+template <typename T, typename F>
+std::optional<RunFn> RunWithItsForm(PrepareContext& context, const F& f) {
+  for (const int i : {1, 0}) {
+    const std::optional<ElementForm> form = context.TakeOver(i);
+    if (!form.has_value()) continue;
+    kernels::simd::ByteTable table;
+    for (size_t code = 0; code < table.size(); ++code) {
+      const auto x = static_cast<T>(code), y = static_cast<T>((*form->table)[code]);
+      table[code] = static_cast<uint8_t>(static_cast<T>(i == 1 ? f(x, y) : f(y, x)));
+    }
+    return RunByteTable(table, &context);
+  }
+  return std::nullopt;
+}
+
 template <typename T>
 RunFn PrepareMulQuantized(PrepareContext& context, const BinaryOperands& operands, Activation activation) {
   const bool symmetric = sizeof(T) == 2;
@@ -200,8 +229,12 @@ RunFn PrepareMulQuantized(PrepareContext& context, const BinaryOperands& operand
   if constexpr (sizeof(T) == 1) {
     if (engine == Engine::kXnnpack) {
       const auto less_zero = [&](int32_t bound) { return static_cast<float>(bound - p.stage.zero_point); };
-      return RunBinary<T, T>(
-          operands, kernels::simd::MultiplyXnnpack{p, less_zero(p.stage.low), less_zero(p.stage.high)}, &context);
+      const kernels::simd::MultiplyXnnpack f = {p, less_zero(p.stage.low), less_zero(p.stage.high)};
+      if (auto run = RunWithItsForm<T>(context, f)) return *std::move(run);
+      return RunBinary<T, T>(operands, f, &context);
+    }
+    if (engine == Engine::kReference) {
+      if (auto run = RunWithItsForm<T>(context, p)) return *std::move(run);
     }
   }
   const FiveFold shape = PlanFiveFold(operands.a.shape, operands.b.shape);
@@ -242,6 +275,13 @@ RunFn PrepareMul(PrepareContext& context) {
     case DType::kInt16:
       if (operands.output.quantization().is_quantized()) {
         return PrepareMulQuantized<int16_t>(context, operands, activation);
+      }
+      [[fallthrough]];
+    case DType::kFloat32:
+      // Products of XNNPACK are not clamped.
+      if (activation == Activation::kNone && context.engine() == Engine::kXnnpack &&
+          (context.TakeOver(1).has_value() || context.TakeOver(0).has_value())) {
+        return RunSwish(context);
       }
       [[fallthrough]];
     default:

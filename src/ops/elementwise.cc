@@ -29,12 +29,13 @@ std::span<uint8_t> MutableBytes(const TensorRef& tensor) {
   return {tensor.data, tensor.bytes};
 }
 
-RunFn RunByteTable(const kernels::simd::ByteTable& table) {
+RunFn RunByteTable(const kernels::simd::ByteTable& table, PrepareContext* context) {
+  if (context != nullptr) context->OfferRows({.window = {}, .row_inputs = context->num_inputs()});
   // On the heap: a std::function keeps no more than two words itself.
   return [shared = std::make_shared<const kernels::simd::ByteTable>(table)](const RunContext& run) {
     const auto x = Bytes(run.Input(0));
     uint8_t* y = MutableBytes(run.Output(0)).data();
-    run.pool().Run(x.size(), GrainOf(kVectorElementNs), [&](size_t begin, size_t end, int) {
+    run.Loop(x.size(), GrainOf(kVectorElementNs), [&](size_t begin, size_t end, int) {
       kernels::simd::LookupBytes(*shared, x.data() + begin, y + begin, end - begin);
     });
   };

@@ -141,8 +141,8 @@ RunFn RunMap(const F& f, PrepareContext* context = nullptr) {
   return [f](const RunContext& run) { kernels::ref::Map(run.In<In>(0), run.Out<Out>(0), f); };
 }
 
-// output[i] = table[input[i]], both of one byte.
-RunFn RunByteTable(const kernels::simd::ByteTable& table);
+// output[i] = table[input[i]], both of one byte. With a context rows are offered, of all operands.
+RunFn RunByteTable(const kernels::simd::ByteTable& table, PrepareContext* context = nullptr);
 
 // As RunMap, for functions of 8-bit codes that are defined for all of them: computed once per code.
 template <typename In, typename Out, typename F>

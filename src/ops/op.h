@@ -9,6 +9,7 @@
 //   }
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -100,6 +101,12 @@ struct RowForm {
   RunFn rows = nullptr;    // Run without that; null: Run itself. All it does is one RunContext::Loop over the output
 };
 
+// What an op makes of its only operand, element by element, where another op can do it as well: a code for each of the
+// 256, or, without a table, LOGISTIC of floats as the vector kernels compute it.
+struct ElementForm {
+  std::shared_ptr<const std::array<uint8_t, 256>> table;
+};
+
 class PrepareContext {
  public:
   virtual ~PrepareContext() = default;
@@ -150,6 +157,12 @@ class PrepareContext {
 
   // May be called once. The runtime need not make use of it.
   virtual void OfferRows(RowForm /*form*/) {}
+
+  // May be called once, by ops of one operand.
+  virtual void OfferForm(ElementForm /*form*/) {}
+  // Of an op with two operands: where operand i is only there for it, and is made from the other one by an op that
+  // offered its form, that form. That op then does not run, and both operands are the other one.
+  virtual std::optional<ElementForm> TakeOver(int /*i*/) { return std::nullopt; }
 
   // How many threads RunContext::pool will have.
   virtual int threads() const { return 1; }

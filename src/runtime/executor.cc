@@ -88,6 +88,8 @@ class Executor::PrepareStepContext final : public ops::PrepareContext {
     if (!bytes.empty()) std::memcpy(e_.tensors_[tensor].data, bytes.data(), bytes.size());
     e_.value_known_[tensor] = true;
   }
+  void OfferForm(ops::ElementForm form) override { e_.steps_[step_].form = std::move(form); }
+  std::optional<ops::ElementForm> TakeOver(int i) override { return e_.TakeOver(step_, static_cast<size_t>(i)); }
   void OfferRows(ops::RowForm form) override { e_.steps_[step_].rows = std::move(form); }
   ops::SubgraphRunner& subgraphs() const override { return e_.session_; }
   int threads() const override { return e_.session_.options().threads; }
@@ -340,6 +342,7 @@ void Executor::PrepareStep(size_t index) {
   step.scratch_bytes.clear();
   step.may_write_over = {};
   step.rows.reset();
+  step.form.reset();
   const ops::OpRow* row = ops::FindOpRow(op);
   if (row == nullptr) {
     throw InputError("there is no kernel for {} version {}; the model can be inspected and rewritten, not run",
@@ -387,9 +390,10 @@ void Executor::Prepare() {
       try {
         PrepareStep(s);
       } catch (const ops::ValueNotKnownYet&) {
-        if (steps_[s].input.has_value()) {
-          steps_[static_cast<size_t>(writers_[static_cast<size_t>(op.inputs[0])])].left_out = false;
-          steps_[s].input.reset();
+        if (const auto& instead = steps_[s].instead; instead.has_value()) {
+          const auto written = static_cast<size_t>(op.inputs[instead->operand]);
+          steps_[static_cast<size_t>(writers_[written])].left_out = false;
+          steps_[s].instead.reset();
           steps_[s].padding = {};
         }
         steps_[s].deferred = true;

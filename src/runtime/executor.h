@@ -65,11 +65,16 @@ class Executor {
   struct Step {
     ops::RunFn run;
     numerics::Engine engine = numerics::Engine::kReference;
-    bool deferred = false;         // prepared when its turn comes
-    bool folded = false;           // already run: its outputs are known before the graph runs
-    bool left_out = false;         // a PAD that the op after it does itself
-    std::optional<int32_t> input;  // read as operand 0 in place of what a PAD that is left out would have written
-    ops::InputPadding padding;
+    bool deferred = false;  // prepared when its turn comes
+    bool folded = false;    // already run: its outputs are known before the graph runs
+    bool left_out = false;  // an op whose work another one does, too
+    struct Instead {
+      size_t operand;
+      int32_t tensor;
+    };
+    std::optional<Instead> instead;  // read in place of what an op that is left out would have written
+    ops::InputPadding padding;       // of a PAD that is left out
+    std::optional<ops::ElementForm> form;
     std::array<bool, 2> may_write_over = {};  // output 0 may lie where input 0 or 1 lies
     std::optional<ops::RowForm> rows;         // as the op offered it
     std::optional<size_t> chain;              // which of chains_ it runs in
@@ -103,8 +108,9 @@ class Executor {
   bool XnnpackTakes(size_t index);
   // The tensor that a step reads as operand `position`.
   int32_t InputOf(size_t step, size_t position) const {
-    const std::optional<int32_t>& input = steps_[step].input;
-    return position == 0 && input.has_value() ? *input : graph_.operators[step].inputs[position];
+    const auto& instead = steps_[step].instead;
+    return instead.has_value() && instead->operand == position ? instead->tensor
+                                                               : graph_.operators[step].inputs[position];
   }
 
   // Whether the flag of every tensor that is given is set.
@@ -115,6 +121,8 @@ class Executor {
   bool IsWatched() const;
   bool MayFold(const graph::Operator& op) const;
   void LeaveOutPad(size_t index);
+  bool MayBeLeftOut(size_t index, int32_t tensor) const;
+  std::optional<ops::ElementForm> TakeOver(size_t index, size_t operand);
   bool SharesMemory(size_t step) const;
   std::optional<int32_t> WritesOver(size_t step, const Blocks& blocks) const;
   void FindChains();

@@ -1,6 +1,7 @@
 // What an executor spares itself, with the same results: ops whose operands never change are run once, a PAD is left to
-// the convolution after it, an output that is its input under another shape shares the input's memory, an elementwise
-// op writes over an operand that nobody reads any more, and neighbours run by turns so that nothing large lies between.
+// the convolution after it and LOGISTIC to the MUL that makes a swish of it, an output that is its input under another
+// shape shares the input's memory, an elementwise op writes over an operand that nobody reads any more, and neighbours
+// run by turns so that nothing large lies between.
 #include <algorithm>
 #include <array>
 
@@ -47,21 +48,45 @@ bool Executor::MayFold(const graph::Operator& op) const {
   return bytes <= kFoldedBytes || op.code == BuiltinOp::kDequantize || op.code == BuiltinOp::kDensify;
 }
 
+// Whether the op that writes `tensor`, which step `index` reads, is there for that step alone, and what it reads itself
+// is still there then.
+bool Executor::MayBeLeftOut(size_t index, int32_t tensor) const {
+  const auto written = static_cast<size_t>(tensor);
+  if (IsWatched() || session_.options().profile->half_between_ops || steps_[index].deferred) return false;
+  if (writers_[written] < 0 || reads_[written] != 1 || places_[written] != Storage::kUnknown) return false;
+  const auto writer = static_cast<size_t>(writers_[written]);
+  const Step& step = steps_[writer];
+  const graph::Operator& op = graph_.operators[writer];
+  if (writer >= index || step.deferred || step.folded || step.left_out || step.instead.has_value()) return false;
+  if (op.inputs.empty() || op.inputs[0] == graph::kNoTensor) return false;
+  const auto input = static_cast<size_t>(op.inputs[0]);
+  return writers_[input] < static_cast<int32_t>(writer) && places_[input] != Storage::kVariable;
+}
+
+std::optional<ops::ElementForm> Executor::TakeOver(size_t index, size_t operand) {
+  const std::vector<int32_t>& inputs = graph_.operators[index].inputs;
+  ASSAY_CHECK(inputs.size() == 2 && operand < 2);
+  const int32_t made = inputs[operand], other = inputs[1 - operand];
+  if (made == graph::kNoTensor || other == graph::kNoTensor || !MayBeLeftOut(index, made)) return std::nullopt;
+  const auto writer = static_cast<size_t>(writers_[static_cast<size_t>(made)]);
+  if (!steps_[writer].form.has_value() || graph_.operators[writer].inputs[0] != other) return std::nullopt;
+  steps_[writer].left_out = true;
+  steps_[index].instead = {operand, other};
+  return steps_[writer].form;
+}
+
 // Where an op is a convolution that reads what only it reads from a PAD, and nobody looks at what lies between, it does
 // that PAD's work.
 void Executor::LeaveOutPad(size_t index) {
   const graph::Operator& op = graph_.operators[index];
   if (op.code != BuiltinOp::kConv2D && op.code != BuiltinOp::kDepthwiseConv2D) return;
   if (op.inputs.size() < 2 || op.inputs[0] == graph::kNoTensor || op.inputs[1] == graph::kNoTensor) return;
-  if (IsWatched() || session_.options().profile->half_between_ops) return;
-  const auto padded = static_cast<size_t>(op.inputs[0]);
-  if (writers_[padded] < 0 || reads_[padded] != 1 || places_[padded] != Storage::kUnknown) return;
-  const auto writer = static_cast<size_t>(writers_[padded]);
+  if (!MayBeLeftOut(index, op.inputs[0])) return;
+  const auto padded = static_cast<size_t>(op.inputs[0]), writer = static_cast<size_t>(writers_[padded]);
   const graph::Operator& pad = graph_.operators[writer];
-  if (pad.code != BuiltinOp::kPad || writer >= index || steps_[writer].deferred || steps_[writer].folded) return;
-  if (writers_[static_cast<size_t>(pad.inputs[0])] >= static_cast<int32_t>(writer)) return;
+  if (pad.code != BuiltinOp::kPad) return;
   const TensorRef &input = tensor(pad.inputs[0]), &paddings = tensor(pad.inputs[1]), &output = tensors_[padded];
-  if (places_[static_cast<size_t>(pad.inputs[0])] == Storage::kVariable || !paddings.is_constant) return;
+  if (!paddings.is_constant) return;
   if (input.quantization().scale != output.quantization().scale ||
       input.quantization().zero_point != output.quantization().zero_point || input.shape.rank() != 4) {
     return;
@@ -88,7 +113,7 @@ void Executor::LeaveOutPad(size_t index) {
   }
   if (around[0] != 0 || around[1] != 0 || around[6] != 0 || around[7] != 0) return;
   steps_[writer].left_out = true;
-  steps_[index].input = pad.inputs[0];
+  steps_[index].instead = {0, pad.inputs[0]};
   // PAD has found that the padded sizes are int32.
   steps_[index].padding = {static_cast<int32_t>(around[2]), static_cast<int32_t>(around[3]),
                            static_cast<int32_t>(around[4]), static_cast<int32_t>(around[5])};

@@ -35,6 +35,10 @@ void MapLogistic(const float* x, float* y, size_t count) {
   ForVectors(x, y, count, [](V v) HWY_ATTR { return Logistic(DF(), v); });
 }
 
+void MapSwish(const float* x, float* y, size_t count) {
+  ForVectors(x, y, count, [](V v) HWY_ATTR { return hn::Mul(v, Logistic(DF(), v)); });
+}
+
 void MapTanh(const float* x, float* y, size_t count) {
   ForVectors(x, y, count, [](V v) HWY_ATTR { return Tanh(DF(), v); });
 }
@@ -97,11 +101,13 @@ HWY_AFTER_NAMESPACE();
 namespace assay::kernels::simd {
 
 HWY_EXPORT(MapLogistic);
+HWY_EXPORT(MapSwish);
 HWY_EXPORT(MapTanh);
 HWY_EXPORT(SoftmaxRow);
 HWY_EXPORT(UpdateCells);
 
 void LogisticFloats(const float* x, float* y, size_t count) noexcept { HWY_DYNAMIC_DISPATCH(MapLogistic)(x, y, count); }
+void SwishFloats(const float* x, float* y, size_t count) noexcept { HWY_DYNAMIC_DISPATCH(MapSwish)(x, y, count); }
 void TanhFloats(const float* x, float* y, size_t count) noexcept { HWY_DYNAMIC_DISPATCH(MapTanh)(x, y, count); }
 void SoftmaxFloats(const float* x, float* y, size_t count, float beta) noexcept {
   HWY_DYNAMIC_DISPATCH(SoftmaxRow)(x, y, count, beta);

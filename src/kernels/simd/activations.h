@@ -8,6 +8,8 @@ namespace assay::kernels::simd {
 
 // y[i] = f(x[i]); x may be y.
 void LogisticFloats(const float* x, float* y, size_t count) noexcept;
+// x times that.
+void SwishFloats(const float* x, float* y, size_t count) noexcept;
 void TanhFloats(const float* x, float* y, size_t count) noexcept;
 
 // e^(beta (x - max)) / sum of a row.
