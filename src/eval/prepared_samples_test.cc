@@ -49,7 +49,7 @@ std::vector<uint8_t> BytesOf(const data::Sample& sample) {
 }
 
 TEST(PreparedSamplesTest, DecodesOnceWhatFitsIntoMemory) {
-  const Pipeline pipeline = ParsePreprocess("resize=8x8,scale=1/255");
+  const Pipeline pipeline = ParsePreprocess("resize=8x8:opencv-linear,scale=1/255");
   constexpr uint64_t kBytes = 8 * 8 * 3 * sizeof(float);
   const std::vector<size_t> chosen = {7, 2, 9};
   for (const size_t fits : {0, 1, 2, 3}) {
