@@ -29,7 +29,6 @@ namespace {
 constexpr uint64_t kTraceMemory = uint64_t{1536} << 20;
 constexpr uint64_t kCheapTraces = uint64_t{512} << 20;  // bytes of all samples together
 constexpr size_t kLayerSamples = 128, kLeastLayerSamples = 16;
-constexpr size_t kMaxExchangedLayers = 24;
 constexpr double kSameFunctionDb = 20;    // weights may be folded or equalized otherwise and yet compute the same
 constexpr double kUnrelatedDb = 10;       // weights of another training
 constexpr double kWorthSplitting = 0.02;  // recovered share from which on a layer's halves are looked at apart
@@ -156,7 +155,7 @@ void ExchangeLayers(const Study& study, const Ablation& ablation, CompareResult&
     return (is_proven ? 1000 : 0) + (layer.ideal_sqnr_db.has_value() ? layer.excess_db() : 0) - 0.1 * sqnr;
   };
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return suspicion(a) > suspicion(b); });
-  if (order.size() > kMaxExchangedLayers) order.resize(kMaxExchangedLayers);
+  if (order.size() > request.exchanged_layers) order.resize(request.exchanged_layers);
   std::mutex mutex;
   size_t done = 0;
   ParallelFor(order.size(), study.threads, [&](size_t k, int) {

@@ -46,7 +46,8 @@ struct CompareRequest {
   // Of the comparison layer by layer, spread evenly over the data; none: 128, or down to 16 where a sample's tensors
   // are large.
   std::optional<size_t> layer_samples;
-  uint64_t seed = 0;  // of random inputs
+  size_t exchanged_layers = 24;  // the most suspicious ones, each then computed in float to see what comes back
+  uint64_t seed = 0;             // of random inputs
   Progress progress;
 };
 

@@ -83,7 +83,9 @@ void GrowingHistogram::Add(std::span<const float> values) {
   for (const float value : values) {
     if (!std::isfinite(value)) continue;
     min_ = std::min(min_, value), max_ = std::max(max_, value);
-    const auto bin = static_cast<int>(std::floor(static_cast<double>(value) / width_)) + kMiddle;
+    const double place = static_cast<double>(value) / width_;  // Fit keeps it within the bins
+    const int towards_zero = static_cast<int>(place);
+    const int bin = towards_zero - (static_cast<double>(towards_zero) > place ? 1 : 0) + kMiddle;
     ++counts_[static_cast<size_t>(std::clamp(bin, 0, kBins - 1))];
     ++count_;
   }

@@ -19,23 +19,27 @@ struct ArgGeometry {
 
 template <typename T, typename Index>
 RunFn RunArg(const ArgGeometry& g, bool largest) {
-  const auto size = static_cast<size_t>(g.size);
-  const bool vectors =
-      sizeof(T) == 1 && g.inner == 1 && size >= kernels::simd::kLeastArgMaxRow && kernels::simd::UsesVectors();
-  const int flip = (std::is_signed_v<T> ? 0x80 : 0) ^ (largest ? 0 : 0xFF);
   const double ns = static_cast<double>(g.size) * static_cast<double>(g.inner);
-  return [g, largest, size, vectors, flip, ns](const RunContext& run) {
+  if constexpr (sizeof(T) == 1) {
+    const auto size = static_cast<size_t>(g.size);
+    if (g.inner == 1 && size >= kernels::simd::kLeastArgMaxRow && kernels::simd::UsesVectors()) {
+      const auto flip = static_cast<uint8_t>((std::is_signed_v<T> ? 0x80 : 0) ^ (largest ? 0 : 0xFF));
+      return [rows = static_cast<size_t>(g.outer), size, flip, ns](const RunContext& run) {
+        const uint8_t* input = run.Input(0).data;
+        Index* output = run.Out<Index>(0).data();
+        run.pool().Run(rows, GrainOf(ns / 4), [&](size_t begin, size_t end, int) {
+          kernels::simd::ArgMaxOfRows(input + begin * size, end - begin, size, flip, output + begin);
+        });
+      };
+    }
+  }
+  return [g, largest, ns](const RunContext& run) {
     const auto* input = reinterpret_cast<const T*>(run.Input(0).data);
     Index* output = run.Out<Index>(0).data();
     run.pool().Run(static_cast<size_t>(g.outer), GrainOf(ns), [&](size_t begin, size_t end, int) {
-      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
-      const T* x = input + first * g.size * g.inner;
-      if (vectors) {
-        kernels::simd::ArgMaxOfRows(reinterpret_cast<const uint8_t*>(x), end - begin, size, static_cast<uint8_t>(flip),
-                                    output + first);
-      } else {
-        kernels::ref::ArgMinMax(count, g.size, g.inner, largest, x, output + first * g.inner);
-      }
+      const auto first = static_cast<int64_t>(begin);
+      kernels::ref::ArgMinMax(static_cast<int64_t>(end - begin), g.size, g.inner, largest,
+                              input + first * g.size * g.inner, output + first * g.inner);
     });
   };
 }

@@ -48,12 +48,14 @@ void ForTiles(const RunContext& run, size_t pixels, size_t blocks, double ns_per
   });
 }
 
-// A part for every group.
+// A part for every group; one for all, which no matrix kernel serves, where there are very many.
 Convolution SplitGroups(const Convolution& whole) {
   const kernels::ref::Conv2DGeometry& g = whole.geometry();
   if (!whole.is_whole() || g.filter_c == g.input_c) return whole;
   Convolution convolution(whole.input, whole.filter, whole.bias);
+  constexpr int32_t kMostGroups = 4096;
   const int32_t groups = g.input_c / g.filter_c;
+  if (groups > kMostGroups) return whole;
   for (int32_t i = 0; i < groups; ++i) {
     ConvolutionPart part = {g};
     part.geometry.output_c = g.output_c / groups;
@@ -211,6 +213,7 @@ bool HasMatrixForm(const PrepareContext& context, const Convolution& convolution
       !HasConstantOperands(context, convolution.filter, convolution.bias)) {
     return false;
   }
+  if (convolution.is_whole() && convolution.geometry().filter_c != convolution.geometry().input_c) return false;
   // Two weights of four bits share a byte, which may belong to two groups.
   if (convolution.parts.size() > 1 && context.Input(convolution.filter).dtype == DType::kInt4) return false;
   size_t kept = 0;

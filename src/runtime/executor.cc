@@ -12,7 +12,6 @@
 namespace assay::runtime {
 namespace {
 
-using graph::BuiltinOp;
 using ops::TensorRef;
 
 constexpr int64_t kMaxElements = int64_t{1} << 40;

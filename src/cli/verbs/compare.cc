@@ -20,6 +20,7 @@ struct CompareFlags {
   bool has_reference_preprocess = false;  // an empty one counts
   DataFlags data;
   std::optional<size_t> layer_samples;
+  size_t exchanged_layers = compare::CompareRequest().exchanged_layers;
   uint64_t seed = 0;
   double max_drop = -1;
   bool json = false;
@@ -106,6 +107,7 @@ int Compare(const CompareFlags& flags) {
   request.label_offset = flags.data.label_offset;
   request.skip_bad = flags.data.skip_bad;
   request.layer_samples = flags.layer_samples;
+  request.exchanged_layers = flags.exchanged_layers;
   request.seed = flags.seed;
   compare::CompareResult result;
   {
@@ -162,6 +164,10 @@ void AddCompare(CLI::App& app, Action& action) {
                        "Steps for the reference, where they differ from --preprocess");
   verb->add_option("--reference-runtime", flags->reference_runtime,
                    "What computes the reference, where it differs from --runtime: assay or litert");
+  verb->add_option(
+          "--exchange", flags->exchanged_layers,
+          "How many layers, the most suspicious first, are computed in float to see what comes back; 0 is fastest")
+      ->capture_default_str();
   verb->add_option("--layer-samples", flags->layer_samples,
                    "Samples for the comparison layer by layer (default 128; down to 16 where tensors are large)")
       ->check(CLI::Range(1, 100000));
