@@ -71,19 +71,40 @@ struct ChannelSums {
     square.assign(channels, 0);
     at_six.assign(channels, 0);
   }
+  // Of `kCount` channels from `first` on, which stay in registers while all rows pass.
+  template <size_t kCount>
+  void SeeChannels(std::span<const float> values, size_t channels, size_t first, double* sums, double* squares) {
+    float lowest[kCount], highest[kCount];
+    double sum[kCount] = {}, power[kCount] = {};
+    int32_t sixes[kCount] = {};
+    for (size_t c = 0; c < kCount; ++c) lowest[c] = low[first + c], highest[c] = high[first + c];
+    const float* row = values.data() + first;
+    for (size_t left = values.size() / channels; left > 0; --left, row += channels) {
+      for (size_t c = 0; c < kCount; ++c) {
+        const float v = row[c];
+        const auto wide = static_cast<double>(v);
+        lowest[c] = v < lowest[c] ? v : lowest[c];
+        highest[c] = v > highest[c] ? v : highest[c];
+        sum[c] += wide;
+        power[c] += wide * wide;
+        sixes[c] += v >= 6 ? 1 : 0;
+      }
+    }
+    for (size_t c = 0; c < kCount; ++c) {
+      low[first + c] = lowest[c], high[first + c] = highest[c];
+      sums[first + c] = sum[c], squares[first + c] = power[c];
+      at_six[first + c] += sixes[c];
+    }
+  }
   void See(std::span<const float> values, size_t channels) {
     if (low.size() != channels) Resize(channels);
     std::vector<double> sums(channels), squares(channels);
-    for (size_t at = 0; at + channels <= values.size(); at += channels) {
-      for (size_t c = 0; c < channels; ++c) {
-        const float v = values[at + c];
-        low[c] = v < low[c] ? v : low[c];
-        high[c] = v > high[c] ? v : high[c];
-        sums[c] += static_cast<double>(v);
-        squares[c] += static_cast<double>(v) * static_cast<double>(v);
-        at_six[c] += v >= 6;
-      }
+    constexpr size_t kTogether = 8;
+    size_t first = 0;
+    for (; first + kTogether <= channels; first += kTogether) {
+      SeeChannels<kTogether>(values, channels, first, sums.data(), squares.data());
     }
+    for (; first < channels; ++first) SeeChannels<1>(values, channels, first, sums.data(), squares.data());
     const size_t here = values.size() / channels;
     rows += static_cast<int64_t>(here);
     for (size_t c = 0; c < channels; ++c) {
