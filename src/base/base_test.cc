@@ -56,6 +56,33 @@ TEST(Files, WritesAreWholeOrAbsentAndNameThePath) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Files, WhatCannotBeWrittenShowsBefore) {
+  const std::string folder = testing::TempDir() + "/assay_base_test";
+  std::filesystem::create_directories(folder);
+  WriteFileAtomically(folder + "/a", "hello");
+  CheckWritable(folder + "/a");
+  CheckWritable(folder + "/b");
+  CheckWritable("/dev/full");
+  EXPECT_EQ(ReadTextFile(folder + "/a"), "hello");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  for (const std::string& path : {folder, folder + "/none/a", folder + "/a/b", std::string()}) {
+    std::string before, after;
+    try {
+      CheckWritable(path);
+    } catch (const Error& error) {
+      before = error.what();
+    }
+    try {
+      WriteFileAtomically(path, "x");
+    } catch (const Error& error) {
+      after = error.what();
+    }
+    EXPECT_NE(before.find(path + ": cannot write"), std::string::npos) << path;
+    EXPECT_EQ(before, after);
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Errors, ContextIsPutInFront) {
   const Error error = InputError("scale is {}", 0).WithContext("op 3").WithContext("m.tflite");
   EXPECT_STREQ(error.what(), "m.tflite: op 3: scale is 0");

@@ -34,6 +34,35 @@ class FileDescriptor {
   int fd_;
 };
 
+Error CannotWrite(const std::string& path, int error) {
+  return InputError("{}: cannot write: {}", path, std::strerror(error));
+}
+
+// Where a file's bytes go. A link stays a link: what it points to is replaced. Devices and pipes (/dev/stdout) are
+// written to, never replaced.
+struct Destination {
+  explicit Destination(const std::string& named) : path(named) {
+    static std::atomic<unsigned> counter{0};
+    if (path.empty()) throw CannotWrite(path, ENOENT);
+    std::error_code ignored;
+    const std::filesystem::path resolved = std::filesystem::canonical(path, ignored);
+    target = resolved.empty() ? path : resolved.string();
+    struct stat status = {};
+    const bool exists = ::stat(target.c_str(), &status) == 0;
+    if (exists && S_ISDIR(status.st_mode)) throw InputError("{}: cannot write: is a folder", path);
+    in_place = exists && !S_ISREG(status.st_mode);
+    written = in_place ? target : fmt::format("{}.{}.{}.part", target, ::getpid(), counter++);
+  }
+  FileDescriptor Open() const {
+    const int fd = ::open(written.c_str(), O_WRONLY | O_CLOEXEC | (in_place ? 0 : O_CREAT | O_EXCL), 0644);
+    if (fd < 0) throw CannotWrite(path, errno);
+    return FileDescriptor(fd);
+  }
+
+  std::string path, target, written;  // `written` is renamed to `target` unless it is that
+  bool in_place;
+};
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::Open(const std::string& path, uint64_t max_bytes) {
@@ -77,21 +106,11 @@ void WriteFileAtomically(const std::string& path, std::span<const uint8_t> bytes
 }
 
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const uint8_t>> pieces) {
-  static std::atomic<unsigned> counter{0};
-  // A link stays a link: what it points to is replaced. Devices and pipes (/dev/stdout) are written to, never replaced.
-  std::error_code ignored;
-  const std::filesystem::path resolved = std::filesystem::canonical(path, ignored);
-  const std::string target = resolved.empty() ? path : resolved.string();
-  struct stat status = {};
-  const bool exists = ::stat(target.c_str(), &status) == 0;
-  if (exists && S_ISDIR(status.st_mode)) throw InputError("{}: cannot write: is a folder", path);
-  const bool in_place = exists && !S_ISREG(status.st_mode);
-  const std::string written = in_place ? target : fmt::format("{}.{}.{}.part", target, ::getpid(), counter++);
-  FileDescriptor fd(::open(written.c_str(), O_WRONLY | O_CLOEXEC | (in_place ? 0 : O_CREAT | O_EXCL), 0644));
-  if (fd.get() < 0) throw InputError("{}: cannot write: {}", path, std::strerror(errno));
+  const Destination to(path);
+  FileDescriptor fd = to.Open();
   const auto give_up = [&](int error) {
-    if (!in_place) ::unlink(written.c_str());
-    throw InputError("{}: cannot write: {}", path, std::strerror(error));
+    if (!to.in_place) ::unlink(to.written.c_str());
+    throw CannotWrite(path, error);
   };
   for (const std::span<const uint8_t> bytes : pieces) {
     size_t done = 0;
@@ -103,7 +122,18 @@ void WriteFileAtomically(const std::string& path, std::span<const std::span<cons
     }
   }
   if (::close(fd.release()) != 0) give_up(errno);
-  if (!in_place && ::rename(written.c_str(), target.c_str()) != 0) give_up(errno);
+  if (!to.in_place && ::rename(to.written.c_str(), to.target.c_str()) != 0) give_up(errno);
+}
+
+void CheckWritable(const std::string& path) {
+  const Destination to(path);
+  // A pipe's reader would take its opening and closing for all there is.
+  if (to.in_place) {
+    if (::access(to.target.c_str(), W_OK) != 0) throw CannotWrite(path, errno);
+    return;
+  }
+  to.Open();
+  ::unlink(to.written.c_str());
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& text) {

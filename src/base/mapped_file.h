@@ -34,6 +34,9 @@ void WriteFileAtomically(const std::string& path, const std::string& text);
 // The file is `pieces`, one after the other.
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const uint8_t>> pieces);
 
+// Throws the InputError that writing `path` would end in, as far as that shows before: to be asked ahead of long work.
+void CheckWritable(const std::string& path);
+
 std::string ReadTextFile(const std::string& path, uint64_t max_bytes = uint64_t{256} << 20);
 
 }  // namespace assay

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -35,7 +36,11 @@ void ParallelFor(size_t count, int threads, const std::function<void(size_t item
   };
   {
     std::vector<std::jthread> pool;
-    for (int worker = 1; worker < workers; ++worker) pool.emplace_back(work, worker);
+    try {
+      for (int worker = 1; worker < workers; ++worker) pool.emplace_back(work, worker);
+    } catch (const std::system_error&) {
+      // The system has no more threads: those that began take all items.
+    }
     work(0);
   }
   if (failure) std::rethrow_exception(failure);

@@ -27,22 +27,30 @@ void Pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) : shares_(static_cast<size_t>(std::max(threads, 1))) {
-  for (int worker = 1; worker < threads; ++worker) {
-    try {
+  // Those that have begun wait for loops: who throws here must end them, for no destructor does.
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
       workers_.emplace_back([this, worker] { Work(worker); });
-    } catch (const std::system_error& error) {
-      throw InputError("cannot start {} threads: {}", threads, error.what());
     }
+  } catch (const std::system_error& error) {
+    Stop();
+    throw InputError("cannot start {} threads: {}", threads, error.what());
+  } catch (...) {
+    Stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
   stop_ = true;
   state_.fetch_add(kLoop);
   state_.notify_all();
 }
 
 void ThreadPool::RunParts(size_t count, size_t grain, const void* context, PartFn part) {
+  ASSAY_CHECK((state_.load(std::memory_order_relaxed) & kOpen) == 0);  // a loop within a loop, or a second caller
   const size_t workers = static_cast<size_t>(threads()), most = kPartsPerThread * workers;
   part_ = part, context_ = context, count_ = count;
   part_size_ = std::max({(count + most - 1) / most, grain, size_t{1}});
@@ -72,7 +80,7 @@ bool ThreadPool::TakeFrom(Share& share, bool own, Parts& taken) {
   }
 }
 
-void ThreadPool::TakeParts(int worker) {
+void ThreadPool::TakeParts(int worker) noexcept {
   const size_t workers = static_cast<size_t>(threads()), own = static_cast<size_t>(worker);
   for (size_t i = 0; i < workers; ++i) {
     const size_t from = (own + i) % workers;

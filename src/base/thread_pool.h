@@ -53,8 +53,10 @@ class ThreadPool {
 
   void RunParts(size_t count, size_t grain, const void* context, PartFn part);
   static bool TakeFrom(Share& share, bool own, Parts& taken);
-  void TakeParts(int worker);
+  // A body that throws ends the program: others may be at work on what it would unwind.
+  void TakeParts(int worker) noexcept;
   void Work(int worker);
+  void Stop();
 
   // The loop at hand; written while it is closed and nobody is inside.
   PartFn part_ = nullptr;

@@ -1,35 +1,23 @@
 // What the verbs that quantize take from the command line alike.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <string>
 #include <string_view>
 
 #include "cli/cli.h"
 #include "cli/data_flags.h"
-#include "convert/load_model.h"
+#include "cli/load_model.h"
 
 namespace assay::cli {
 
 // Open, for a `verb` that computes with assay's kernels and does without no sample.
-inline OpenedData OpenToCalibrate(const DataFlags& flags, std::string_view verb) {
-  if (flags.skip_bad) {
-    throw UsageError("--skip-bad: {} needs every sample that it chooses; name the bad ones with evaluate", verb);
-  }
-  OpenedData data = Open(flags);
-  if (data.runtime.delegate != nullptr) {
-    throw UsageError("{} computes with assay's kernels: leave --runtime away", verb);
-  }
-  return data;
-}
+OpenedData OpenToCalibrate(const DataFlags& flags, std::string_view verb);
 
 // The members that quantize::QuantizeRequest and tune::TuneRequest share. `data` has to outlive the request.
 template <typename Request>
 void FillRequest(const std::string& source, const DataFlags& flags, const OpenedData& data, uint64_t seed,
                  Request& request) {
-  request.model = convert::LoadModel(source);
-  for (const std::string& warning : request.model->warnings) fmt::print(stderr, "assay: {}: {}\n", source, warning);
+  request.model = LoadAndWarn(source);
   request.dataset = data.dataset.get();
   request.data_spec = flags.spec;
   request.pipeline = data.pipeline;

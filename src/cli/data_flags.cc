@@ -7,6 +7,12 @@
 
 namespace assay::cli {
 
+namespace {
+
+constexpr int kMostLabelOffset = 1000000;  // sums with labels stay far from overflow
+
+}  // namespace
+
 void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_option("--data", flags.spec,
                   "folder:DIR, imagenet:DIR, mnist:IMAGES,LABELS, csv:FILE,DIR[,dtype=int8] or npz:FILE")
@@ -15,7 +21,8 @@ void AddDataFlags(CLI::App& verb, DataFlags& flags, bool data_is_required) {
   verb.add_option("--preprocess", flags.preprocess,
                   "Steps, e.g. decode=opencv,crop=0.875,resize=224x224:opencv-linear,scale=1/255");
   AddRuntimeFlags(verb, flags.runtime);
-  verb.add_option("--label-offset", flags.label_offset, "Added to every label to get the model's class");
+  verb.add_option("--label-offset", flags.label_offset, "Added to every label to get the model's class")
+      ->check(CLI::Range(-kMostLabelOffset, kMostLabelOffset));
   verb.add_option("--threads", flags.threads, "Samples at once; 0 takes all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -3,9 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <sstream>
 #include <vector>
@@ -68,9 +73,31 @@ void CheckNames(const CLI::App& app, int argc, char** argv) {
     const std::string typed(argv[i]);
     if (typed == "--") return;
     const std::string name = typed.substr(0, typed.find('='));
-    if (name.rfind("--", 0) == 0 && std::find(flags.begin(), flags.end(), name) == flags.end()) {
-      throw UsageError("unknown flag '{}'{}", name, Hint(name, flags));
+    const bool is_short = name.size() > 1 && name[0] == '-' && std::isalpha(static_cast<unsigned char>(name[1])) != 0;
+    if (is_short ? name != "-h"
+                 : name.starts_with("--") && std::find(flags.begin(), flags.end(), name) == flags.end()) {
+      throw UsageError("unknown flag '{}'{}", name, Hint(is_short ? "-" + name : name, flags));
     }
+  }
+}
+
+// CLI11 reads numbers as strtoull and strtold do: -5 as a huge count, more than 64 bits as their largest, nan as a
+// bound that nothing misses. And a path that a shell made of an unset variable is none.
+void CheckValues(CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (type.starts_with("UINT")) {
+    option.check([](const std::string& text) {
+      errno = 0;
+      std::strtoull(text.c_str(), nullptr, 0);
+      const bool is_odd = errno == ERANGE || text.find('-') != std::string::npos;
+      return is_odd ? fmt::format("{} is not a number from 0 to {}", text, UINT64_MAX) : std::string();
+    });
+  } else if (type.starts_with("FLOAT")) {
+    option.check([](const std::string& text) {
+      return std::isfinite(std::strtod(text.c_str(), nullptr)) ? std::string() : text + " is not a finite number";
+    });
+  } else if (option.get_positional()) {
+    option.check([](const std::string& text) { return text.empty() ? "is empty" : std::string(); });
   }
 }
 
@@ -101,6 +128,7 @@ int Main(int argc, char** argv) {
   std::string isa;
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
     verb->add_option("--isa", isa, "Instruction set of the vector kernels; see --version (default: the best here)");
+    for (CLI::Option* option : verb->get_options()) CheckValues(*option);
   }
   const auto usage = [](const char* message) {
     fmt::print(stderr, "assay: {}\nRun 'assay --help' or 'assay VERB --help'.\n", message);

@@ -1,9 +1,11 @@
 #include "compare/ablation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
+#include "base/parallel.h"
 #include "compare/weights.h"
 #include "tensor/real_values.h"
 
@@ -75,28 +77,36 @@ std::optional<Outcome> Ablation::WithInputs(
     const runtime::OpHook& hook) const {
   runtime::InterpreterOptions options = study_.options;
   options.preserve_all_tensors = true;
-  runtime::Interpreter interpreter(study_.float_model, options);
-  if (hook) interpreter.SetHook(hook);
-  std::vector<TensorValues> results;
-  for (size_t s = 0; s < study_.traces.size(); ++s) {
+  std::vector<std::unique_ptr<runtime::Interpreter>> interpreters(static_cast<size_t>(std::max(1, study_.threads)));
+  std::vector<TensorValues> results(study_.traces.size(), TensorValues(study_.matches.size()));
+  std::atomic<bool> fits = true;
+  ParallelFor(results.size(), study_.threads, [&](size_t s, int worker) {
     study_.CheckCancelled();
+    auto& interpreter = interpreters[static_cast<size_t>(worker)];
+    if (interpreter == nullptr) {
+      interpreter = std::make_unique<runtime::Interpreter>(study_.float_model, options);
+      if (hook) interpreter->SetHook(hook);
+    }
     const auto& inputs = study_.model_graph().inputs;
     for (size_t k = 0; k < inputs.size(); ++k) {
       const Array& given = study_.traces[s].simulated.at(inputs[k]);
-      interpreter.ResizeInput(k, given.shape());
+      interpreter->ResizeInput(k, given.shape());
       if (!values || given.dtype() != DType::kFloat32) {
-        interpreter.SetInput(k, given);
+        interpreter->SetInput(k, given);
         continue;
       }
       const std::vector<float> changed = values(s, inputs[k]);
-      if (changed.size() != static_cast<size_t>(given.size())) return std::nullopt;
-      interpreter.SetInput(k, FloatArray(changed, given.shape()));
+      if (changed.size() != static_cast<size_t>(given.size())) {
+        fits = false;
+        return;
+      }
+      interpreter->SetInput(k, FloatArray(changed, given.shape()));
     }
-    interpreter.ResetVariables();
-    interpreter.Invoke();
-    TensorValues& result = results.emplace_back(study_.matches.size());
-    for (const LossTerm& term : study_.loss_terms) result.Set(term.model, interpreter.Tensor(term.model));
-  }
+    interpreter->ResetVariables();
+    interpreter->Invoke();
+    for (const LossTerm& term : study_.loss_terms) results[s].Set(term.model, interpreter->Tensor(term.model));
+  });
+  if (!fits) return std::nullopt;
   return Judge([&](size_t s, int32_t tensor) { return Stored(results[s].at(tensor)); });
 }
 
@@ -182,8 +192,7 @@ std::optional<Outcome> Ablation::WithLayer(const LayerResult& layer, Exchange ho
       }
       if (result.size() != static_cast<size_t>(shape.NumElements())) return std::nullopt;
       if (how == Exchange::kFloatWeights || how == Exchange::kReferenceBias) {
-        FakeQuantize(result, tensor.quantization.scale[0], tensor.quantization.first_zero_point(),
-                     CodesOf(tensor.dtype));
+        RoundToCodes(result, tensor.quantization, tensor.dtype);
       }
       values.push_back(FloatArray(result, shape));
     }

@@ -16,6 +16,7 @@
 #include "compare/labels.h"
 #include "compare/layer_errors.h"
 #include "compare/same_model.h"
+#include "compare/samples.h"
 #include "compare/study.h"
 #include "compare/verdict.h"
 #include "eval/input.h"
@@ -26,12 +27,17 @@
 namespace assay::compare {
 namespace {
 
-constexpr uint64_t kTraceMemory = uint64_t{1536} << 20;
+constexpr uint64_t kBlockMemory = uint64_t{256} << 20;  // of further samples, which only pass
 constexpr uint64_t kCheapTraces = uint64_t{512} << 20;  // bytes of all samples together
 constexpr size_t kLayerSamples = 128, kLeastLayerSamples = 16;
 constexpr double kSameFunctionDb = 20;    // weights may be folded or equalized otherwise and yet compute the same
 constexpr double kUnrelatedDb = 10;       // weights of another training
 constexpr double kWorthSplitting = 0.02;  // recovered share from which on a layer's halves are looked at apart
+
+// For samples that are kept whole: more where single layers will be exchanged.
+uint64_t TraceMemory(const CompareRequest& request) {
+  return uint64_t{request.exchanged_layers > 0 ? 1536U : 1024U} << 20;
+}
 
 AccuracyComparison CompareAccuracy(const CompareRequest& request) {
   AccuracyComparison accuracy;
@@ -278,10 +284,11 @@ bool FunctionsDiffer(const std::vector<LayerResult>& layers) {
 }
 
 // Everything that is done with a study once its samples have run.
-void Analyse(const CompareRequest& request, Study& study, CompareResult& result, Evidence& evidence,
-             std::optional<Ablation>& ablation) {
-  const std::vector<ObservedRange> ranges = ObserveReference(study);
-  result.layers = MeasureLayers(study, ranges);
+void Analyse(const CompareRequest& request, Study& study, const FurtherSamples& further, CompareResult& result,
+             Evidence& evidence, std::optional<Ablation>& ablation) {
+  const std::vector<ObservedRange> ranges = ObserveReference(study, further);
+  result.layers = MeasureLayers(study, ranges, further, result.layer_samples);
+  result.loss.samples = study.traces.size();
   const bool scored = !study.loss_terms.empty();
   std::vector<TensorValues> ideal;
   if (scored && study.float_model != nullptr) {
@@ -316,7 +323,7 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
     own.loss_terms.clear();
     for (const LossTerm& term : study.loss_terms) own.loss_terms.push_back({term.model, term.model});
   }
-  RunSamples(own, study.traces.size(), kTraceMemory,
+  RunSamples(own, study.traces.size(), TraceMemory(request),
              [&](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
                for (size_t k = 0; k < model.input_count(); ++k) {
                  const int32_t tensor = study.model_graph().inputs[k];
@@ -337,7 +344,7 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
   inner.layer_samples = own.traces.size();
   Evidence evidence;
   std::optional<Ablation> ablation;
-  Analyse(request, own, inner, evidence, ablation);
+  Analyse(request, own, {}, inner, evidence, ablation);
   Judge(evidence, inner);
   result.self_reference = true;
   result.layers = inner.layers;
@@ -388,8 +395,9 @@ void CompareTrainedApart(const CompareRequest& request, const Study& study, cons
       "to the reference's tensors is not a quantization error");
 }
 
-// Runs the samples that the layers are compared on: of the data, else random ones.
-void RunLayerSamples(const CompareRequest& request, Study& study, CompareResult& result) {
+// Runs the samples that the layers are compared on, of the data, else random ones. Returns those whose values would not
+// fit into memory with the others'.
+FurtherSamples RunLayerSamples(const CompareRequest& request, Study& study, CompareResult& result) {
   const size_t layer_samples = CountSamples(request, study);
   std::vector<size_t> samples;
   FillBoth fill;
@@ -398,24 +406,22 @@ void RunLayerSamples(const CompareRequest& request, Study& study, CompareResult&
     result.notes.push_back(
         fmt::format("no data were given: inputs are random (seed {}), which real inputs are not", request.seed));
     samples.resize(layer_samples);
-    fill = [&](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
+    fill = [&request, &study](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
       FillRandom(request, study, i, reference, model);
     };
   } else {
     samples = ChooseSamples(request, result.accuracy, layer_samples);
-    fill = [&](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
+    fill = [&request, samples](size_t i, runtime::Interpreter& reference, runtime::Interpreter& model) {
       const data::Sample sample = request.dataset->Load(samples[i]);
       eval::FillInputs(sample, request.reference.pipeline, reference);
       eval::FillInputs(sample, request.model.pipeline, model);
     };
   }
   if (samples.empty()) throw InputError("the data hold no sample to compare the layers on");
-  RunSamples(study, samples.size(), kTraceMemory, fill);
-  result.layer_samples = study.traces.size();
-  if (study.traces.size() < samples.size()) {
-    result.notes.push_back(fmt::format("layers were compared on {} samples: more would not fit into {} MiB",
-                                       study.traces.size(), kTraceMemory >> 20));
-  }
+  RunSamples(study, samples.size(), TraceMemory(request), fill);
+  result.layer_samples = samples.size();
+  if (study.traces.size() == samples.size()) return {};
+  return SamplesBeyond(study, samples.size(), kBlockMemory, fill);
 }
 
 // A runtime may compute otherwise when it is asked for the tensors between.
@@ -440,6 +446,10 @@ CompareResult CompareRuntimes(const CompareRequest& request, CompareResult resul
   Study study = SameModelStudy(request, request.model);
   study.reference_delegate = request.reference.delegate;
   RunLayerSamples(request, study, result);
+  if (study.traces.size() < result.layer_samples) {
+    result.notes.push_back(fmt::format("layers were compared on {} samples: more would not fit into {} MiB",
+                                       study.traces.size(), TraceMemory(request) >> 20));
+  }
   CompareResult judged = JudgeSameModel(study, fmt::format("{}'s values", source));
   judged.accuracy = std::move(result.accuracy);
   judged.accuracy_missing = std::move(result.accuracy_missing);
@@ -504,15 +514,20 @@ CompareResult Compare(const CompareRequest& request) {
   const int64_t labels =
       request.dataset != nullptr && request.dataset->has_labels() ? request.dataset->label_count() : 0;
   PrepareStudy(study, labels);
-  RunLayerSamples(request, study, result);
+  const FurtherSamples further = RunLayerSamples(request, study, result);
   NoteWhatReadingChanges(study, result);
   if (!study.simulation_missing.empty()) {
     result.notes.push_back("the check of the causes is missing: " + study.simulation_missing);
   }
 
+  if (further) {
+    result.notes.push_back(
+        fmt::format("the scores' error and its causes are of {} samples: the values of more would not fit into {} MiB",
+                    study.traces.size(), TraceMemory(request) >> 20));
+  }
   Evidence evidence;
   std::optional<Ablation> ablation;
-  Analyse(request, study, result, evidence, ablation);
+  Analyse(request, study, further, result, evidence, ablation);
   for (const LayerResult& layer : result.layers) {
     (layer.reference_tensor >= 0 ? result.matched : result.unmatched) += 1;
   }

@@ -198,6 +198,7 @@ struct LossSummary {
   std::string simulation_missing;   // why not
   int32_t clipping = 0, coded = 0;  // layers whose range clips, and all that have one
   std::optional<double> recovered_by_clipping, recovered_by_clipping_margin;  // all that clip stored in float at once
+  size_t samples = 0;             // that all this was measured on; no more than the layers
   double simulation_sqnr_db = 0;  // simulated scores against the model's own
   double agreement = 1;           // share of samples with the reference's top-1 answer: the model
   double simulated_agreement = 1, unquantized_agreement = 1, ideal_agreement = 1;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "compare/study.h"
+#include "compare/samples.h"
 
 namespace assay::compare {
 
@@ -23,10 +23,12 @@ Quantization FaultlessQuantization(const ObservedRange& range, const graph::Tens
 
 // One entry per tensor of the reference: what it holds, or, where the model's op must keep its input's codes (pooling,
 // reshaping), what that input holds.
-std::vector<ObservedRange> ObserveReference(const Study& study);
+std::vector<ObservedRange> ObserveReference(const Study& study, const FurtherSamples& further = {});
 
-// One entry per op of the model that computes something from the inputs, in order.
-std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<ObservedRange>& ranges);
+// One entry per op of the model that computes something from the inputs, in order; over the kept samples and further
+// ones, `samples` in all.
+std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<ObservedRange>& ranges,
+                                       const FurtherSamples& further, size_t samples);
 
 // The reference with faultless 8-bit weights and activations, per sample the loss terms' values by the model's tensors.
 // Empty where there is no such thing (no float form, no quantized tensor in the model).

@@ -153,7 +153,8 @@ CompareResult JudgeSameModel(Study& study, const std::string& source) {
   }
   CompareResult result;
   result.layer_samples = study.traces.size();
-  result.layers = MeasureLayers(study, ObserveReference(study));
+  result.loss.samples = study.traces.size();
+  result.layers = MeasureLayers(study, ObserveReference(study), {}, study.traces.size());
   for (LayerResult& layer : result.layers) {
     // The same constants stand on both sides.
     layer.weights.reset();

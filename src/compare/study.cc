@@ -5,7 +5,8 @@
 #include <cstring>
 #include <numeric>
 
-#include "base/parallel.h"
+#include "kernels/simd/codes.h"
+#include "kernels/simd/target.h"
 #include "passes/dequantize_graph.h"
 #include "tensor/real_values.h"
 
@@ -45,14 +46,22 @@ int32_t LogitsBehind(const graph::Subgraph& graph, const std::vector<int32_t>& p
 }  // namespace
 
 TensorValues ReadTensors(const runtime::Interpreter& interpreter, const graph::Subgraph& graph) {
-  TensorValues values(graph.tensors.size());
+  TensorValues values;
+  ReadTensors(interpreter, graph, values);
+  return values;
+}
+
+void ReadTensors(const runtime::Interpreter& interpreter, const graph::Subgraph& graph, TensorValues& values) {
+  if (values.tensors() != graph.tensors.size()) values = TensorValues(graph.tensors.size());
   for (size_t t = 0; t < graph.tensors.size(); ++t) {
     const auto index = static_cast<int32_t>(t);
-    if (graph.tensors[t].data.has_value() || !interpreter.IsReadable(index)) continue;
-    if (!HasRealValues(graph.tensors[t].dtype)) continue;
-    values.Set(index, interpreter.Tensor(index));
+    const bool wanted = !graph.tensors[t].data.has_value() && HasRealValues(graph.tensors[t].dtype);
+    if (wanted && interpreter.IsReadable(index)) {
+      interpreter.ReadTensor(index, values.Place(index));
+    } else {
+      values.Drop(index);
+    }
   }
-  return values;
 }
 
 bool ReadingChangesOutputs(const std::shared_ptr<const graph::Model>& model, runtime::InterpreterOptions options,
@@ -98,6 +107,20 @@ std::vector<Array> SegmentRunner::Run(const std::vector<Array>& values) {
   return results;
 }
 
+void SegmentRunner::Run(const std::vector<Shape>& shapes,
+                        const std::function<void(size_t input, std::span<uint8_t>)>& fill) {
+  ASSAY_CHECK(shapes.size() == inputs_.size());
+  for (size_t i = 0; i < shapes.size(); ++i) interpreter_.ResizeInput(i, shapes[i]);
+  interpreter_.AllocateTensors();
+  interpreter_.ResetVariables();
+  for (size_t i = 0; i < shapes.size(); ++i) fill(i, interpreter_.MutableInput(i));
+  interpreter_.Invoke();
+}
+
+TensorView SegmentRunner::Result(size_t output) const {
+  return {interpreter_.OutputDetails(output).dtype, interpreter_.OutputShape(output), interpreter_.OutputBytes(output)};
+}
+
 runtime::OpHook FakeQuantizeOutputs(std::shared_ptr<const graph::Model> quantized, std::set<int32_t> skip) {
   return [quantized = std::move(quantized), skip = std::move(skip)](const runtime::OpEvent& event) {
     if (event.before) return;
@@ -109,8 +132,7 @@ runtime::OpHook FakeQuantizeOutputs(std::shared_ptr<const graph::Model> quantize
       if (!IsQuantizedInteger(tensor.dtype) || tensor.quantization.scale.size() != 1) continue;
       if (value.dtype != DType::kFloat32 || value.data == nullptr || value.is_constant) continue;
       if (event.subgraph == 0 && skip.count(index) > 0) continue;
-      FakeQuantize(value.mutable_values<float>(), tensor.quantization.scale[0], tensor.quantization.first_zero_point(),
-                   CodesOf(tensor.dtype));
+      RoundToCodes(value.mutable_values<float>(), tensor.quantization, tensor.dtype);
     }
   };
 }
@@ -120,6 +142,24 @@ std::vector<float> RealValuesOf(const Array& value, const graph::Tensor& tensor)
   return RealValues(value.dtype(), value.bytes(), value.shape(), tensor.quantization);
 }
 
+std::span<const float> RealValuesOf(const TensorView& value, const graph::Tensor& tensor, std::vector<float>& room) {
+  const auto count = static_cast<size_t>(value.shape.NumElements());
+  if (value.dtype == DType::kFloat32) {
+    return {reinterpret_cast<const float*>(value.bytes.data()), count};
+  }
+  room.resize(count);
+  if (value.dtype != tensor.dtype) {
+    StoredValues(value.dtype, value.bytes, room);
+  } else {
+    RealValues(value.dtype, value.bytes, value.shape, tensor.quantization, room);
+  }
+  return room;
+}
+
+std::span<const float> RealValuesOf(const Array& value, const graph::Tensor& tensor, std::vector<float>& room) {
+  return RealValuesOf(ViewOf(value), tensor, room);
+}
+
 Array FloatArray(const std::vector<float>& values, const Shape& shape) {
   Array array(DType::kFloat32, shape);
   ASSAY_CHECK(static_cast<size_t>(array.size()) == values.size());
@@ -127,51 +167,78 @@ Array FloatArray(const std::vector<float>& values, const Shape& shape) {
   return array;
 }
 
-Array StoreAs(const std::vector<float>& values, const graph::Tensor& tensor, const Shape& shape) {
-  if (tensor.dtype == DType::kFloat32) return FloatArray(values, shape);
+namespace {
+
+// What the vector kernels need; none where they do not reach.
+std::optional<kernels::simd::CodeSteps> StepsOf(float scale, int64_t zero_point, CodeRange codes) {
+  constexpr int64_t kMost = 1 << 20;
+  const auto fits = [](int64_t n) { return n >= -kMost && n <= kMost; };
+  if (!kernels::simd::UsesVectors() || !fits(zero_point) || !fits(codes.low) || !fits(codes.high)) return std::nullopt;
+  const int64_t least = codes.low - zero_point, most = codes.high - zero_point;
+  return kernels::simd::CodeSteps{scale, static_cast<float>(zero_point), static_cast<float>(least),
+                                  static_cast<float>(most)};
+}
+
+template <typename T>
+void StoreCodes(std::span<const float> values, float scale, int64_t zero_point, std::span<uint8_t> bytes) {
+  constexpr auto kLow = std::numeric_limits<T>::lowest(), kHigh = std::numeric_limits<T>::max();
+  T* out = reinterpret_cast<T*>(bytes.data());
+  if constexpr (sizeof(T) <= 2) {
+    const auto steps = StepsOf(scale, zero_point, {kLow, kHigh});
+    if (steps.has_value()) return kernels::simd::StoreCodes(*steps, values.data(), values.size(), out);
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double code = std::nearbyint(static_cast<double>(values[i] / scale)) + static_cast<double>(zero_point);
+    // The largest 64-bit code is no double: what rounds up to it would overflow.
+    out[i] = std::isnan(code)                     ? T{0}
+             : code <= static_cast<double>(kLow)  ? kLow
+             : code >= static_cast<double>(kHigh) ? kHigh
+                                                  : static_cast<T>(code);
+  }
+}
+
+}  // namespace
+
+void RoundToCodes(std::span<float> values, const Quantization& q, DType codes) {
+  if (q.scale.size() != 1 || !(q.scale[0] > 0)) return;
+  const auto steps = StepsOf(q.scale[0], q.first_zero_point(), CodesOf(codes));
+  if (steps.has_value()) return kernels::simd::RoundToCodes(*steps, values.data(), values.size(), values.data());
+  FakeQuantize(values, q.scale[0], q.first_zero_point(), CodesOf(codes));
+}
+
+Array StoreAs(std::span<const float> values, const graph::Tensor& tensor, const Shape& shape) {
   Array array(tensor.dtype, shape);
   ASSAY_CHECK(static_cast<size_t>(array.size()) == values.size());
+  StoreAs(values, tensor, array.bytes());
+  return array;
+}
+
+void StoreAs(std::span<const float> values, const graph::Tensor& tensor, std::span<uint8_t> bytes) {
+  ASSAY_CHECK(bytes.size() >= DTypeBytes(tensor.dtype, values.size()));
   const bool quantized = tensor.quantization.scale.size() == 1;
   const float scale = quantized ? tensor.quantization.scale[0] : 1.0F;
-  const double zero =
-      quantized && !tensor.quantization.zero_point.empty() ? static_cast<double>(tensor.quantization.zero_point[0]) : 0;
-  const auto store = [&]<typename T>(T) {
-    constexpr auto kLow = static_cast<double>(std::numeric_limits<T>::lowest());
-    constexpr auto kHigh = static_cast<double>(std::numeric_limits<T>::max());
-    const auto out = array.values<T>();
-    for (size_t i = 0; i < out.size(); ++i) {
-      const double code = std::nearbyint(static_cast<double>(values[i] / scale)) + zero;
-      // The largest 64-bit code is no double: what rounds up to it would overflow.
-      out[i] = std::isnan(code) ? T{0}
-               : code <= kLow   ? std::numeric_limits<T>::lowest()
-               : code >= kHigh  ? std::numeric_limits<T>::max()
-                                : static_cast<T>(code);
-    }
-  };
+  const int64_t zero = quantized && !tensor.quantization.zero_point.empty() ? tensor.quantization.zero_point[0] : 0;
   switch (tensor.dtype) {
+    case DType::kFloat32:
+      if (!values.empty()) std::memcpy(bytes.data(), values.data(), values.size_bytes());
+      break;
     case DType::kInt8:
-      store(int8_t{});
-      break;
+      return StoreCodes<int8_t>(values, scale, zero, bytes);
     case DType::kUInt8:
-      store(uint8_t{});
-      break;
+      return StoreCodes<uint8_t>(values, scale, zero, bytes);
     case DType::kInt16:
-      store(int16_t{});
-      break;
+      return StoreCodes<int16_t>(values, scale, zero, bytes);
     case DType::kInt32:
-      store(int32_t{});
-      break;
+      return StoreCodes<int32_t>(values, scale, zero, bytes);
     case DType::kInt64:
-      store(int64_t{});
-      break;
+      return StoreCodes<int64_t>(values, scale, zero, bytes);
     case DType::kBool:
-      for (size_t i = 0; i < values.size(); ++i) array.bytes()[i] = values[i] != 0 ? 1 : 0;
+      for (size_t i = 0; i < values.size(); ++i) bytes[i] = values[i] != 0 ? 1 : 0;
       break;
     default:
       throw InputError("tensor '{}' is {}, which real values cannot be turned into", tensor.name,
                        DTypeName(tensor.dtype));
   }
-  return array;
 }
 
 bool Study::IsComparable(int32_t model_tensor) const {
@@ -282,72 +349,6 @@ void PrepareStudy(Study& study, int64_t label_count) {
     study.loss_terms.push_back({r_logits, m_logits});
   }
   study.loss_terms.push_back(*scores);
-}
-
-void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill) {
-  struct Worker {
-    std::unique_ptr<runtime::Interpreter> reference, model, simulated;
-  };
-  runtime::InterpreterOptions options = study.options;
-  options.preserve_all_tensors = true;
-  std::vector<Worker> workers(static_cast<size_t>(std::max(1, study.threads)));
-  const auto run = [&](size_t i, size_t w) {
-    Worker& worker = workers[w];
-    if (worker.reference == nullptr) {
-      runtime::InterpreterOptions side = options;
-      side.delegate = study.reference_delegate;
-      worker.reference = std::make_unique<runtime::Interpreter>(study.reference, side);
-      side.delegate = study.model_delegate;
-      worker.model = std::make_unique<runtime::Interpreter>(study.model, side);
-      if (study.float_model != nullptr) {
-        worker.simulated = std::make_unique<runtime::Interpreter>(study.float_model, options);
-        worker.simulated->SetHook(FakeQuantizeOutputs(study.model));
-      }
-    }
-    study.CheckCancelled();
-    fill(i, *worker.reference, *worker.model);
-    SampleTrace trace;
-    for (runtime::Interpreter* side : {worker.reference.get(), worker.model.get()}) {
-      side->ResetVariables();
-      side->Invoke();
-    }
-    trace.reference = ReadTensors(*worker.reference, study.reference_graph());
-    trace.model = ReadTensors(*worker.model, study.model_graph());
-    if (worker.simulated != nullptr) {
-      runtime::Interpreter& simulated = *worker.simulated;
-      for (size_t k = 0; k < simulated.input_count(); ++k) {
-        const int32_t tensor = study.model_graph().inputs[k];
-        const Array& given = trace.model.at(tensor);
-        simulated.ResizeInput(k, given.shape());
-        const graph::Tensor& form = study.float_model->subgraphs[0].tensors[static_cast<size_t>(tensor)];
-        simulated.SetInput(k, form.dtype == given.dtype()
-                                  ? given
-                                  : FloatArray(RealValuesOf(given, study.model_tensor(tensor)), given.shape()));
-      }
-      simulated.ResetVariables();
-      simulated.Invoke();
-      trace.simulated = ReadTensors(simulated, study.float_model->subgraphs[0]);
-    }
-    study.traces[i] = std::move(trace);
-  };
-  study.traces.clear();
-  study.traces.resize(samples);
-  if (samples == 0) return;
-  // The first sample shows whether the model's float form runs, and how much memory a sample takes.
-  try {
-    run(0, 0);
-  } catch (const Error& error) {
-    if (study.float_model == nullptr || error.code() != ErrorCode::kInput) throw;
-    workers[0] = {};
-    study.float_model = nullptr;
-    run(0, 0);  // throws again where the models themselves are at fault
-    study.simulation_missing = error.what();
-  }
-  const SampleTrace& first = study.traces[0];
-  const uint64_t bytes = first.reference.bytes() + first.model.bytes() + first.simulated.bytes();
-  samples = std::min<size_t>(samples, std::max<uint64_t>(1, memory_bytes / std::max<uint64_t>(1, bytes)));
-  study.traces.resize(samples);
-  ParallelFor(samples - 1, study.threads, [&](size_t i, int worker) { run(i + 1, static_cast<size_t>(worker)); });
 }
 
 std::vector<double> LossesOf(const Study& study, const ScoresOf& scores) {

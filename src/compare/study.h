@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ class TensorValues {
   }
   const Array& at(int32_t tensor) const { return *values_[static_cast<size_t>(tensor)]; }
   void Set(int32_t tensor, Array value) { values_[static_cast<size_t>(tensor)] = std::move(value); }
+  // Where to put a value; what lay there stays until it is written over.
+  Array& Place(int32_t tensor) {
+    std::optional<Array>& value = values_[static_cast<size_t>(tensor)];
+    return value.has_value() ? *value : value.emplace();
+  }
+  void Drop(int32_t tensor) { values_[static_cast<size_t>(tensor)].reset(); }
   size_t tensors() const { return values_.size(); }
   uint64_t bytes() const;
 
@@ -40,14 +47,19 @@ struct SampleTrace {
 
 // Everything that an op computes or that is fed, as far as it can be read.
 TensorValues ReadTensors(const runtime::Interpreter& interpreter, const graph::Subgraph& graph);
+void ReadTensors(const runtime::Interpreter& interpreter, const graph::Subgraph& graph, TensorValues& values);
 
 // Whether a runtime gives other outputs for the same inputs when nobody asks it for the tensors between, as it may
 // where it fuses ops. `values` were read with all tensors asked for.
 bool ReadingChangesOutputs(const std::shared_ptr<const graph::Model>& model, runtime::InterpreterOptions options,
                            const TensorValues& values);
 
-// Fills the inputs of both sides' interpreters for sample i.
-using FillBoth = std::function<void(size_t i, runtime::Interpreter& reference, runtime::Interpreter& model)>;
+struct TensorView {
+  DType dtype = DType::kFloat32;
+  const Shape& shape;
+  std::span<const uint8_t> bytes;
+};
+inline TensorView ViewOf(const Array& array) { return {array.dtype(), array.shape(), array.bytes()}; }
 
 // One cut-out part of a model, ready to run many times.
 class SegmentRunner {
@@ -56,6 +68,9 @@ class SegmentRunner {
   const std::vector<int32_t>& inputs() const { return inputs_; }
   // One value per input; returns one per wanted tensor.
   std::vector<Array> Run(const std::vector<Array>& values);
+  // The same without copies: `shapes` by input, `fill` writes an input's values where they lie.
+  void Run(const std::vector<Shape>& shapes, const std::function<void(size_t input, std::span<uint8_t>)>& fill);
+  TensorView Result(size_t output) const;  // of the last Run
 
  private:
   std::vector<int32_t> inputs_, outputs_;
@@ -68,8 +83,14 @@ runtime::OpHook FakeQuantizeOutputs(std::shared_ptr<const graph::Model> quantize
 
 // A tensor's value as real numbers.
 std::vector<float> RealValuesOf(const Array& value, const graph::Tensor& tensor);
-// Real numbers as `tensor` stores them, saturating; the shape is that of `like`.
-Array StoreAs(const std::vector<float>& values, const graph::Tensor& tensor, const Shape& shape);
+// The same; floats where they lie, all else in `room`.
+std::span<const float> RealValuesOf(const TensorView& value, const graph::Tensor& tensor, std::vector<float>& room);
+std::span<const float> RealValuesOf(const Array& value, const graph::Tensor& tensor, std::vector<float>& room);
+// Real numbers as `tensor` stores them, saturating.
+Array StoreAs(std::span<const float> values, const graph::Tensor& tensor, const Shape& shape);
+void StoreAs(std::span<const float> values, const graph::Tensor& tensor, std::span<uint8_t> bytes);
+// FakeQuantize by a tensor's single scale, where it has one.
+void RoundToCodes(std::span<float> values, const Quantization& quantization, DType codes);
 Array FloatArray(const std::vector<float>& values, const Shape& shape);
 
 // A pair of tensors whose distance is part of the loss.
@@ -105,10 +126,8 @@ struct Study {
   void CheckCancelled() const;
 };
 
-// Sets the float forms, the loss terms (`label_count` 0: not a classifier as far as is known) and runs `samples`
-// samples, or fewer where their tensors would not fit into `memory_bytes`.
+// Sets the float forms and the loss terms (`label_count` 0: not a classifier as far as is known).
 void PrepareStudy(Study& study, int64_t label_count);
-void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill);
 
 // The scores of a sample, by model tensor.
 using ScoresOf = std::function<std::vector<float>(size_t sample, int32_t model_tensor)>;

@@ -207,7 +207,7 @@ std::string WorstLayerText(const CompareResult& result, Finding& verdict) {
     text = fmt::format(
         "{} is the least exact by itself with {:.0f} dB, though no layer's share of the loss is "
         "beyond chance on {} samples",
-        Place(*worst), worst->local->sqnr_db, result.layer_samples);
+        Place(*worst), worst->local->sqnr_db, result.loss.samples);
   } else {
     return "";
   }
@@ -272,7 +272,7 @@ void Judge(const Evidence& evidence, CompareResult& result) {
   const LossSummary& loss = result.loss;
   const double value = loss.has_simulation ? loss.simulated : loss.model;
   const bool too_much =
-      LosesTooMuch(loss, value, result.layer_samples) || LosesTooMuch(loss, loss.model, result.layer_samples);
+      LosesTooMuch(loss, value, result.loss.samples) || LosesTooMuch(loss, loss.model, result.loss.samples);
   AddMappingFinding(evidence, result);
   AddInputFinding(evidence, result);
   const std::vector<bool> evident = EvidentlyWrong(result.layers);

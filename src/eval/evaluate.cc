@@ -102,50 +102,39 @@ EvaluateResult Evaluate(const EvaluateRequest& request) {
   EvaluateResult result;
   std::mutex mutex;
   std::optional<int64_t> offset = request.label_offset;
-  size_t done = 0;
   const auto start = std::chrono::steady_clock::now();
-  ParallelFor(count, threads, [&](size_t i, int worker) {
+  ForSamples(count, threads, request.options.cancelled, request.progress, [&](size_t i, int worker) {
     runtime::Interpreter& interpreter = *interpreters[static_cast<size_t>(worker)];
-    if (request.options.cancelled != nullptr && *request.options.cancelled) {
-      throw Error(ErrorCode::kInterrupted, "interrupted");
-    }
     Answer& answer = answers[i];
     std::string name;
-    bool ready = false;
     try {
       const data::Sample sample = dataset.Load(i);
       labels[i] = sample.label;
       name = sample.name;
       FillInputs(sample, request.pipeline, interpreter);
-      ready = true;
     } catch (const Error& error) {
       if (!request.skip_bad || error.code() != ErrorCode::kInput) throw;
       answer.message = error.what();
+      return;
     }
-    if (ready) {
-      interpreter.ResetVariables();  // samples do not see each other, whatever the order
-      interpreter.Invoke();
-      const Array scores = interpreter.Output(FindScores(interpreter, dataset.label_count()));
-      int64_t shift = 0;
-      {
-        const std::scoped_lock lock(mutex);
-        if (!offset.has_value()) {
-          offset = FoundLabelOffset(scores.size(), dataset.label_count());
-          result.label_offset_was_found = *offset == 1;
-        }
-        result.classes = scores.size();
-        shift = *offset;
-      }
-      const int64_t index = ScoreIndex(
-          labels[i], shift, scores.size(), [&] { return name; }, interpreter.model().source);
-      answer.rank = static_cast<int32_t>(RankOf(scores, index));
-      answer.predicted = static_cast<int32_t>(BestOf(scores) - shift);
-      answer.skipped = false;
-    }
-    if (request.progress) {
+    interpreter.ResetVariables();  // samples do not see each other, whatever the order
+    interpreter.Invoke();
+    const Array scores = interpreter.Output(FindScores(interpreter, dataset.label_count()));
+    int64_t shift = 0;
+    {
       const std::scoped_lock lock(mutex);
-      request.progress(++done, count);
+      if (!offset.has_value()) {
+        offset = FoundLabelOffset(scores.size(), dataset.label_count());
+        result.label_offset_was_found = *offset == 1;
+      }
+      result.classes = scores.size();
+      shift = *offset;
     }
+    const int64_t index = ScoreIndex(
+        labels[i], shift, scores.size(), [&] { return name; }, interpreter.model().source);
+    answer.rank = static_cast<int32_t>(RankOf(scores, index));
+    answer.predicted = static_cast<int32_t>(BestOf(scores) - shift);
+    answer.skipped = false;
   });
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.label_offset = offset.value_or(0);

@@ -1,8 +1,6 @@
 // A classifier's accuracy over a data set: top-1, top-5, per class, confusions, with confidence intervals.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "eval/sample_loop.h"
 #include "eval/statistics.h"
 #include "graph/model.h"
 #include "image/preprocess.h"
@@ -17,9 +16,6 @@
 #include "runtime/interpreter.h"
 
 namespace assay::eval {
-
-// Called as work goes on, from any thread but never at once; done counts samples.
-using Progress = std::function<void(size_t done, size_t total)>;
 
 struct EvaluateRequest {
   std::shared_ptr<const graph::Model> model;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
@@ -10,6 +9,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "graph/sparsity_verifier.h"
+#include "tensor/real_values.h"
 
 namespace assay::graph {
 namespace {
@@ -31,29 +31,6 @@ constexpr SubgraphReference kSubgraphReferences[] = {
     {"StablehloCaseOptions", "branch_subgraph_indices", true},
     {"StablehloCustomCallOptions", "called_computations", true},
 };
-
-struct Range {
-  int64_t low, high;
-};
-
-Range IntegerRange(DType dtype) {
-  switch (dtype) {
-    case DType::kInt2:
-      return {-2, 1};
-    case DType::kInt4:
-      return {-8, 7};
-    case DType::kUInt4:
-      return {0, 15};
-    case DType::kInt8:
-      return {INT8_MIN, INT8_MAX};
-    case DType::kUInt8:
-      return {0, UINT8_MAX};
-    case DType::kInt16:
-      return {INT16_MIN, INT16_MAX};
-    default:
-      return {INT32_MIN, INT32_MAX};
-  }
-}
 
 bool IsInteger(DType dtype) {
   return IsQuantizedInteger(dtype) || dtype == DType::kInt32 || dtype == DType::kInt64 || dtype == DType::kUInt16 ||
@@ -270,7 +247,7 @@ class Verifier {
       if (!std::isfinite(scale) || scale < 0) throw InputError("scale {} is {}", i, scale);
       if (quantized && scale == 0) throw InputError("scale {} is 0", i);
     }
-    const Range range = IntegerRange(tensor.dtype);
+    const CodeRange range = CodesOf(IsQuantizedInteger(tensor.dtype) ? tensor.dtype : DType::kInt32);
     for (size_t i = 0; i < zero_points; ++i) {
       if (q.zero_point[i] < range.low || q.zero_point[i] > range.high) {
         throw InputError("zero point {} is {}, {} holds [{}, {}]", i, q.zero_point[i], DTypeName(tensor.dtype),

@@ -7,8 +7,16 @@
 
 namespace assay::numerics {
 
+void PairSums::Add(const PairSums& other) {
+  count += other.count, different += other.different;
+  sum += other.sum, sum_abs += other.sum_abs, sum_square += other.sum_square;
+  max_abs = std::max(max_abs, other.max_abs);
+  reference_square += other.reference_square, value_square += other.value_square, product += other.product;
+}
+
 void ErrorMeter::Add(std::span<const float> reference, std::span<const float> value) {
   ASSAY_CHECK(reference.size() == value.size());
+  PairSums lanes[PairSums::kLanes];
   for (size_t i = 0; i < reference.size(); ++i) {
     const auto r = static_cast<double>(reference[i]), v = static_cast<double>(value[i]);
     if (!std::isfinite(r) || !std::isfinite(v)) {
@@ -17,23 +25,25 @@ void ErrorMeter::Add(std::span<const float> reference, std::span<const float> va
       continue;
     }
     const double error = v - r;
-    ++count_;
-    different_ += error != 0;
-    sum_ += error;
-    sum_abs_ += std::abs(error);
-    sum_square_ += error * error;
-    max_abs_ = std::max(max_abs_, std::abs(error));
-    reference_square_ += r * r;
-    value_square_ += v * v;
-    product_ += r * v;
+    PairSums& lane = lanes[i % PairSums::kLanes];
+    ++lane.count;
+    lane.different += error != 0;
+    lane.sum += error;
+    lane.sum_abs += std::abs(error);
+    lane.sum_square += error * error;
+    lane.max_abs = std::max(lane.max_abs, std::abs(error));
+    lane.reference_square += r * r;
+    lane.value_square += v * v;
+    lane.product += r * v;
   }
+  PairSums all;
+  for (const PairSums& lane : lanes) all.Add(lane);
+  sums_.Add(all);
 }
 
 void ErrorMeter::Merge(const ErrorMeter& other) {
-  count_ += other.count_, not_finite_ += other.not_finite_, different_ += other.different_;
-  sum_ += other.sum_, sum_abs_ += other.sum_abs_, sum_square_ += other.sum_square_;
-  max_abs_ = std::max(max_abs_, other.max_abs_);
-  reference_square_ += other.reference_square_, value_square_ += other.value_square_, product_ += other.product_;
+  sums_.Add(other.sums_);
+  not_finite_ += other.not_finite_;
 }
 
 double SignalToNoiseDb(double signal, double noise) {
@@ -42,12 +52,13 @@ double SignalToNoiseDb(double signal, double noise) {
   return 10 * std::log10(signal / noise);
 }
 
-double ErrorMeter::sqnr_db() const { return SignalToNoiseDb(reference_square_, sum_square_); }
+double ErrorMeter::sqnr_db() const { return SignalToNoiseDb(sums_.reference_square, sums_.sum_square); }
 
 double ErrorMeter::cosine() const {
-  if (reference_square_ <= 0 && value_square_ <= 0) return 1;
-  if (reference_square_ <= 0 || value_square_ <= 0) return 0;
-  return std::clamp(product_ / (std::sqrt(reference_square_) * std::sqrt(value_square_)), -1.0, 1.0);
+  const double reference = sums_.reference_square, value = sums_.value_square;
+  if (reference <= 0 && value <= 0) return 1;
+  if (reference <= 0 || value <= 0) return 0;
+  return std::clamp(sums_.product / (std::sqrt(reference) * std::sqrt(value)), -1.0, 1.0);
 }
 
 void GrowingHistogram::Grow() {
@@ -72,23 +83,43 @@ void GrowingHistogram::Fit(float magnitude) {
   while (static_cast<double>(magnitude) >= width_ * kMiddle) Grow();
 }
 
+size_t GrowingHistogram::BinOf(float value) const {
+  const double place = static_cast<double>(value) / width_;  // Fit keeps it within the bins
+  const int towards_zero = static_cast<int>(place);
+  const int bin = towards_zero - (static_cast<double>(towards_zero) > place ? 1 : 0) + kMiddle;
+  return static_cast<size_t>(std::clamp(bin, 0, kBins - 1));
+}
+
+void GrowingHistogram::Add(float value, int64_t times) {
+  if (times == 0 || !std::isfinite(value)) return;
+  Fit(std::abs(value));
+  min_ = std::min(min_, value), max_ = std::max(max_, value);
+  counts_[BinOf(value)] += times;
+  count_ += times;
+}
+
 void GrowingHistogram::Add(std::span<const float> values) {
   float largest = 0;
   for (const float value : values) {
-    if (!std::isfinite(value)) continue;
-    largest = std::max(largest, std::abs(value));
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
   }
   if (values.empty()) return;
   Fit(largest);
   for (const float value : values) {
     if (!std::isfinite(value)) continue;
     min_ = std::min(min_, value), max_ = std::max(max_, value);
-    const double place = static_cast<double>(value) / width_;  // Fit keeps it within the bins
-    const int towards_zero = static_cast<int>(place);
-    const int bin = towards_zero - (static_cast<double>(towards_zero) > place ? 1 : 0) + kMiddle;
-    ++counts_[static_cast<size_t>(std::clamp(bin, 0, kBins - 1))];
+    ++counts_[BinOf(value)];
     ++count_;
   }
+}
+
+std::optional<GrowingHistogram::Bins> GrowingHistogram::Reserve(float least, float greatest, int64_t count) {
+  Fit(std::max(std::abs(least), std::abs(greatest)));
+  const double per_width = 1 / width_;
+  if (per_width > 0x1p126) return std::nullopt;
+  min_ = std::min(min_, least), max_ = std::max(max_, greatest);
+  count_ += count;
+  return Bins{static_cast<float>(per_width), kMiddle, counts_};
 }
 
 void GrowingHistogram::Merge(const GrowingHistogram& other) {

@@ -36,6 +36,32 @@ TEST(ErrorMeterTest, CountsWhatIsNotFiniteApart) {
   EXPECT_FALSE(meter.is_exact());
 }
 
+TEST(GrowingHistogramTest, ValuesMayBeAddedManyAtOnceOrCountedOutside) {
+  std::vector<float> values(3000);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) * 0.3F - 0.9F;
+  GrowingHistogram one_by_one, many, outside;
+  one_by_one.Add(values);
+  for (int k = 0; k < 7; ++k) {
+    many.Add(static_cast<float>(k) * 0.3F - 0.9F,
+             std::count(values.begin(), values.end(), values[static_cast<size_t>(k)]));
+  }
+  const auto bins = outside.Reserve(one_by_one.min(), one_by_one.max(), 3000);
+  ASSERT_TRUE(bins.has_value());
+  for (const float v : values) {
+    ++bins->counts[static_cast<size_t>(static_cast<int32_t>(std::floor(v * bins->per_width)) + bins->middle)];
+  }
+  for (const GrowingHistogram* other : {&many, &outside}) {
+    EXPECT_EQ(other->count(), one_by_one.count());
+    EXPECT_EQ(other->min(), one_by_one.min());
+    EXPECT_EQ(other->max(), one_by_one.max());
+    EXPECT_EQ(other->Resample(-1, 1, 50), one_by_one.Resample(-1, 1, 50));
+    EXPECT_EQ(other->Quantile(0.4), one_by_one.Quantile(0.4));
+  }
+  GrowingHistogram zeros;
+  EXPECT_FALSE(zeros.Reserve(0, 0, 5).has_value());  // bins too narrow for a float factor
+  EXPECT_EQ(zeros.count(), 0);
+}
+
 TEST(GrowingHistogramTest, KeepsCountsWhileItGrows) {
   GrowingHistogram histogram;
   histogram.Add(std::vector<float>{0.001F, -0.001F, 0.0F});

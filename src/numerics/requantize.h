@@ -145,9 +145,22 @@ inline int32_t Requantize(int32_t accumulator, const ChannelScale& scale, const 
   return static_cast<int32_t>(std::clamp<int64_t>(y + stage.zero_point, stage.low, stage.high));
 }
 
-// 16-bit outputs. An int64 bias brings the 15-bit multiplier: r = (q + 2^15) >> 16 (0x7FFF from 0x7FFF0000 on),
-// (acc * r + 2^(14 - e)) >> (15 - e). An int32 one the rounding of the stage, the sum then fits int32.
-// Where the stage asks for double, the bias does not matter.
+// A scale with a multiplier of 15 bits: r = (q + 2^15) >> 16 (0x7FFF from 0x7FFF0000 on).
+struct ScaleOf15Bits {
+  explicit ScaleOf15Bits(const FixedPointScale& s)
+      : multiplier(s.multiplier >= 0x7FFF0000 ? 0x7FFF : (int64_t{s.multiplier} + (1 << 15)) >> 16),
+        shift(std::clamp(15 - s.shift, 1, 62)),
+        half(int64_t{1} << (shift - 1)) {}
+  // (x * r + 2^(14 - e)) >> (15 - e), the sum modulo 2^64.
+  int64_t Apply(int64_t x) const {
+    const uint64_t product = static_cast<uint64_t>(x) * static_cast<uint64_t>(multiplier);
+    return static_cast<int64_t>(product + static_cast<uint64_t>(half)) >> shift;
+  }
+  int64_t multiplier, shift, half;
+};
+
+// 16-bit outputs. An int64 bias brings the multiplier of 15 bits. An int32 one the rounding of the stage, the sum then
+// fits int32. Where the stage asks for double, the bias does not matter.
 template <typename Bias>
 int32_t RequantizeInt16(int64_t accumulator, const ChannelScale& scale, const OutputStage& stage) {
   if (stage.rounding == Rounding::kDoubleHalfAway) {
@@ -155,13 +168,8 @@ int32_t RequantizeInt16(int64_t accumulator, const ChannelScale& scale, const Ou
     return static_cast<int32_t>(std::clamp<int64_t>(y + stage.zero_point, stage.low, stage.high));
   }
   if constexpr (sizeof(Bias) == 8) {
-    const int32_t q = scale.fixed.multiplier;
-    const int64_t reduced = q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16;
-    const int total_shift = std::clamp(15 - scale.fixed.shift, 1, 62);
-    const auto product = static_cast<int64_t>(static_cast<uint64_t>(accumulator) * static_cast<uint64_t>(reduced) +
-                                              (uint64_t{1} << (total_shift - 1)));
-    return static_cast<int32_t>(
-        std::clamp<int64_t>((product >> total_shift) + stage.zero_point, stage.low, stage.high));
+    const int64_t y = ScaleOf15Bits(scale.fixed).Apply(accumulator);
+    return static_cast<int32_t>(std::clamp<int64_t>(y + stage.zero_point, stage.low, stage.high));
   } else {
     return Requantize(static_cast<int32_t>(accumulator), scale, stage);
   }

@@ -378,7 +378,7 @@ std::optional<RunFn> PrepareVectorMatMulHybrid(PrepareContext& context, const Ba
   const BatchMatMulGeometry g = Folded(geometry, rule.range_step);
   const PackingForm form = Form8Bit(g);
   if (!VectorsServe(context, g, form)) return std::nullopt;
-  // Matrices may take the sums of others.
+  // A matrix may be scaled by the sums of another one (BatchMatMulHybridRule::sum_step).
   const PackedMatrices weights(context, g, form, /*all_at_once=*/true);
   const TensorRef& x = context.Input(0);
   const size_t padded = PaddedOutputs(Size(g.columns));

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "numerics/requantize.h"
+#include "tensor/real_values.h"
 
 namespace assay::ops {
 namespace {
@@ -114,22 +115,8 @@ FloatRange ActivationRange(graph::Activation activation) {
 }
 
 IntRange TypeRange(DType dtype) {
-  switch (dtype) {
-    case DType::kInt2:
-      return {-2, 1};
-    case DType::kInt4:
-      return {-8, 7};
-    case DType::kUInt4:
-      return {0, 15};
-    case DType::kInt8:
-      return {-128, 127};
-    case DType::kUInt8:
-      return {0, 255};
-    case DType::kInt16:
-      return {-32768, 32767};
-    default:
-      return {std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
-  }
+  const CodeRange codes = CodesOf(IsQuantizedInteger(dtype) ? dtype : DType::kInt32);
+  return {static_cast<int32_t>(codes.low), static_cast<int32_t>(codes.high)};
 }
 
 IntRange QuantizedActivationRange(graph::Activation activation, const TensorRef& output, numerics::Engine engine) {

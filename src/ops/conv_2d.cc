@@ -65,7 +65,7 @@ RunFn PrepareFloat(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "filter", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
-  if (auto run = PrepareVectorProduct(context, g, ActivationRange(activation))) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Convolution(g), ActivationRange(activation))) return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(double));
   return [g, clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
     kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
@@ -101,7 +101,8 @@ RunFn PrepareHybrid(PrepareContext& context, Conv2DGeometry g, graph::Activation
   }
   const FloatRange clamp = ActivationRange(activation);
   const std::vector<float> scales = SpreadScales(filter, g.output_c);
-  if (auto run = PrepareVectorProduct(context, HybridProduct{g, rule, clamp, scales})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, HybridProduct{Convolution(g), rule, clamp, scales}))
+    return *std::move(run);
   const int codes = context.AddScratch(static_cast<uint64_t>(g.ImageSize()));
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, rule, clamp, has_bias, codes, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -120,7 +121,7 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, /*filter_zero_point=*/0}))
+  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, /*filter_zero_point=*/0}))
     return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), scales,
@@ -141,7 +142,8 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
@@ -163,7 +165,8 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), a.fused_activation_function);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorProduct(context, Product16Bit{g, stage, scales, !narrow_bias})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product16Bit{Convolution(g), stage, scales, !narrow_bias}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
   return [g, stage, has_bias, narrow_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {

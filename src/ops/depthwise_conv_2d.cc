@@ -115,7 +115,7 @@ RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activ
   }
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   if (stages.blocked_channels == g.output_c) {
-    if (auto run = PrepareVectorDepthwise(context, Product8Bit{g, stage, scales, /*filter_zero_point=*/0}))
+    if (auto run = PrepareVectorDepthwise(context, Product8Bit{Convolution(g), stage, scales, /*filter_zero_point=*/0}))
       return *std::move(run);
   }
   return [g, stages, has_bias, x_zero = input.zero_point(), sums = AddSums<uint32_t>(context, g), scales,
@@ -137,7 +137,8 @@ RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const DepthwiseStages stages = {.stage = stage, .tail = stage, .blocked_channels = g.output_c};
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorDepthwise(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorDepthwise(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
+    return *std::move(run);
   return [g, stages, has_bias, x_zero = input.zero_point(), w_zero, sums = AddSums<uint32_t>(context, g),
           scales](const RunContext& run) {
     kernels::ref::DepthwiseConv2DQuantized<uint8_t>(g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(),
@@ -157,7 +158,7 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, graph::Acti
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorDepthwise(context, Product16Bit{g, stage, scales, /*wide_bias=*/true})) {
+  if (auto run = PrepareVectorDepthwise(context, Product16Bit{Convolution(g), stage, scales, /*wide_bias=*/true})) {
     return *std::move(run);
   }
   return [g, stage, has_bias, sums = AddSums<int64_t>(context, g), scales,

@@ -45,6 +45,12 @@ class BroadcastRows {
   size_t length() const { return length_; }
   bool a_repeats() const { return a_repeats_; }
   bool b_repeats() const { return b_repeats_; }
+  // How many neighbouring rows read the same row of one operand, and whether that is b; 1: none do.
+  size_t sharing() const {
+    const bool shared = plan_.rank > 1 && !a_repeats_ && !b_repeats_ && StepOf(0) + StepOf(1) == plan_.extent[At()];
+    return shared ? static_cast<size_t>(plan_.extent[At() - 1]) : 1;
+  }
+  bool shares_b() const { return StepOf(1) == 0; }
 
   // Calls row(offset into a, offset into b) for the rows [begin, end).
   template <typename RowFn>
@@ -69,9 +75,55 @@ class BroadcastRows {
   }
 
  private:
+  size_t At() const { return static_cast<size_t>(plan_.rank - 1); }
+  int64_t StepOf(size_t operand) const { return plan_.stride[operand][At() - 1]; }
+
   kernels::ref::Broadcast<2> plan_;
   size_t count_ = 1, length_ = 0;
   bool a_repeats_, b_repeats_;
+};
+
+// Short rows of one operand that many rows share, as the factors of channels: written several times one after the
+// other, so that kernels meet long ones.
+template <typename T>
+class SharedRows {
+ public:
+  SharedRows(PrepareContext& context, const BroadcastRows& rows) : rows_(rows) {
+    // Small tensors gain less than the memory is worth.
+    constexpr size_t kLongBytes = 1024, kLeastBytes = 16 * kLongBytes;
+    if (rows.count() * rows.length() * sizeof(T) < kLeastBytes) return;
+    times_ = std::min(kLongBytes / (std::max<size_t>(rows.length(), 1) * sizeof(T)), rows.sharing());
+    if (serves()) scratch_ = context.AddScratch(uint64_t{bytes()} * static_cast<uint64_t>(context.threads()));
+  }
+  bool serves() const { return times_ > 1; }
+
+  // Calls combine(row, offset into the other operand, count of values, the shared operand's values) for parts of the
+  // rows [begin, end).
+  template <typename CombineFn>
+  void For(const RunContext& run, size_t begin, size_t end, int worker, const CombineFn& combine) const {
+    const size_t length = rows_.length(), sharing = rows_.sharing();
+    T* copies = reinterpret_cast<T*>(run.Scratch(scratch_).data() + bytes() * static_cast<size_t>(worker));
+    const T* shared = run.In<T>(rows_.shares_b() ? 1 : 0).data();
+    for (size_t row = begin; row < end;) {
+      const size_t last = std::min(end, (row / sharing + 1) * sharing);
+      rows_.For(row, row + 1, [&](int64_t a_at, int64_t b_at) {
+        const T* from = shared + (rows_.shares_b() ? b_at : a_at);
+        for (size_t t = 0; t < times_; ++t) std::copy_n(from, length, copies + t * length);
+        for (int64_t at = rows_.shares_b() ? a_at : b_at; row < last;) {
+          const size_t some = std::min(times_, last - row);
+          combine(row, at, some * length, copies);
+          row += some, at += static_cast<int64_t>(some * length);
+        }
+      });
+    }
+  }
+
+ private:
+  size_t bytes() const { return (times_ * rows_.length() * sizeof(T) + 63) / 64 * 64; }
+
+  BroadcastRows rows_;
+  size_t times_ = 1;
+  int scratch_ = -1;
 };
 
 // output = f(a, b) over the broadcast shape; T is the type of both inputs. With a context rows are offered.
@@ -80,7 +132,24 @@ RunFn RunBinary(const BinaryOperands& operands, const F& f, PrepareContext* cont
   if constexpr (std::is_same_v<T, Out> && kernels::simd::kHasCombination<T, F>) {
     if (kernels::simd::UsesVectors()) {
       if (context != nullptr) context->OfferRows({.window = {}, .row_inputs = 2});
-      return [rows = BroadcastRows(operands.plan), f](const RunContext& run) {
+      const BroadcastRows all(operands.plan);
+      if (context != nullptr) {
+        if (const SharedRows<T> shared(*context, all); shared.serves()) {
+          return [rows = all, shared, f](const RunContext& run) {
+            const bool b = rows.shares_b();
+            const T* other = run.In<T>(b ? 0 : 1).data();
+            T* out = run.Out<T>(0).data();
+            run.Loop(rows.count(), GrainOf(kVectorElementNs * static_cast<double>(rows.length())),
+                     [&](size_t begin, size_t end, int worker) {
+                       shared.For(run, begin, end, worker, [&](size_t row, int64_t at, size_t count, const T* values) {
+                         kernels::simd::Combine<T, F>(b ? other + at : values, false, b ? values : other + at, false,
+                                                      out + row * rows.length(), count, f);
+                       });
+                     });
+          };
+        }
+      }
+      return [rows = all, f](const RunContext& run) {
         const T *a = run.In<T>(0).data(), *b = run.In<T>(1).data();
         T* out = run.Out<T>(0).data();
         const size_t length = rows.length();

@@ -72,7 +72,7 @@ MatrixRule FindRule(const PrepareContext& context, DType activation, bool wide_b
 }
 
 // Every row of the input is an image of one pixel.
-Conv2DGeometry AsConvolution(const FullyConnectedShape& shape) {
+Conv2DGeometry OnePixelImages(const FullyConnectedShape& shape) {
   Conv2DGeometry g = {};
   g.batches = static_cast<int32_t>(shape.rows);
   g.input_h = g.input_w = g.filter_h = g.filter_w = g.output_h = g.output_w = 1;
@@ -86,10 +86,10 @@ RunFn PrepareFloat(PrepareContext& context, const FullyConnectedShape& shape, gr
   const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "weight matrix", {DType::kFloat32});
   if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
-  if (auto run = PrepareVectorProduct(context, AsConvolution(shape), ActivationRange(activation)))
+  if (auto run = PrepareVectorProduct(context, Convolution(OnePixelImages(shape)), ActivationRange(activation)))
     return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(double));
-  return [g = AsConvolution(shape), clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
+  return [g = OnePixelImages(shape), clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
     kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
                               has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
                               reinterpret_cast<double*>(run.Scratch(patch).data()), run.Out<float>(0).data());
@@ -127,7 +127,8 @@ RunFn PrepareHybrid(PrepareContext& context, const FullyConnectedShape& shape, c
   const FloatRange clamp = ActivationRange(a.fused_activation_function);
   const std::vector<float> scales = SpreadScales(filter, shape.outputs);
   if (!HasInt4Form(context, shape) && !(sign_block > 0 && MayHold(filter, -128))) {
-    if (auto run = PrepareVectorProduct(context, HybridProduct{AsConvolution(shape), rule, clamp, scales})) {
+    if (auto run =
+            PrepareVectorProduct(context, HybridProduct{Convolution(OnePixelImages(shape)), rule, clamp, scales})) {
       return *std::move(run);
     }
   }
@@ -178,11 +179,12 @@ RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, gra
   CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/filter.quantization().is_per_channel());
   const MatrixRule rule = FindRule(context, DType::kInt8, /*wide_bias=*/false);
-  const Conv2DGeometry g = AsConvolution(shape);
+  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
   const int32_t w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales,
           weights = Int8Weights(context, 1)](const RunContext& run) {
@@ -199,11 +201,12 @@ RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, gr
   CheckType(filter, "weight matrix", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "weight matrix");
   const MatrixRule rule = FindRule(context, DType::kUInt8, /*wide_bias=*/false);
-  const Conv2DGeometry g = AsConvolution(shape);
+  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
   const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{g, stage, scales, w_zero})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
     kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
@@ -225,10 +228,11 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
       context.engine() == Engine::kReference ? declared != DType::kInt32 : declared == DType::kInt64;
   const bool wide_bias = has_bias ? context.Input(2).dtype == DType::kInt64 : wide_without_bias;
   const MatrixRule rule = FindRule(context, DType::kInt16, wide_bias);
-  const Conv2DGeometry g = AsConvolution(shape);
+  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, a.fused_activation_function);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
-  if (auto run = PrepareVectorProduct(context, Product16Bit{g, stage, scales, wide_bias})) return *std::move(run);
+  if (auto run = PrepareVectorProduct(context, Product16Bit{Convolution(g), stage, scales, wide_bias}))
+    return *std::move(run);
   const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
   return [g, stage, has_bias, wide_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
     const auto with_bias = [&]<typename Bias>(Bias) {

@@ -33,7 +33,10 @@ class PackedCache {
     kWidePhase,
     kFloatMatrices,
     kCodeMatrices,
-    kWideMatrices
+    kWideMatrices,
+    kGroups,
+    kFloatByTap,
+    kWideByTap
   };  // each of one type of values
   using Key = std::tuple<const void*, size_t, size_t, DType, Layout>;
 

@@ -38,6 +38,34 @@ bool IsWholeProduct(const PackedCodes& packed, size_t outputs, const Lines& line
          });
 }
 
+// What tells the taps of some groups from other ones' of the same filter, where lines and groups are not too long.
+size_t KeyOfGroups(const GroupTaps& groups, const Lines& lines, int32_t zero_point) {
+  size_t key = groups.by_tap ? static_cast<size_t>(groups.first) : 0;
+  key = (key * kMostGroupOutputs + static_cast<size_t>(groups.outputs)) * 2 + (groups.by_tap ? 1 : 0);
+  return KeyOfCount(key * kMostPhaseTaps + lines.count, zero_point);
+}
+
+// [outputs, lines] of weights that hold each group's inputs alone.
+std::vector<int8_t> GatherGroupTaps(const GroupTaps& groups, size_t outputs, const Lines& lines, int8_t zero,
+                                    const int8_t* weights) {
+  const size_t depth = lines.count * lines.depth, first = static_cast<size_t>(groups.first);
+  const auto group_outputs = static_cast<size_t>(groups.outputs), inputs = static_cast<size_t>(groups.inputs);
+  const size_t first_group = first / group_outputs;
+  const size_t channels = ((first + outputs - 1) / group_outputs - first_group + 1) * inputs, taps = depth / channels;
+  std::vector<int8_t> gathered(outputs * depth, zero);
+  for (size_t o = 0; o < outputs; ++o) {
+    const size_t group = (first + o) / group_outputs - first_group;
+    for (size_t t = 0; t < taps; ++t) {
+      int8_t* to = gathered.data() + o * depth + t * channels + group * inputs;
+      for (size_t i = 0; i < inputs; ++i) {
+        to[i] = groups.by_tap ? weights[(t * inputs + i) * static_cast<size_t>(groups.channels) + first + o]
+                              : weights[(o * taps + t) * inputs + i];
+      }
+    }
+  }
+  return gathered;
+}
+
 }  // namespace
 
 size_t KeyOf(const kernels::simd::TransposeConvPhase& phase, int32_t zero_point) {
@@ -73,8 +101,10 @@ std::vector<int8_t> SignedCodes(const TensorRef& weights) {
 }
 
 SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point,
-                        const kernels::simd::TransposeConvPhase* phase) {
-  const size_t columns = phase != nullptr ? KeyOf(*phase, zero_point) : KeyOfCount(lines.count, zero_point);
+                        const kernels::simd::TransposeConvPhase* phase, const GroupTaps* groups) {
+  const size_t columns = phase != nullptr    ? KeyOf(*phase, zero_point)
+                         : groups != nullptr ? KeyOfGroups(*groups, lines, zero_point)
+                                             : KeyOfCount(lines.count, zero_point);
   const auto pack = [&] {
     const size_t depth = lines.count * lines.depth,
                  blocks = kernels::simd::PaddedOutputs(outputs) / kernels::simd::kChannelBlock;
@@ -87,6 +117,9 @@ SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& l
       copied = std::move(taps), codes = copied.data();
     }
     const int32_t zero = ZeroOfSignedCodes(weights, zero_point);
+    if (groups != nullptr) {
+      copied = GatherGroupTaps(*groups, outputs, lines, static_cast<int8_t>(zero), codes), codes = copied.data();
+    }
     PackedCodes packed;
     packed.sums.resize(outputs);
     for (size_t o = 0; o < outputs; ++o) {
@@ -128,7 +161,8 @@ SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& l
     if (packed.corrections.empty()) packed.corrections_begin.clear();
     return packed;
   };
-  const auto layout = phase != nullptr ? PackedCache::Layout::kPhase : PackedCache::Layout::kProduct;
+  using Layout = PackedCache::Layout;
+  const Layout layout = phase != nullptr ? Layout::kPhase : groups != nullptr ? Layout::kGroups : Layout::kProduct;
   return SharePacked(weights, outputs, columns, layout, pack,
                      [&](const PackedCodes& packed) { return IsWholeProduct(packed, outputs, lines); });
 }

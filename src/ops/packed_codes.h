@@ -43,13 +43,26 @@ struct Lines {
 // The elements as int8: int4 unpacked, uint8 less 128.
 std::vector<int8_t> SignedCodes(const TensorRef& weights);
 
-// Of a weight matrix [outputs, lines], or of that matrix's taps that a phase has, which are `lines`.
+// What tells apart the taps that are made of one filter holds where it has less than kMostPhaseTaps rows and columns,
+// and groups less than kMostGroupOutputs outputs.
+inline constexpr int32_t kMostPhaseTaps = 512, kMostGroupOutputs = 4096;
+
+// Of groups that are computed together the weights as one matrix over all of their inputs, with zeros where an output
+// does not read an input.
+struct GroupTaps {
+  int32_t inputs, outputs;  // of one group
+  int32_t first;            // of all outputs
+  int32_t channels;         // outputs of the whole filter
+  bool by_tap;              // the filter is [taps, outputs], as DEPTHWISE_CONV_2D's, and `weights` are all of it
+};
+
+// Of a weight matrix [outputs, lines], or of that matrix's taps that a phase has or that groups have, which are
+// `lines`.
 SharedCodes PackProduct(const TensorRef& weights, size_t outputs, const Lines& lines, int32_t zero_point,
-                        const kernels::simd::TransposeConvPhase* phase = nullptr);
+                        const kernels::simd::TransposeConvPhase* phase = nullptr, const GroupTaps* groups = nullptr);
 // Of weights that are all 0.
 SharedCodes PackZeros(size_t outputs, const Lines& lines);
-// What tells one phase's taps from another's, where the filter has less than kMostPhaseTaps rows and columns.
-inline constexpr int32_t kMostPhaseTaps = 512;
+// What tells one phase's taps from another's.
 size_t KeyOf(const kernels::simd::TransposeConvPhase& phase, int32_t zero_point);
 kernels::simd::Matrix8Bit MatrixOf(const PackedCodes& packed, size_t outputs, const Lines& lines);
 

@@ -48,20 +48,46 @@ void ForTiles(const RunContext& run, size_t pixels, size_t blocks, double ns_per
   });
 }
 
-// A part for every group; one for all, which no matrix kernel serves, where there are very many.
-Convolution SplitGroups(const Convolution& whole) {
+// How many groups are one matrix together, the weights between them being 0: of few outputs and short sums so many that
+// a tile of the kernels is full. Products cost little there, beside handing out pixels and rounding sums.
+int32_t GroupsTogether(const kernels::ref::Conv2DGeometry& g, int32_t groups) {
+  constexpr int64_t kShortSum = 144;
+  constexpr int32_t kChannels = kernels::simd::kChannelBlock, kDepth = kernels::simd::kDepthGroup;
+  const int32_t outputs = g.output_c / groups;
+  if (outputs >= kChannels || g.PatchSize() > kShortSum || g.filter_h >= kMostPhaseTaps) return 1;
+  return std::min(groups, g.input_c <= kDepth ? groups : kChannels / outputs);
+}
+
+enum class Grouping : uint8_t { kApart, kTogether };
+
+// A part for every group or for some of them; one for all, which no matrix kernel serves, where there are very many.
+// Parts end at output `cut`, if that is not 0.
+Convolution SplitGroups(const Convolution& whole, Grouping grouping, int32_t cut = 0) {
   const kernels::ref::Conv2DGeometry& g = whole.geometry();
-  if (!whole.is_whole() || g.filter_c == g.input_c) return whole;
-  Convolution convolution(whole.input, whole.filter, whole.bias);
+  if (!whole.is_whole() || (g.filter_c == g.input_c && !whole.by_tap)) return whole;
+  Convolution convolution = whole;
   constexpr int32_t kMostGroups = 4096;
-  const int32_t groups = g.input_c / g.filter_c;
-  if (groups > kMostGroups) return whole;
-  for (int32_t i = 0; i < groups; ++i) {
+  const int32_t groups = g.input_c / g.filter_c, outputs = g.output_c / groups;
+  if (groups > kMostGroups || (whole.by_tap && outputs >= kMostGroupOutputs)) return whole;
+  const int32_t together = grouping == Grouping::kTogether ? GroupsTogether(g, groups) : 1;
+  convolution.parts.clear();
+  const auto add = [&](int32_t first, int32_t last) {
     ConvolutionPart part = {g};
-    part.geometry.output_c = g.output_c / groups;
-    part.first_channel = i * part.geometry.output_c;
-    part.first_input = i * g.filter_c;
+    const int32_t first_group = first / outputs, count = (last - 1) / outputs - first_group + 1;
+    part.geometry.output_c = last - first;
+    part.geometry.filter_c = count * g.filter_c;
+    part.first_channel = first;
+    part.first_input = first_group * g.filter_c;
+    if (count > 1 || whole.by_tap) part.groups = GroupTaps{g.filter_c, outputs, first, g.output_c, whole.by_tap};
     convolution.parts.push_back(part);
+  };
+  for (int32_t i = 0; i < groups; i += together) {
+    const int32_t first = i * outputs, last = std::min(i + together, groups) * outputs;
+    if (first < cut && cut < last) {
+      add(first, cut), add(cut, last);
+    } else {
+      add(first, last);
+    }
   }
   return convolution;
 }
@@ -80,12 +106,15 @@ void ForParts(const RunContext& run, const std::vector<ConvolutionPart>& parts, 
                     });
   }
   if (!parts.front().phase.has_value()) {
-    // Groups: of some pixels all, while what they share of input and output is near.
-    constexpr size_t kNearPixels = 4 * kTilePixels;
-    return ForTiles(run, kernels::simd::PixelCount(parts.front().geometry), 1,
-                    ns_per_pixel * static_cast<double>(parts.size()), [&](Range pixels, Range, int worker) {
-                      for (size_t begin = pixels.begin; begin < pixels.end; begin += kNearPixels) {
-                        const Range some = {begin, std::min(begin + kNearPixels, pixels.end)};
+    // Groups: of some lines all, while what they share of input and output is near.
+    constexpr size_t kNearBytes = size_t{256} << 10, kLeastLines = 8;
+    const kernels::ref::Conv2DGeometry& g = parts.front().geometry;
+    const size_t line = static_cast<size_t>(g.output_w), channels = static_cast<size_t>(g.input_c);
+    const size_t near = std::max(kNearBytes / (line * channels + 1), kLeastLines) * line;
+    return ForTiles(run, kernels::simd::PixelCount(g), 1, ns_per_pixel * static_cast<double>(parts.size()),
+                    [&](Range pixels, Range, int worker) {
+                      for (size_t begin = pixels.begin; begin < pixels.end; begin += near) {
+                        const Range some = {begin, std::min(begin + near, pixels.end)};
                         for (size_t i = 0; i < parts.size(); ++i) {
                           compute(i, some, kernels::simd::kAllBlocks, worker);
                         }
@@ -158,7 +187,9 @@ kernels::simd::OutputPixels<T> PixelsOf(const ConvolutionPart& part, int32_t cha
 // The outputs of the filter that make a part's channels.
 TensorRef FilterOf(const TensorRef& filter, const ConvolutionPart& part) {
   const int32_t outputs = part.geometry.output_c;
-  if (filter.shape.rank() == 0 || filter.shape[0] == outputs) return filter;
+  if (filter.shape.rank() == 0 || filter.shape[0] == outputs || (part.groups.has_value() && part.groups->by_tap)) {
+    return filter;
+  }
   TensorRef slice = filter;
   const size_t bytes = filter.bytes / static_cast<size_t>(filter.shape[0]);
   slice.data += static_cast<size_t>(part.first_channel) * bytes;
@@ -172,38 +203,48 @@ const kernels::simd::TransposeConvPhase* PhaseOf(const ConvolutionPart& part) {
 }
 bool HasTaps(const ConvolutionPart& part) { return !part.phase.has_value() || part.phase->has_taps(); }
 
-SharedCodes PackPart(const TensorRef& filter, const ConvolutionPart& part, int32_t zero_point) {
+SharedCodes PackCodesOf(const TensorRef& filter, const ConvolutionPart& part, int32_t zero_point) {
   const auto outputs = static_cast<size_t>(part.geometry.output_c);
   const Lines lines(part.geometry);
-  return HasTaps(part) ? PackProduct(FilterOf(filter, part), outputs, lines, zero_point, PhaseOf(part))
+  const GroupTaps* groups = part.groups.has_value() ? &*part.groups : nullptr;
+  return HasTaps(part) ? PackProduct(FilterOf(filter, part), outputs, lines, zero_point, PhaseOf(part), groups)
                        : PackZeros(outputs, lines);
 }
 
-// The same as `size` values that pack(outputs, depth, weights, packed) makes of what read(filter) gives.
+// A part's weights as `size` values that pack(outputs, depth, weights, packed) makes of what read(filter) gives.
 template <typename To, typename Read, typename Pack>
-std::shared_ptr<const PackedArray<To>> PackPart(const TensorRef& filter, const ConvolutionPart& part, size_t size,
-                                                PackedCache::Layout whole, PackedCache::Layout of_phase,
-                                                const Read& read, const Pack& pack) {
+std::shared_ptr<const PackedArray<To>> PackValuesOf(const TensorRef& filter, const ConvolutionPart& part, size_t size,
+                                                    PackedCache::Layout whole, PackedCache::Layout of_phase,
+                                                    PackedCache::Layout by_tap, const Read& read, const Pack& pack) {
   if (!HasTaps(part)) return std::make_shared<const PackedArray<To>>(AlignedVector<To>(size));
   const TensorRef weights = FilterOf(filter, part);
   const auto outputs = static_cast<size_t>(part.geometry.output_c);
   const auto depth = static_cast<size_t>(part.geometry.PatchSize());
   const kernels::simd::TransposeConvPhase* phase = PhaseOf(part);
+  const bool of_one_channel = part.groups.has_value() && part.groups->by_tap;
+  ASSAY_CHECK(!of_one_channel || part.groups->channels == part.geometry.output_c);
   const auto make = [&]() -> PackedArray<To> {
     AlignedVector<To> packed(size);
     auto values = read(weights);
-    if (phase == nullptr) {
+    if (phase == nullptr && !of_one_channel) {
       pack(outputs, depth, values.data(), packed.data());
     } else {
       std::vector<std::remove_cvref_t<decltype(values[0])>> taps(outputs * depth);
+      if (of_one_channel) {
+        for (size_t i = 0; i < taps.size(); ++i) taps[i] = values[i % depth * outputs + i / depth];
+        pack(outputs, depth, taps.data(), packed.data());
+        return packed;
+      }
       kernels::simd::GatherTaps(*phase, part.geometry.output_c, part.geometry.input_c, values.data(), taps.data());
       pack(outputs, depth, taps.data(), packed.data());
     }
     return packed;
   };
   return SharePacked(weights, outputs, phase == nullptr ? depth : KeyOf(*phase, /*zero_point=*/0),
-                     phase == nullptr ? whole : of_phase, make,
-                     [&](const PackedArray<To>& packed) { return packed.size() == size; });
+                     of_one_channel     ? by_tap
+                     : phase == nullptr ? whole
+                                        : of_phase,
+                     make, [&](const PackedArray<To>& packed) { return packed.size() == size; });
 }
 
 // Whether matrix kernels serve a convolution of which packed(outputs, Lines) weights are kept for each part.
@@ -214,8 +255,11 @@ bool HasMatrixForm(const PrepareContext& context, const Convolution& convolution
     return false;
   }
   if (convolution.is_whole() && convolution.geometry().filter_c != convolution.geometry().input_c) return false;
+  if (convolution.by_tap && !convolution.parts.front().groups.has_value()) return false;
   // Two weights of four bits share a byte, which may belong to two groups.
-  if (convolution.parts.size() > 1 && context.Input(convolution.filter).dtype == DType::kInt4) return false;
+  if (convolution.parts.size() > 1 && !convolution.by_tap && context.Input(convolution.filter).dtype == DType::kInt4) {
+    return false;
+  }
   size_t kept = 0;
   for (const ConvolutionPart& part : convolution.parts) {
     const kernels::ref::Conv2DGeometry& g = part.geometry;
@@ -226,7 +270,10 @@ bool HasMatrixForm(const PrepareContext& context, const Convolution& convolution
     }
     kept += packed(static_cast<size_t>(g.output_c), Lines(g));
   }
-  return IsWorthPacking(kept, static_cast<size_t>(context.Input(convolution.filter).size()));
+  // Filters of groups are small beside what a model holds.
+  constexpr size_t kOfGroups = size_t{4} << 20;
+  return IsWorthPacking(kept, static_cast<size_t>(context.Input(convolution.filter).size())) ||
+         (convolution.parts.front().groups.has_value() && kept <= kOfGroups);
 }
 size_t Packed8BitSize(size_t outputs, const Lines& lines) {
   return kernels::simd::PaddedOutputs(outputs) * lines.padded();
@@ -257,7 +304,7 @@ kernels::simd::ChannelScales PackedScales::view() const {
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {
-  const Convolution convolution = SplitGroups(product.convolution);
+  const Convolution convolution = SplitGroups(product.convolution, Grouping::kTogether);
   if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
   struct Part {
     SharedCodes weights;
@@ -270,7 +317,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   for (const ConvolutionPart& part : convolution.parts) {
     const auto outputs = static_cast<size_t>(part.geometry.output_c);
     Part& packed = state->packed.emplace_back();
-    packed.weights = PackPart(context.Input(convolution.filter), part, product.filter_zero_point);
+    packed.weights = PackCodesOf(context.Input(convolution.filter), part, product.filter_zero_point);
     packed.offsets = Offsets(*packed.weights, BiasOf<int32_t>(context, convolution, part), zero,
                              kernels::simd::PaddedOutputs(outputs), [](size_t c) { return c; });
     // All phases have the same ones.
@@ -303,7 +350,8 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolution& whole, FloatRange clamp) {
-  const Convolution convolution = SplitGroups(whole);
+  // Not together: 0 times what is not finite is no 0.
+  const Convolution convolution = SplitGroups(whole, Grouping::kApart);
   const auto size_of = [](size_t outputs, const Lines& lines) {
     return kernels::simd::PaddedOutputs(outputs) * lines.count * lines.depth;
   };
@@ -317,9 +365,9 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Convolu
   for (const ConvolutionPart& part : convolution.parts) {
     const auto outputs = static_cast<size_t>(part.geometry.output_c);
     Part& packed = state->packed.emplace_back();
-    packed.weights = PackPart<float>(
+    packed.weights = PackValuesOf<float>(
         context.Input(convolution.filter), part, size_of(outputs, Lines(part.geometry)),
-        PackedCache::Layout::kFloatProduct, PackedCache::Layout::kFloatPhase,
+        PackedCache::Layout::kFloatProduct, PackedCache::Layout::kFloatPhase, PackedCache::Layout::kFloatByTap,
         [](const TensorRef& filter) { return filter.values<float>(); }, kernels::simd::PackWeightsFloat);
     packed.bias.resize(kernels::simd::PaddedOutputs(outputs));
     std::ranges::copy(BiasOf<float>(context, convolution, part), packed.bias.begin());
@@ -357,7 +405,10 @@ bool IsOfRows(const kernels::ref::Conv2DGeometry& g) {
 }  // namespace
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product) {
-  const Convolution convolution = SplitGroups(product.convolution);
+  Convolution convolution = SplitGroups(product.convolution, Grouping::kTogether, product.tail_begin);
+  for (ConvolutionPart& part : convolution.parts) {
+    if (product.tail_begin > 0 && part.first_channel >= product.tail_begin) part.scaling = product.tail;
+  }
   const kernels::ref::Conv2DGeometry& g = convolution.geometry();
   if (!HasMatrixForm(context, convolution, Packed8BitSize)) return std::nullopt;
   struct Part {
@@ -370,15 +421,19 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
   for (const ConvolutionPart& part : convolution.parts) {
     const auto outputs = static_cast<size_t>(part.geometry.output_c), padded = kernels::simd::PaddedOutputs(outputs);
     Part& packed = state->packed.emplace_back();
-    packed.weights = PackPart(context.Input(convolution.filter), part, /*zero_point=*/0);
+    packed.weights = PackCodesOf(context.Input(convolution.filter), part, /*zero_point=*/0);
     packed.zeros.resize(padded), packed.sums.resize(padded), packed.scales.resize(padded), packed.bias.resize(padded);
     for (size_t o = 0; o < outputs; ++o) packed.sums[o] = static_cast<int32_t>(packed.weights->sums[o]);
     std::ranges::copy(ChannelsOf(part, product.scales), packed.scales.begin());
     std::ranges::copy(BiasOf<float>(context, convolution, part), packed.bias.begin());
     kernels::simd::Matrix8Bit products = MatrixOf(*packed.weights, outputs, Lines(part.geometry));
     products.offsets = packed.zeros.data();
-    packed.matrix = {products,           packed.sums.data(),   packed.scales.data(),
-                     packed.bias.data(), product.rule.scaling, product.clamp.low,
+    packed.matrix = {products,
+                     packed.sums.data(),
+                     packed.scales.data(),
+                     packed.bias.data(),
+                     part.scaling.value_or(product.rule.scaling),
+                     product.clamp.low,
                      product.clamp.high};
   }
   const double ns = MeanCost(state->parts, [](double outputs, double depth) { return outputs * (0.4 + depth / 150); });
@@ -415,7 +470,7 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridP
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product16Bit& product) {
-  const Convolution convolution = SplitGroups(product.convolution);
+  const Convolution convolution = SplitGroups(product.convolution, Grouping::kApart);
   const auto size_of = [](size_t outputs, const Lines& lines) {
     return kernels::simd::PaddedOutputs(outputs) * kernels::simd::PaddedDepth16(lines.count * lines.depth);
   };
@@ -428,9 +483,10 @@ std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product
   auto state = std::make_shared<PackedParts<Part>>(convolution);
   for (const ConvolutionPart& part : convolution.parts) {
     const auto outputs = static_cast<size_t>(part.geometry.output_c);
-    auto weights = PackPart<int16_t>(context.Input(convolution.filter), part, size_of(outputs, Lines(part.geometry)),
-                                     PackedCache::Layout::kWideProduct, PackedCache::Layout::kWidePhase, SignedCodes,
-                                     kernels::simd::PackWeights16Bit);
+    auto weights =
+        PackValuesOf<int16_t>(context.Input(convolution.filter), part, size_of(outputs, Lines(part.geometry)),
+                              PackedCache::Layout::kWideProduct, PackedCache::Layout::kWidePhase,
+                              PackedCache::Layout::kWideByTap, SignedCodes, kernels::simd::PackWeights16Bit);
     const kernels::simd::Matrix16Bit matrix = {outputs, static_cast<size_t>(part.geometry.PatchSize()),
                                                weights->data()};
     state->packed.push_back({std::move(weights), Packed16BitStage(context, product, part), matrix});

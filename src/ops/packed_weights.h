@@ -14,6 +14,7 @@
 #include "kernels/simd/transpose_conv.h"
 #include "ops/checks.h"
 #include "ops/op.h"
+#include "ops/packed_codes.h"
 
 namespace assay::ops {
 
@@ -38,12 +39,15 @@ struct ConvolutionPart {
   kernels::ref::Conv2DGeometry geometry;
   int32_t first_channel = 0, first_input = 0;
   std::optional<kernels::simd::TransposeConvPhase> phase = std::nullopt;
-  std::optional<numerics::Rounding> rounding = std::nullopt;  // where it is not the op's
+  std::optional<numerics::Rounding> rounding = std::nullopt;          // where it is not the op's
+  std::optional<GroupTaps> groups = std::nullopt;                     // where it is several, or not as CONV_2D has them
+  std::optional<kernels::ref::HybridScaling> scaling = std::nullopt;  // where it is not the op's
 };
 
 // The convolutions that make all of it, and which operands they are of.
 struct Convolution {
-  Convolution(const kernels::ref::Conv2DGeometry& g) : parts{ConvolutionPart{g}} {}  // NOLINT: CONV_2D is one
+  // CONV_2D's, which is one, of operands 0 to 2.
+  explicit Convolution(const kernels::ref::Conv2DGeometry& g) : parts{ConvolutionPart{g}} {}
   Convolution(int input_operand, int filter_operand, int bias_operand)
       : input(input_operand), filter(filter_operand), bias(bias_operand) {}
   bool is_whole() const { return parts.size() == 1 && !has_phases(); }
@@ -52,6 +56,7 @@ struct Convolution {
 
   std::vector<ConvolutionPart> parts;
   int input = 0, filter = 1, bias = 2;
+  bool by_tap = false;  // the filter is DEPTHWISE_CONV_2D's, of several outputs for each input
 };
 
 // CONV_2D on 8-bit operands; FULLY_CONNECTED is the same on images of one pixel.
@@ -64,7 +69,7 @@ struct Product8Bit {
 // The vector kernels' form of it; none where they do not serve: no such kernels on this machine, operands that are not
 // constant, groups so small that their weights would be padding for the most part.
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product);
-// The same for DEPTHWISE_CONV_2D, where the depth multiplier is 1.
+// The same for DEPTHWISE_CONV_2D.
 std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Product8Bit& product);
 
 // The same for float32; CONV_2D's weights and bias must be constant here too, DEPTHWISE_CONV_2D's need not.
@@ -79,6 +84,9 @@ struct HybridProduct {
   kernels::ref::HybridRule rule;
   FloatRange clamp;
   const std::vector<float>& scales;
+  // From output tail_begin on, where that is not 0, scales are taken in this order.
+  kernels::ref::HybridScaling tail = {};
+  int32_t tail_begin = 0;
 };
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const HybridProduct& product);
 struct HybridDepthwise {

@@ -22,13 +22,35 @@ QuantizedImages::QuantizedImages(PrepareContext& context, int operand, int32_t i
       images_(static_cast<size_t>(images)),
       size_(static_cast<size_t>(context.Input(operand).size() / std::max(images, 1))),
       codes_(context.AddScratch(uint64_t{images_} * size_)),
-      ranges_(context.AddScratch(uint64_t{images_} * sizeof(kernels::ref::DynamicRange))) {}
+      ranges_(context.AddScratch(uint64_t{images_} * sizeof(kernels::ref::DynamicRange))),
+      parts_((size_ + kPartValues - 1) / kPartValues),
+      ends_(context.AddScratch(uint64_t{images_} * parts_ * sizeof(kernels::simd::ValueEnds))) {}
 
 void QuantizedImages::Compute(const RunContext& run) const {
   const float* input = run.In<float>(operand_).data();
-  run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
-    kernels::simd::QuantizeRows(how_, input + begin * size_, end - begin, size_, Codes(run) + begin * size_,
-                                Ranges(run) + begin);
+  if (parts_ < 2) {
+    return run.pool().Run(images_, GrainOf(0.2 * static_cast<double>(size_)), [&](size_t begin, size_t end, int) {
+      kernels::simd::QuantizeRows(how_, input + begin * size_, end - begin, size_, Codes(run) + begin * size_,
+                                  Ranges(run) + begin);
+    });
+  }
+  // Large images by parts, always the same ones: what comes of values that are not finite is then the same, too.
+  auto* ends = reinterpret_cast<kernels::simd::ValueEnds*>(run.Scratch(ends_).data());
+  const auto for_parts = [&](double ns, const auto& each) {
+    run.pool().Run(images_ * parts_, GrainOf(ns * kPartValues), [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) {
+        const size_t image = i / parts_, at = image * size_ + i % parts_ * kPartValues;
+        each(i, image, at, std::span(input + at, std::min(kPartValues, (image + 1) * size_ - at)));
+      }
+    });
+  };
+  for_parts(0.05, [&](size_t i, size_t, size_t, std::span<const float> values) {
+    ends[i] = kernels::simd::FindEnds(values);
+  });
+  for_parts(0.1, [&](size_t i, size_t image, size_t at, std::span<const float> values) {
+    const auto all = kernels::simd::FindEnds(std::span<const kernels::simd::ValueEnds>(ends + image * parts_, parts_));
+    const kernels::ref::DynamicRange range = kernels::simd::QuantizePart(how_, all, values, Codes(run) + at);
+    if (i % parts_ == 0) Ranges(run)[image] = range;
   });
 }
 
@@ -50,10 +72,8 @@ Packed16BitStage::Packed16BitStage(const numerics::OutputStage& stage, std::span
     if (stage_.rounding == numerics::Rounding::kDoubleHalfAway) {
       real_.push_back(scale.real);
     } else if (wide) {
-      const int32_t q = scale.fixed.multiplier;
-      multiplier_.push_back(q >= 0x7FFF0000 ? 0x7FFF : (int64_t{q} + (1 << 15)) >> 16);
-      shift_.push_back(std::clamp(15 - scale.fixed.shift, 1, 62));
-      half_.push_back(int64_t{1} << (shift_.back() - 1));
+      const numerics::ScaleOf15Bits narrow(scale.fixed);
+      multiplier_.push_back(narrow.multiplier), shift_.push_back(narrow.shift), half_.push_back(narrow.half);
     } else {
       scales_.push_back(scale);
     }

@@ -72,8 +72,11 @@ class QuantizedImages {
  private:
   int operand_;
   kernels::ref::DynamicQuantizer how_;
+  static constexpr size_t kPartValues = 16384;
   size_t images_, size_;
   int codes_, ranges_;
+  size_t parts_;  // of an image
+  int ends_;
 };
 
 // Run: all images quantized, then `rows`, which may come in parts where they are one convolution's.

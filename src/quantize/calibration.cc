@@ -14,158 +14,11 @@
 #include "graph/verifier.h"
 #include "passes/rewrite.h"
 #include "quantize/integer_lstm.h"
+#include "quantize/observer.h"
 #include "quantize/range_search.h"
 
 namespace assay::quantize {
 namespace {
-
-// Least and greatest of the values; `all_finite` is false where any is NaN or infinite.
-struct Extent {
-  float low = std::numeric_limits<float>::infinity();
-  float high = -std::numeric_limits<float>::infinity();
-  bool all_finite = true;
-};
-
-Extent ExtentOf(std::span<const float> values) {
-  // Eight lanes, each by itself: what the compiler makes vectors of.
-  constexpr size_t kLanes = 8;
-  Extent extent;
-  float low[kLanes], high[kLanes], poison[kLanes] = {};
-  std::fill_n(low, kLanes, extent.low);
-  std::fill_n(high, kLanes, extent.high);
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t k = 0; k < kLanes; ++k) {
-      const float v = values[i + k];
-      low[k] = v < low[k] ? v : low[k];
-      high[k] = v > high[k] ? v : high[k];
-      poison[k] += v - v;  // 0, or NaN for NaN and infinities
-    }
-  }
-  for (; i < values.size(); ++i) {
-    low[0] = std::min(low[0], values[i]);
-    high[0] = std::max(high[0], values[i]);
-    poison[0] += values[i] - values[i];
-  }
-  for (size_t k = 0; k < kLanes; ++k) {
-    extent.low = std::min(extent.low, low[k]);
-    extent.high = std::max(extent.high, high[k]);
-    extent.all_finite = extent.all_finite && poison[k] == 0;
-  }
-  return extent;
-}
-
-// What was seen of a tensor's channels. Means are added up as integers, so that the order of the samples does not
-// matter.
-struct ChannelSums {
-  static constexpr double kUnit = 1 << 20;
-  std::vector<float> low, high;
-  std::vector<int64_t> mean, square;  // in 1 / kUnit; square: the mean of squares
-  std::vector<int64_t> at_six;
-  int64_t samples = 0, rows = 0;
-
-  void Resize(size_t channels) {
-    low.assign(channels, std::numeric_limits<float>::infinity());
-    high.assign(channels, -std::numeric_limits<float>::infinity());
-    mean.assign(channels, 0);
-    square.assign(channels, 0);
-    at_six.assign(channels, 0);
-  }
-  // Of `kCount` channels from `first` on, which stay in registers while all rows pass.
-  template <size_t kCount>
-  void SeeChannels(std::span<const float> values, size_t channels, size_t first, double* sums, double* squares) {
-    float lowest[kCount], highest[kCount];
-    double sum[kCount] = {}, power[kCount] = {};
-    int32_t sixes[kCount] = {};
-    for (size_t c = 0; c < kCount; ++c) lowest[c] = low[first + c], highest[c] = high[first + c];
-    const float* row = values.data() + first;
-    for (size_t left = values.size() / channels; left > 0; --left, row += channels) {
-      for (size_t c = 0; c < kCount; ++c) {
-        const float v = row[c];
-        const auto wide = static_cast<double>(v);
-        lowest[c] = v < lowest[c] ? v : lowest[c];
-        highest[c] = v > highest[c] ? v : highest[c];
-        sum[c] += wide;
-        power[c] += wide * wide;
-        sixes[c] += v >= 6 ? 1 : 0;
-      }
-    }
-    for (size_t c = 0; c < kCount; ++c) {
-      low[first + c] = lowest[c], high[first + c] = highest[c];
-      sums[first + c] = sum[c], squares[first + c] = power[c];
-      at_six[first + c] += sixes[c];
-    }
-  }
-  void See(std::span<const float> values, size_t channels) {
-    if (low.size() != channels) Resize(channels);
-    std::vector<double> sums(channels), squares(channels);
-    constexpr size_t kTogether = 8;
-    size_t first = 0;
-    for (; first + kTogether <= channels; first += kTogether) {
-      SeeChannels<kTogether>(values, channels, first, sums.data(), squares.data());
-    }
-    for (; first < channels; ++first) SeeChannels<1>(values, channels, first, sums.data(), squares.data());
-    const size_t here = values.size() / channels;
-    rows += static_cast<int64_t>(here);
-    for (size_t c = 0; c < channels; ++c) {
-      mean[c] += std::llround(std::clamp(sums[c] / static_cast<double>(here), -0x1p40, 0x1p40) * kUnit);
-      square[c] += std::llround(std::min(squares[c] / static_cast<double>(here), 0x1p40) * kUnit);
-    }
-    ++samples;
-  }
-  void Merge(const ChannelSums& other) {
-    if (other.samples == 0) return;
-    if (low.size() != other.low.size()) Resize(other.low.size());
-    for (size_t c = 0; c < low.size(); ++c) {
-      low[c] = std::min(low[c], other.low[c]);
-      high[c] = std::max(high[c], other.high[c]);
-      mean[c] += other.mean[c];
-      square[c] += other.square[c];
-      at_six[c] += other.at_six[c];
-    }
-    samples += other.samples;
-    rows += other.rows;
-  }
-};
-
-// What one worker saw.
-class Observer {
- public:
-  Observer(size_t tensors, bool channels) : ranges_(tensors), channels_(channels ? tensors : 0) {}
-
-  void See(int32_t tensor, const Shape& shape, std::span<const float> values,
-           const std::function<std::string()>& place) {
-    if (values.empty()) return;
-    const Extent extent = ExtentOf(values);
-    if (!extent.all_finite) {
-      const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-      throw InputError("{}: value {} is {}", place(), bad - values.begin(), std::isnan(*bad) ? "NaN" : "infinite");
-    }
-    std::optional<Range>& range = ranges_[static_cast<size_t>(tensor)];
-    if (!range.has_value()) range = Range{extent.low, extent.high};
-    range->low = std::min(range->low, extent.low);
-    range->high = std::max(range->high, extent.high);
-    if (!channels_.empty() && shape.rank() > 0) {
-      channels_[static_cast<size_t>(tensor)].See(values, static_cast<size_t>(shape[shape.rank() - 1]));
-    }
-  }
-
-  void MergeInto(std::vector<ChannelSums>& channels) const {
-    for (size_t t = 0; t < channels_.size(); ++t) channels[t].Merge(channels_[t]);
-  }
-  void MergeInto(std::vector<std::optional<Range>>& ranges) const {
-    for (size_t t = 0; t < ranges.size(); ++t) {
-      if (!ranges_[t].has_value()) continue;
-      if (!ranges[t].has_value()) ranges[t] = ranges_[t];
-      ranges[t]->low = std::min(ranges[t]->low, ranges_[t]->low);
-      ranges[t]->high = std::max(ranges[t]->high, ranges_[t]->high);
-    }
-  }
-
- private:
-  std::vector<std::optional<Range>> ranges_;
-  std::vector<ChannelSums> channels_;
-};
 
 // How TFLite's interpreter lets an op use its operand's memory for the result.
 enum class InPlace : uint8_t { kNo, kMoved, kChanged };
@@ -499,21 +352,7 @@ Calibration Calibrate(const CalibrationRequest& request) {
   if (request.channels) {
     std::vector<ChannelSums> sums(graph.tensors.size());
     for (const Observer& observer : observers) observer.MergeInto(sums);
-    for (ChannelSums& one : sums) {
-      ChannelStatistics& channels = result.channels.emplace_back();
-      for (size_t c = 0; c < one.mean.size(); ++c) {
-        const double per_sample = 1 / ChannelSums::kUnit / static_cast<double>(one.samples);
-        const double mean = static_cast<double>(one.mean[c]) * per_sample;
-        const double square = static_cast<double>(one.square[c]) * per_sample;
-        channels.mean.push_back(mean);
-        channels.deviation.push_back(std::sqrt(std::max(square - mean * mean, 0.0)));
-      }
-      for (const int64_t clipped : one.at_six) {
-        channels.share_at_six.push_back(static_cast<double>(clipped) / static_cast<double>(one.rows));
-      }
-      channels.low = std::move(one.low);
-      channels.high = std::move(one.high);
-    }
+    for (const ChannelSums& one : sums) result.channels.push_back(one.Statistics());
   }
   CheckInputs(graph, result.ranges, count);
   if (count == 1) result.warnings.emplace_back("one sample calibrates the ranges of one input only: use a hundred");

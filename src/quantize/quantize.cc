@@ -271,7 +271,10 @@ std::vector<bool> Round(const QuantizeRequest& request, const Calibration& calib
   return stats.corrected;
 }
 
-void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_float, QuantizeResult& result) {
+DType ActivationsOf(Scheme scheme) { return scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8; }
+
+// What needs no samples to fail fails before they are run.
+void CheckIntegers(const QuantizeRequest& request, const std::vector<bool>& keep_float) {
   if (request.dataset == nullptr) {
     throw UsageError("--scheme {} needs samples: give --data", SchemeName(request.scheme));
   }
@@ -279,14 +282,14 @@ void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_f
   if (request.samples == 0) throw UsageError("--samples 0: calibration needs samples");
   eval::CheckPipeline(request.pipeline, *request.dataset);
   CheckConstants(*request.model);
-  // What needs no samples to fail fails before they are run.
   const graph::Subgraph& source = request.model->subgraphs[0];
-  const DType activations = request.scheme == Scheme::kInt16x8 ? DType::kInt16 : DType::kInt8;
   for (size_t i = 0; i < source.operators.size() && !request.float_fallback; ++i) {
-    const std::string_view reason = WhyNotInteger(source, source.operators[i], activations);
+    const std::string_view reason = WhyNotInteger(source, source.operators[i], ActivationsOf(request.scheme));
     if (!reason.empty() && !keep_float[i]) ThrowStaysFloat(request, i, reason);
   }
-  const auto start = std::chrono::steady_clock::now();
+}
+
+CalibrationRequest CalibrationOf(const QuantizeRequest& request) {
   CalibrationRequest calibrate;
   calibrate.model = request.model;
   calibrate.dataset = request.dataset;
@@ -305,6 +308,14 @@ void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_f
   }
   calibrate.levels = request.scheme == Scheme::kInt16x8 ? 65536 : 256;
   calibrate.channels = request.equalize || request.bias_correction || request.absorb_bias || request.split_outputs;
+  return calibrate;
+}
+
+// The ranges of the float model in `result`, which corrections that change them may rewrite.
+Calibration CalibrateCorrected(const QuantizeRequest& request, QuantizeResult& result) {
+  const auto start = std::chrono::steady_clock::now();
+  const graph::Subgraph& source = request.model->subgraphs[0];
+  CalibrationRequest calibrate = CalibrationOf(request);
   const auto run = [&] { return request.calibrate ? request.calibrate(calibrate) : Calibrate(calibrate); };
   Calibration calibration = run();
   if (request.until_settled) {
@@ -337,8 +348,13 @@ void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_f
   result.calibration_seconds = Seconds(start);
   result.warnings = calibration.warnings;
   std::move(dull.begin(), dull.end(), std::back_inserter(result.warnings));
+  return calibration;
+}
 
-  std::vector<int32_t> origin(source.operators.size());
+void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_float, QuantizeResult& result) {
+  CheckIntegers(request, keep_float);
+  Calibration calibration = CalibrateCorrected(request, result);
+  std::vector<int32_t> origin(request.model->subgraphs[0].operators.size());
   std::iota(origin.begin(), origin.end(), 0);
   const std::vector<bool> asked = keep_float;
   if (request.split_outputs) {
@@ -352,7 +368,7 @@ void QuantizeToIntegers(const QuantizeRequest& request, std::vector<bool> keep_f
   SeparateConstants(result.model.subgraphs[0]);
   const auto form_of = [&](size_t op) { return FormOf(request, static_cast<size_t>(origin[op])); };
   AssignmentOptions options;
-  options.activations = activations;
+  options.activations = ActivationsOf(request.scheme);
   options.weights = request.weights;
   options.per_channel = request.per_channel;
   options.per_channel_dense = request.per_channel && request.per_channel_dense;

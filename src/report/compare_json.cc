@@ -154,6 +154,7 @@ std::string CompareJson(const CompareContext& context, const CompareResult& resu
   json["inputs_are_random"] = result.inputs_are_random;
   json["trained_apart"] = result.self_reference;
   json["loss"] = {
+      {"samples", loss.samples},
       {"model", JsonNumber(loss.model)},
       {"agreement", loss.agreement},
       {"simulated", loss.has_simulation ? JsonNumber(loss.simulated) : ordered_json(nullptr)},

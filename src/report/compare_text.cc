@@ -57,8 +57,7 @@ std::string AccuracyText(const CompareResult& result) {
 
 std::string LossText(const CompareResult& result) {
   const compare::LossSummary& loss = result.loss;
-  std::string text =
-      fmt::format("\nerror of the final scores relative to their power, on {} samples\n", result.layer_samples);
+  std::string text = fmt::format("\nerror of the final scores relative to their power, on {} samples\n", loss.samples);
   const auto line = [&](const char* name, double value, double agreement) {
     text += fmt::format("  {:<48}{:<12.3g}same answer {:.3f}\n", name, value, agreement);
   };

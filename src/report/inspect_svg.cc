@@ -230,14 +230,7 @@ std::string FamilyStyles(const std::set<OpFamily>& families) {
   return fmt::format("{}\n@media(prefers-color-scheme:dark){{{}}}\n", light, dark);
 }
 
-struct Place {
-  size_t panel = 0;
-  double x = 0, y = 0;
-};
-
-}  // namespace
-
-std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
+std::vector<Panel> PanelsOf(const ModelFacts& facts) {
   int64_t most_macs = 0;
   for (const SubgraphFacts& sub : facts.subgraphs) {
     for (const OpFacts& op : sub.ops) most_macs = std::max(most_macs, op.macs.value_or(0));
@@ -248,59 +241,85 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
     panels.emplace_back(facts, s, most_macs);
     boxes += std::min(facts.subgraphs[s].ops.size(), kMaxBoxes) + 2;
   }
+  return panels;
+}
+
+// What stands above the graphs.
+struct Heading {
+  std::vector<std::string> facts, bad;
   std::set<OpFamily> families;
+};
+
+Heading HeadingOf(const ModelFacts& facts, const std::vector<Panel>& panels) {
+  Heading heading;
   bool has_bars = false, has_builtin = false;
-  std::vector<std::string> facts_lines, bad_lines;
   const SubgraphFacts& main = facts.subgraphs[0];
-  facts_lines.push_back(fmt::format("{} \u00b7 {} ops \u00b7 {} parameters \u00b7 {} MACs \u00b7 {}", facts.scheme,
-                                    facts.operators, CountText(facts.parameters), CountText(facts.macs),
-                                    BytesText(facts.model->file_bytes)));
+  heading.facts.push_back(fmt::format("{} \u00b7 {} ops \u00b7 {} parameters \u00b7 {} MACs \u00b7 {}", facts.scheme,
+                                      facts.operators, CountText(facts.parameters), CountText(facts.macs),
+                                      BytesText(facts.model->file_bytes)));
   if (main.memory.has_value()) {
-    facts_lines.push_back(fmt::format("arena {} of {} for all tensors side by side \u00b7 {}",
-                                      BytesText(main.memory->arena_bytes), BytesText(main.memory->sum_bytes),
-                                      facts.profile));
+    heading.facts.push_back(fmt::format("arena {} of {} for all tensors side by side \u00b7 {}",
+                                        BytesText(main.memory->arena_bytes), BytesText(main.memory->sum_bytes),
+                                        facts.profile));
   }
-  if (!facts.cannot_run.empty()) bad_lines.push_back("cannot run: " + facts.cannot_run);
+  if (!facts.cannot_run.empty()) heading.bad.push_back("cannot run: " + facts.cannot_run);
   for (size_t p = 0; p < panels.size(); ++p) {
     const GraphBoxes& drawn = panels[p].content();
-    families.insert(drawn.families.begin(), drawn.families.end());
+    heading.families.insert(drawn.families.begin(), drawn.families.end());
     has_bars |= drawn.has_bars;
     has_builtin |= drawn.has_builtin;
     for (const std::string& note : drawn.notes) {
-      facts_lines.push_back(panels.size() > 1 ? fmt::format("Subgraph {}: {}", p, note) : note);
+      heading.facts.push_back(panels.size() > 1 ? fmt::format("Subgraph {}: {}", p, note) : note);
     }
   }
   if (panels.size() < facts.subgraphs.size()) {
-    facts_lines.push_back(fmt::format("{} further subgraphs are not drawn.", facts.subgraphs.size() - panels.size()));
+    heading.facts.push_back(fmt::format("{} further subgraphs are not drawn.", facts.subgraphs.size() - panels.size()));
   }
   if (has_bars) {
-    facts_lines.push_back("The bar under an op is its share of the MACs, the longest that of the costliest op.");
+    heading.facts.push_back("The bar under an op is its share of the MACs, the longest that of the costliest op.");
   }
-  if (has_builtin) facts_lines.push_back("Dashed: XNNPACK does not take it, the built-in kernel does.");
+  if (has_builtin) heading.facts.push_back("Dashed: XNNPACK does not take it, the built-in kernel does.");
+  return heading;
+}
 
-  // The main graph first; the others beside each other below.
-  double content = std::max(panels[0].width(), kLeastWidth);
-  std::vector<Place> places = {{0, 0, 0}};
-  const bool captions = panels.size() > 1;
-  const double caption = captions ? 26 : 0;
-  double y = caption + panels[0].height() + kPanelGap, x = 0, row = 0;
+struct Place {
+  size_t panel = 0;
+  double x = 0, y = 0;
+};
+
+struct Places {
+  std::vector<Place> panels;
+  double caption = 0;  // the height of each one's; 0: a single graph has none
+  double width = 0, height = 0;
+};
+
+// The main graph first; the others beside each other below.
+Places PlacesOf(const std::vector<Panel>& panels) {
+  Places places;
+  places.panels = {{0, 0, 0}};
+  places.caption = panels.size() > 1 ? 26 : 0;
+  places.width = std::max(panels[0].width(), kLeastWidth);
+  double y = places.caption + panels[0].height() + kPanelGap, x = 0, row = 0;
   for (size_t p = 1; p < panels.size(); ++p) {
     const double width = std::max(panels[p].width(), 230.0);
-    if (x > 0 && x + width > std::max(content, 1300.0)) {
+    if (x > 0 && x + width > std::max(places.width, 1300.0)) {
       x = 0;
       y += row + kPanelGap;
       row = 0;
     }
-    places.push_back({p, x, y});
+    places.panels.push_back({p, x, y});
     x += width + kPanelGap;
-    row = std::max(row, caption + panels[p].height());
-    content = std::max(content, x - kPanelGap);
+    row = std::max(row, places.caption + panels[p].height());
+    places.width = std::max(places.width, x - kPanelGap);
   }
-  const double low = y + row + (panels.size() > 1 ? 0 : -kPanelGap);
+  places.height = y + row + (panels.size() > 1 ? 0 : -kPanelGap);
+  return places;
+}
 
+// `line` becomes where the graphs begin.
+std::string Draw(const Heading& heading, const std::string& model, double text_width, double& line) {
   std::string head;
-  double line = kMargin + 16;
-  const double text_width = content;
+  line = kMargin + 16;
   const auto add_line = [&](const std::string& css, const std::string& text) {
     head += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{:.0f}\">{}</text>\n", css, kMargin, line,
                         Xml(Fit(CleanText(text), css == "h" ? 18 : 12.5, text_width)));
@@ -308,10 +327,10 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
   };
   add_line("h", FileName(model));
   line += 3;
-  for (const std::string& text : bad_lines) add_line("p bad", text);
-  for (const std::string& text : facts_lines) add_line("p", text);
+  for (const std::string& text : heading.bad) add_line("p bad", text);
+  for (const std::string& text : heading.facts) add_line("p", text);
   double at = kMargin;
-  for (const OpFamily family : families) {
+  for (const OpFamily family : heading.families) {
     const std::string name(OpFamilyName(family));
     const double width = TextWidth(name, 12.5) + 34;
     if (at > kMargin && at + width > kMargin + text_width) at = kMargin, line += 19;
@@ -322,8 +341,18 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
     at += width;
   }
   line += 26;
+  return head;
+}
 
-  const double width = content + 2 * kMargin, height = line + low + kMargin;
+}  // namespace
+
+std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
+  const std::vector<Panel> panels = PanelsOf(facts);
+  const Heading heading = HeadingOf(facts, panels);
+  const Places places = PlacesOf(panels);
+  double line = 0;
+  const std::string head = Draw(heading, model, places.width, line);
+  const double width = places.width + 2 * kMargin, height = line + places.height + kMargin;
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0f}\" height=\"{:.0f}\" viewBox=\"0 0 {:.0f} {:.0f}\" "
       "role=\"img\" "
@@ -331,11 +360,11 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
       "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" "
       "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"a\" d=\"M0 .8 8 4 0 7.2z\"/></marker></defs>\n"
       "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
-      width, height, width, height, Xml(FileName(model)), kStyle, FamilyStyles(families));
+      width, height, width, height, Xml(FileName(model)), kStyle, FamilyStyles(heading.families));
   svg += head;
-  for (const Place& place : places) {
+  for (const Place& place : places.panels) {
     const Panel& panel = panels[place.panel];
-    if (captions) {
+    if (places.caption > 0) {
       const graph::Subgraph& graph = facts.model->subgraphs[place.panel];
       const auto& callers = facts.subgraphs[place.panel].callers;
       std::string title = fmt::format("subgraph {}{}", place.panel,
@@ -346,9 +375,10 @@ std::string InspectSvg(const std::string& model, const ModelFacts& facts) {
                          line + place.y + 10, Xml(Fit(title, 13, std::max(panel.width(), 420.0))));
     }
     // A graph narrower than the head stands under its middle.
-    const double shift = place.panel == 0 && !captions ? std::max(0.0, (content - panel.width()) / 2) : 0;
+    const double shift =
+        place.panel == 0 && places.caption == 0 ? std::max(0.0, (places.width - panel.width()) / 2) : 0;
     svg += fmt::format("<g transform=\"translate({:.1f} {:.1f})\">\n{}</g>\n", kMargin + place.x + shift,
-                       line + place.y + caption, panel.Draw());
+                       line + place.y + places.caption, panel.Draw());
   }
   return svg + "</svg>\n";
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ops/registry.h"
@@ -88,6 +89,7 @@ class Executor {
     std::vector<PlannedBlock> planned;
     std::vector<int32_t> of_tensor;  // -1: none yet
     std::vector<int32_t> last_read;  // by block: the last step that reads any of its tensors
+    uint64_t shared_bytes = 0;       // of tensors that lie where another one does
   };
   class PrepareStepContext;
   class RunStepContext;
@@ -102,6 +104,8 @@ class Executor {
   void RunStep(size_t index);
   void RunDeferred(size_t index);
   std::vector<int32_t> LastReads() const;
+  std::pair<int32_t, int32_t> FirstAndLastBeside(int32_t step) const;
+  Blocks BlocksOfTensors() const;
   void PlanMemory();
   void MoveToHeap(int32_t tensor, uint64_t bytes);
   static void AllocateOwnScratch(Step& step);

@@ -1,5 +1,6 @@
 // Where an executor's tensors and working memory lie: which of them share a place, and from which step to which.
 #include <algorithm>
+#include <utility>
 
 #include "runtime/executor.h"
 
@@ -21,13 +22,19 @@ std::vector<int32_t> Executor::LastReads() const {
   return reads;
 }
 
-void Executor::PlanMemory() {
+// The ops of a chain run at the same time.
+std::pair<int32_t, int32_t> Executor::FirstAndLastBeside(int32_t step) const {
+  const auto& chain = steps_[static_cast<size_t>(step)].chain;
+  if (!chain) return {step, step};
+  return {static_cast<int32_t>(chains_[*chain].first_step()), static_cast<int32_t>(chains_[*chain].last_step())};
+}
+
+Executor::Blocks Executor::BlocksOfTensors() const {
   const auto last = static_cast<int32_t>(steps_.size());
   const std::vector<int32_t> last_reads = LastReads();
   Blocks memory;
   std::vector<PlannedBlock>& blocks = memory.planned;
   memory.of_tensor.assign(graph_.tensors.size(), -1);
-  uint64_t shared_bytes = 0;
   // Puts a tensor into a block; -1 for one of its own.
   const auto put = [&](int32_t tensor, int32_t block, int32_t step) {
     const auto i = static_cast<size_t>(tensor);
@@ -36,7 +43,7 @@ void Executor::PlanMemory() {
       blocks.push_back({.bytes = tensors_[i].bytes, .first_step = step, .last_step = step});
       memory.last_read.push_back(-1);
     } else {
-      shared_bytes += AlignedSize(tensors_[i].bytes);
+      memory.shared_bytes += AlignedSize(tensors_[i].bytes);
     }
     memory.of_tensor[i] = block;
     int32_t& read = memory.last_read[static_cast<size_t>(block)];
@@ -49,15 +56,7 @@ void Executor::PlanMemory() {
     PlannedBlock& block = blocks[static_cast<size_t>(memory.of_tensor[i])];
     block.last_step = std::max(block.last_step, step);
   };
-  // The ops of a chain run at the same time, and what lies between them takes no place.
-  const auto first_of = [&](int32_t s) {
-    const auto& chain = steps_[static_cast<size_t>(s)].chain;
-    return chain ? static_cast<int32_t>(chains_[*chain].first_step()) : s;
-  };
-  const auto last_of = [&](int32_t s) {
-    const auto& chain = steps_[static_cast<size_t>(s)].chain;
-    return chain ? static_cast<int32_t>(chains_[*chain].last_step()) : s;
-  };
+  // What lies between the ops of a chain takes no place.
   std::vector<bool> is_between(graph_.tensors.size(), false);
   for (const RowChain& chain : chains_) {
     for (const RowChain::Member& member : chain.members()) {
@@ -70,9 +69,10 @@ void Executor::PlanMemory() {
     const auto at = static_cast<size_t>(s);
     const graph::Operator& op = graph_.operators[at];
     if (steps_[at].left_out) continue;
+    const auto [first_beside, last_beside] = FirstAndLastBeside(s);
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const int32_t input = InputOf(at, i);
-      if (input != graph::kNoTensor && !is_between[static_cast<size_t>(input)]) add(input, last_of(s));
+      if (input != graph::kNoTensor && !is_between[static_cast<size_t>(input)]) add(input, last_beside);
     }
     if (!steps_[at].deferred && SharesMemory(at)) {
       if (memory.of_tensor[static_cast<size_t>(op.outputs[0])] < 0) {
@@ -83,7 +83,7 @@ void Executor::PlanMemory() {
     }
     for (const int32_t output : op.outputs) {
       if (is_between[static_cast<size_t>(output)]) continue;
-      add(output, first_of(s));
+      add(output, first_beside);
       add(output, s);
     }
   }
@@ -92,11 +92,18 @@ void Executor::PlanMemory() {
   if (session_.options().preserve_all_tensors) {
     for (PlannedBlock& block : blocks) block.first_step = 0, block.last_step = last;
   }
+  return memory;
+}
+
+void Executor::PlanMemory() {
+  Blocks memory = BlocksOfTensors();
+  std::vector<PlannedBlock>& blocks = memory.planned;
   const size_t first_scratch = blocks.size();
-  for (int32_t s = 0; s < last; ++s) {
-    if (steps_[static_cast<size_t>(s)].folded || steps_[static_cast<size_t>(s)].left_out) continue;
-    for (const uint64_t bytes : steps_[static_cast<size_t>(s)].scratch_bytes) {
-      blocks.push_back({.bytes = bytes, .first_step = first_of(s), .last_step = last_of(s)});
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    if (steps_[s].folded || steps_[s].left_out) continue;
+    const auto [first_beside, last_beside] = FirstAndLastBeside(static_cast<int32_t>(s));
+    for (const uint64_t bytes : steps_[s].scratch_bytes) {
+      blocks.push_back({.bytes = bytes, .first_step = first_beside, .last_step = last_beside});
     }
   }
   const size_t first_buffer = blocks.size();
@@ -106,7 +113,7 @@ void Executor::PlanMemory() {
                       .last_step = static_cast<int32_t>(chain.last_step())});
   }
   plan_ = PlanArena(blocks);
-  plan_.sum_bytes += shared_bytes;
+  plan_.sum_bytes += memory.shared_bytes;
   arena_ = AlignedBytes();
   session_.Account(static_cast<int64_t>(plan_.arena_bytes));
   accounted_ += static_cast<int64_t>(plan_.arena_bytes);

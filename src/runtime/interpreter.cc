@@ -3,16 +3,19 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "ops/resources.h"
 #include "runtime/executor.h"
+#include "runtime/thread_trial.h"
 
 namespace assay::runtime {
 
 class Interpreter::Impl {
  public:
-  Impl(std::shared_ptr<const graph::Model> model, InterpreterOptions options) : session(std::move(model), options) {
+  Impl(std::shared_ptr<const graph::Model> model, InterpreterOptions options)
+      : session(std::move(model), options), trial(options.threads) {
     if (session.model().subgraphs.empty()) throw InputError("{}: has no subgraph", session.model().source);
     Select(0);
   }
@@ -161,6 +164,7 @@ class Interpreter::Impl {
   }
 
   Session session;
+  ThreadTrial trial;
   Executor* executor = nullptr;
   std::unique_ptr<DelegateKernel> kernel;  // null: to be made at the next invoke
   std::vector<bool> unread;                // by tensor: the kernel leaves it alone
@@ -268,7 +272,10 @@ void Interpreter::ResizeInput(size_t position, const Shape& shape, bool strict) 
   for (size_t p = 0; p < graph_inputs.size(); ++p) {
     if (graph_inputs[p] == index) {
       impl_->executor->ResizeInput(p, shape);
-      if (!impl_->executor->prepared()) impl_->kernel.reset();
+      if (!impl_->executor->prepared()) {
+        impl_->kernel.reset();
+        impl_->trial = ThreadTrial(options().threads);
+      }
       return;
     }
   }
@@ -299,7 +306,16 @@ std::span<uint8_t> Interpreter::MutableInput(size_t position) {
   return {tensor.data, tensor.bytes};
 }
 
-void Interpreter::Invoke() { options().delegate == nullptr ? impl_->executor->Invoke() : impl_->InvokeDelegate(); }
+void Interpreter::Invoke() {
+  if (options().delegate != nullptr) return impl_->InvokeDelegate();
+  ThreadTrial& trial = impl_->trial;
+  if (trial.over()) return impl_->executor->Invoke();
+  impl_->session.RunAlone(trial.alone());
+  const auto start = std::chrono::steady_clock::now();
+  impl_->executor->Invoke();
+  trial.Record(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+  impl_->session.RunAlone(trial.alone());
+}
 
 std::span<const uint8_t> Interpreter::OutputBytes(size_t position) const {
   const ops::TensorRef& tensor = impl_->executor->tensor(impl_->OutputTensor(position));
@@ -319,18 +335,24 @@ bool Interpreter::IsReadable(int32_t index) const {
 }
 
 Array Interpreter::Tensor(int32_t index) const {
+  Array value;
+  ReadTensor(index, value);
+  return value;
+}
+
+void Interpreter::ReadTensor(int32_t index, Array& value) const {
   const TensorDetails details = Details(index);
   if (!IsReadable(index)) {
     throw InputError("{}: tensor {} '{}' is not kept after its last use; set preserve_all_tensors to read it",
                      model().source, index, details.name);
   }
   const ops::TensorRef& tensor = impl_->executor->tensor(index);
-  Array array(tensor.dtype, tensor.shape);
-  ASSAY_CHECK(array.bytes().size() == tensor.bytes || tensor.info->sparsity.has_value());
-  if (!array.bytes().empty()) {
-    std::memcpy(array.bytes().data(), tensor.data, std::min(array.bytes().size(), tensor.bytes));
-  }
-  return array;
+  value.Reset(tensor.dtype, tensor.shape);
+  const std::span<uint8_t> bytes = value.bytes();
+  ASSAY_CHECK(bytes.size() == tensor.bytes || tensor.info->sparsity.has_value());
+  const size_t known = std::min(bytes.size(), tensor.bytes);
+  if (known > 0) std::memcpy(bytes.data(), tensor.data, known);
+  std::fill(bytes.begin() + static_cast<ptrdiff_t>(known), bytes.end(), 0);
 }
 
 void Interpreter::ResetVariables() {

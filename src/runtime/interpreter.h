@@ -64,6 +64,7 @@ class Interpreter {
   // Any tensor of the selected subgraph after Invoke. Intermediate ones need preserve_all_tensors: their memory is
   // reused otherwise, and that is said (InputError).
   Array Tensor(int32_t index) const;
+  void ReadTensor(int32_t index, Array& value) const;  // the same, into an array that may have room for it
   bool IsReadable(int32_t index) const;
 
   void ResetVariables();

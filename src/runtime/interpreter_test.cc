@@ -325,5 +325,19 @@ TEST(RunModelTest, AllTensorsHaveTheLayoutOfADump) {
   EXPECT_THROW(RunModel(Chain(2), request), Error);
 }
 
+TEST(RunModelTest, ADumpOfAnotherModelIsNoInput) {
+  RunRequest request;
+  request.ignore_other_arrays = true;
+  request.inputs = {{"in/x", Input()}, {"in/other", Input()}};
+  EXPECT_NE(FindArray(RunModel(Chain(2), request).arrays, "out/0"), nullptr);
+  request.inputs.erase(request.inputs.begin());
+  try {
+    RunModel(Chain(2), request);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("no array for an input of the model: 'x'"));
+  }
+}
+
 }  // namespace
 }  // namespace assay::runtime

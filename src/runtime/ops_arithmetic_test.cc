@@ -3,7 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "base/random.h"
 #include "runtime/one_op_model.h"
+#include "runtime/vector_kernels_check.h"
 
 namespace assay::runtime {
 namespace {
@@ -24,6 +26,29 @@ TEST(Arithmetic, BroadcastsOnEitherSide) {
             (Shape{2, 1, 2, 1, 2, 2, 2}));
   EXPECT_EQ(sub({0, 2}, {}, {1, 2}, {1, 2}).OutputShape(), (Shape{0, 2}));
   EXPECT_EQ(sub({2, 3}, {1, 2, 3, 4, 5, 6}, {1, 1, 1}, {1}).OutputShape("xnnpack"), (Shape{1, 2, 3}));
+}
+
+// Factors of channels, as squeeze-and-excite has them, on either side: short rows that many rows share.
+TEST(Arithmetic, VectorKernelsOfSharedRowsGiveThePlainLoopsBits) {
+  for (uint64_t seed = 0; seed < 48; ++seed) {
+    Random random(81, seed);
+    const int32_t batches = random.Between(1, 2), channels = random.Between(1, 130);
+    const Shape image = {batches, random.Between(30, 40), random.Between(30, 40), channels};
+    const Shape factors = random.Chance(0.5) ? Shape{batches, 1, 1, channels} : Shape{channels};
+    const auto draw = [&](const Shape& shape) {
+      std::vector<int8_t> codes(static_cast<size_t>(shape.NumElements()));
+      for (int8_t& code : codes) code = static_cast<int8_t>(random.Between(-128, 127));
+      return codes;
+    };
+    const auto quantized = [&](float scale) { return ModelBuilder::PerTensor(scale, random.Between(-128, 127)); };
+    OneOpModel model(seed % 3 == 0 ? BuiltinOp::kAdd : seed % 3 == 1 ? BuiltinOp::kSub : BuiltinOp::kMul);
+    const bool swapped = random.Chance(0.4);
+    model.Option("fused_activation_function", random.Chance(0.3) ? 1 : 0)
+        .Input<int8_t>(swapped ? factors : image, draw(swapped ? factors : image), quantized(0.05F))
+        .Input<int8_t>(swapped ? image : factors, draw(swapped ? image : factors), quantized(0.03F))
+        .Output(DType::kInt8, quantized(0.06F));
+    CheckVectorKernels(model, nullptr, 1, fmt::format("seed {}", seed));
+  }
 }
 
 TEST(Arithmetic, IntegersWrap) {

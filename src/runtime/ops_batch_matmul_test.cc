@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/random.h"
-#include "kernels/simd/test_targets.h"
 #include "runtime/one_op_model.h"
+#include "runtime/vector_kernels_check.h"
 
 namespace assay::runtime {
 namespace {
@@ -180,31 +180,11 @@ struct RandomProduct {
 };
 
 TEST(BatchMatMul, VectorKernelsGiveTheBitsOfThePlainLoops) {
-  const std::string before = kernels::simd::CurrentTarget();
   for (uint64_t seed = 0; seed < 120; ++seed) {
-    RandomProduct product(seed);
-    for (const char* profile : {"reference", "builtin", "xnnpack"}) {
-      kernels::simd::ForceTarget("none");
-      const Array expected = product.model.RunAll(profile).front();
-      kernels::simd::OnEveryTarget([&](const std::string& target) {
-        const Array one = product.model.RunAll(profile).front();
-        const Array three = product.model.RunAll(profile, 1, 3).front();
-        EXPECT_TRUE(std::ranges::equal(one.bytes(), three.bytes())) << target << ", seed " << seed << ", " << profile;
-        if (product.kind == Kind::kFloat) {
-          const Array magnitude = RandomProduct(seed, /*absolute_floats=*/true).model.RunAll(profile).front();
-          const auto y = one.values<float>(), exact = expected.values<float>(), sums = magnitude.values<float>();
-          for (size_t i = 0; i < y.size(); ++i) {
-            const double allowed = 2.0 * (product.depth + 1) * 0x1p-24 * static_cast<double>(sums[i]);
-            ASSERT_NEAR(y[i], exact[i], allowed) << target << ", seed " << seed;
-          }
-          return;
-        }
-        EXPECT_TRUE(std::ranges::equal(one.bytes(), expected.bytes()))
-            << target << ", seed " << seed << ", " << profile << ", kind " << static_cast<int>(product.kind);
-      });
-    }
+    const RandomProduct product(seed), absolute(seed, /*absolute_floats=*/true);
+    CheckVectorKernels(product.model, product.kind == Kind::kFloat ? &absolute.model : nullptr, product.depth + 1,
+                       fmt::format("seed {}, kind {}", seed, static_cast<int>(product.kind)));
   }
-  kernels::simd::ForceTarget(before);
 }
 
 TEST(BatchMatMul, ThreadsShareMatricesOfAnyNumber) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/one_op_model.h"
+#include "runtime/random_layer.h"
 
 namespace assay::runtime {
 namespace {
@@ -24,6 +25,10 @@ TEST(DepthwiseConv2D, EachChannelHasItsOwnFilters) {
                 .Output(DType::kFloat32)
                 .Run<float>(),
             (std::vector<float>{7, 70.5F, 1000, 10000}));
+}
+
+TEST(DepthwiseConv2D, VectorKernelsOfSeveralOutputsForEachChannelGiveThePlainLoopsBits) {
+  for (uint64_t seed = 0; seed < 300; ++seed) CheckVectorKernels(RandomLayer(BuiltinOp::kDepthwiseConv2D, seed));
 }
 
 TEST(DepthwiseConv2D, OptimisedKernelsRoundTheLastChannelsAsTheReferenceDoes) {

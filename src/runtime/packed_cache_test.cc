@@ -141,7 +141,7 @@ TEST_F(PackedCacheTest, WhatKernelsCannotUseIsPackedAnew) {
           widths.push_back(ops::KeyOf(kernels::simd::PhaseAt(g, phase / 2, phase % 2), zero));
         }
       }
-      for (int layout = 0; layout <= static_cast<int>(PackedCache::Layout::kWideMatrices); ++layout) {
+      for (int layout = 0; layout <= static_cast<int>(PackedCache::Layout::kWideByTap); ++layout) {
         for (const size_t rows : {size_t{12}, size_t{21}, weights.bytes, size_t{48}}) {
           for (const size_t columns : widths) {
             std::vector<std::vector<uint8_t>> arrays(static_cast<size_t>(random.Between(0, 7)));

@@ -1,7 +1,7 @@
-// For tests: random layers with weights, and whether vector kernels give what the plain loops give.
+// For tests: random layers with weights.
 #pragma once
 
-#include <gtest/gtest.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "base/random.h"
-#include "kernels/simd/test_targets.h"
 #include "runtime/one_op_model.h"
+#include "runtime/vector_kernels_check.h"
 
 namespace assay::runtime {
 
-// TRANSPOSE_CONV, or CONV_2D with some groups.
+// TRANSPOSE_CONV, CONV_2D with some groups, or DEPTHWISE_CONV_2D with several outputs for each channel.
 class RandomLayer {
  public:
   RandomLayer(graph::BuiltinOp op, uint64_t seed)
@@ -28,18 +28,25 @@ class RandomLayer {
     if (!is_transposed() && random.Chance(0.4)) filter_[1] = filter_[2] = stride_h_ = stride_w_ = 1;
     const int32_t groups = is_transposed() ? 1 : random.Between(1, 5);
     filter_[0] *= groups;
+    outputs_ = filter_[0];
     input_ = {random.Between(1, 2), std::max(h, filter_[1]), std::max(w, filter_[2]), filter_[3] * groups};
+    if (is_depthwise()) {
+      if (scheme_ == Scheme::kInt16NarrowBias) scheme_ = Scheme::kInt16;
+      input_[3] = random.Chance(0.3) ? random.Between(1, 4) : random.Between(1, 70);
+      outputs_ = input_[3] * (random.Chance(0.2) ? random.Between(1, 40) : random.Between(2, 8));
+      filter_[0] = 1, filter_[3] = outputs_;
+    }
     const auto size = [&](int32_t in, int32_t filter, int32_t stride) {
       const int32_t exact = (in - 1) * stride + (same_ ? random.Between(1, stride) : filter);
       return random.Chance(0.8) ? exact : std::max(exact + random.Between(-6, 9), 1);
     };
-    output_ = {input_[0], size(input_[1], filter_[1], stride_h_), size(input_[2], filter_[2], stride_w_), filter_[0]};
+    output_ = {input_[0], size(input_[1], filter_[1], stride_h_), size(input_[2], filter_[2], stride_w_), outputs_};
     activation_ = random.Chance(0.3) ? 3 : 0;
     has_bias_ = random.Chance(0.8);
     const bool extreme = random.Chance(0.2);
     for (int64_t i = 0; i < input_.NumElements(); ++i) x_.push_back(extreme ? Extreme(random) : Value(random));
     for (int64_t i = 0; i < filter_.NumElements(); ++i) w_.push_back(extreme ? Extreme(random) : Value(random));
-    for (int32_t o = 0; o < filter_[0]; ++o) {
+    for (int32_t o = 0; o < outputs_; ++o) {
       b_.push_back(Value(random));
       scales_.push_back(random.Chance(0.05) ? 0.5F : 0.001F + 0.01F * static_cast<float>(random.Uniform()));
     }
@@ -76,7 +83,7 @@ class RandomLayer {
     return model;
   }
   bool is_float() const { return scheme_ == Scheme::kFloat; }
-  int64_t terms() const { return filter_.NumElements() / filter_[0] + 1; }
+  int64_t terms() const { return filter_.NumElements() / outputs_ + 1; }
   std::string Describe() const {
     return fmt::format("seed {}: {} to {}, filter {}, strides {} and {}, {}", seed_, input_.ToString(),
                        output_.ToString(), filter_.ToString(), stride_h_, stride_w_, same_ ? "same" : "valid");
@@ -87,6 +94,7 @@ class RandomLayer {
   static constexpr int kSchemes = 6;
 
   bool is_transposed() const { return op_ == graph::BuiltinOp::kTransposeConv; }
+  bool is_depthwise() const { return op_ == graph::BuiltinOp::kDepthwiseConv2D; }
   static std::vector<float> Reals(const std::vector<int32_t>& codes, bool absolute) {
     std::vector<float> values(codes.size());
     std::ranges::transform(codes, values.begin(), [&](int32_t code) {
@@ -103,7 +111,7 @@ class RandomLayer {
     });
     return values;
   }
-  Quantization per_channel() const { return graph::ModelBuilder::PerChannel(scales_, 0); }
+  Quantization per_channel() const { return graph::ModelBuilder::PerChannel(scales_, is_depthwise() ? 3 : 0); }
 
   void AddFilter(OneOpModel& model, bool absolute) const {
     if (scheme_ == Scheme::kFloat) {
@@ -135,17 +143,17 @@ class RandomLayer {
     switch (scheme_) {
       case Scheme::kFloat:
       case Scheme::kDynamic:
-        model.Constant({filter_[0]}, Reals(b_, absolute));
+        model.Constant({outputs_}, Reals(b_, absolute));
         break;
       case Scheme::kUInt8:
-        model.Constant({filter_[0]}, b_, graph::ModelBuilder::PerTensor(kWeightScale));
+        model.Constant({outputs_}, b_, graph::ModelBuilder::PerTensor(kWeightScale));
         break;
       case Scheme::kInt8:
       case Scheme::kInt16NarrowBias:
-        model.Constant({filter_[0]}, b_, per_channel());
+        model.Constant({outputs_}, b_, per_channel());
         break;
       case Scheme::kInt16:
-        model.Constant({filter_[0]}, As<int64_t>(b_), per_channel());
+        model.Constant({outputs_}, As<int64_t>(b_), per_channel());
     }
   }
 
@@ -158,45 +166,16 @@ class RandomLayer {
   uint64_t seed_;
   Scheme scheme_;
   Shape input_, filter_, output_;
-  int32_t stride_h_ = 1, stride_w_ = 1, activation_ = 0, x_zero_ = 0, w_zero_ = 0, y_zero_ = 0;
+  int32_t outputs_ = 0, stride_h_ = 1, stride_w_ = 1, activation_ = 0, x_zero_ = 0, w_zero_ = 0, y_zero_ = 0;
   float y_scale_ = 1;
   bool same_ = false, has_bias_ = false;
   std::vector<int32_t> x_, w_, b_;
   std::vector<float> scales_;
 };
 
-inline std::vector<uint8_t> RunBytes(const OneOpModel& model, const char* profile, int threads) {
-  const Array result = std::move(model.RunAll(profile, 1, threads).front());
-  return {result.bytes().begin(), result.bytes().end()};
-}
-
-// On every instruction set, under every profile, with one thread and three: integers and dynamic range to the bit,
-// floats within their rounding errors' bound.
 inline void CheckVectorKernels(const RandomLayer& layer) {
-  const std::string before = kernels::simd::CurrentTarget();
-  const OneOpModel model = layer.Model();
-  for (const char* profile : {"reference", "builtin", "xnnpack"}) {
-    kernels::simd::ForceTarget("none");
-    ASSERT_EQ(model.Message(profile), "") << layer.Describe();
-    const std::vector<uint8_t> expected = RunBytes(model, profile, 1);
-    std::vector<float> floats, magnitudes;
-    if (layer.is_float()) floats = model.Run<float>(profile), magnitudes = layer.Model(true).Run<float>(profile);
-    kernels::simd::ForceTarget(before);
-    kernels::simd::OnEveryTarget([&](const std::string& target) {
-      const std::vector<uint8_t> got = RunBytes(model, profile, 1);
-      EXPECT_TRUE(RunBytes(model, profile, 3) == got) << target << ", threads, " << layer.Describe();
-      if (!layer.is_float()) {
-        EXPECT_TRUE(got == expected) << target << ", " << profile << ", " << layer.Describe();
-        return;
-      }
-      const std::vector<float> values = model.Run<float>(profile);
-      for (size_t i = 0; i < values.size(); ++i) {
-        const double allowed = 2.0 * static_cast<double>(layer.terms()) * 0x1p-24 * static_cast<double>(magnitudes[i]);
-        ASSERT_LE(std::abs(static_cast<double>(values[i]) - static_cast<double>(floats[i])), allowed)
-            << target << ", value " << i << ", " << layer.Describe();
-      }
-    });
-  }
+  const OneOpModel absolute = layer.Model(/*absolute=*/true);
+  CheckVectorKernels(layer.Model(), layer.is_float() ? &absolute : nullptr, layer.terms(), layer.Describe());
 }
 
 }  // namespace assay::runtime

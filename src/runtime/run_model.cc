@@ -1,8 +1,12 @@
 #include "runtime/run_model.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "base/random.h"
+#include "graph/verifier.h"
 #include "tensor/float16.h"
 
 namespace assay::runtime {
@@ -68,6 +72,11 @@ RunResult RunModel(std::shared_ptr<const graph::Model> model, const RunRequest& 
       given[i] = found = true;
     }
     if (!found && !request.ignore_other_arrays) interpreter.FindInput(key);
+  }
+  if (request.ignore_other_arrays && !inputs.empty() && std::find(given.begin(), given.end(), true) == given.end()) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < inputs.size(); ++i) names.push_back(graph::Printable(interpreter.InputDetails(i).name));
+    throw InputError("--inputs: the file has no array for an input of the model: '{}'", fmt::join(names, "', '"));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorDetails details = interpreter.InputDetails(i);

@@ -15,7 +15,8 @@ struct RunRequest {
   uint64_t seed = 0;         // of the random inputs
   bool all_tensors = false;  // also every intermediate tensor of the main subgraph
   InterpreterOptions options;
-  bool ignore_other_arrays = false;  // arrays that name no input are passed over instead of refused (a dump as input)
+  // Arrays that name no input are passed over instead of refused (a dump as input), as long as one does.
+  bool ignore_other_arrays = false;
 };
 
 struct RunResult {

@@ -58,7 +58,9 @@ class Session final : public ops::SubgraphRunner {
   const InterpreterOptions& options() const { return options_; }
   Executor& executor(int32_t subgraph);
   OpHook& hook() { return hook_; }
-  ThreadPool& pool() { return *pool_; }
+  ThreadPool& pool() { return alone_ ? caller_ : *pool_; }
+  // Leaves the next invocations to the caller's thread alone, or not any more.
+  void RunAlone(bool alone) { alone_ = alone; }
   void CheckCancelled() const;
 
   // Memory in use by all executors; throws InputError beyond the limit.
@@ -80,6 +82,8 @@ class Session final : public ops::SubgraphRunner {
   InterpreterOptions options_;
   OpHook hook_;
   std::unique_ptr<ThreadPool> pool_;
+  ThreadPool caller_{1};
+  bool alone_ = false;
   std::unique_ptr<ops::Resources> resources_;
   std::vector<std::unique_ptr<Executor>> executors_;
   uint64_t total_bytes_ = 0;

@@ -10,6 +10,12 @@ namespace assay {
 Array::Array(DType dtype, Shape shape)
     : dtype_(dtype), shape_(std::move(shape)), bytes_(DTypeBytes(dtype, static_cast<uint64_t>(shape_.NumElements()))) {}
 
+void Array::Reset(DType dtype, Shape shape) {
+  dtype_ = dtype;
+  shape_ = std::move(shape);
+  bytes_.resize(DTypeBytes(dtype, static_cast<uint64_t>(shape_.NumElements())));
+}
+
 Array Array::Reshaped(Shape shape) const {
   ASSAY_CHECK(shape.NumElements() == size());
   Array out = *this;

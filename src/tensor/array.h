@@ -18,6 +18,10 @@ class Array {
   // Zero-filled. The shape must be valid (Shape::IsValid).
   Array(DType dtype, Shape shape);
 
+  // Becomes an array of another type and shape in the memory that it has, as far as it reaches. The elements' values
+  // are then whatever lay there.
+  void Reset(DType dtype, Shape shape);
+
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   int64_t size() const { return shape_.NumElements(); }

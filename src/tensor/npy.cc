@@ -139,6 +139,7 @@ Array ReadNpy(const std::string& path) { return ParseNpy(MappedFile::Open(path, 
 
 NamedArrays ReadNpz(const std::string& path) {
   const auto bytes = MappedFile::Open(path, kMaxNpyBytes);
+  if (bytes->bytes().empty()) throw InputError("{}: the file is empty", path);  // libzip: an archive of nothing
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_buffer_create(bytes->bytes().data(), bytes->bytes().size(), 0, &error);

@@ -11,7 +11,7 @@ namespace assay {
 namespace {
 
 template <typename T>
-void Widen(std::span<const uint8_t> bytes, std::vector<float>& out) {
+void Widen(std::span<const uint8_t> bytes, std::span<float> out) {
   for (size_t i = 0; i < out.size(); ++i) {
     T value;
     std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
@@ -20,7 +20,7 @@ void Widen(std::span<const uint8_t> bytes, std::vector<float>& out) {
 }
 
 // Packed elements, the first in the lowest bits.
-void Unpack(std::span<const uint8_t> bytes, int bits, bool is_signed, std::vector<float>& out) {
+void Unpack(std::span<const uint8_t> bytes, int bits, bool is_signed, std::span<float> out) {
   const int per_byte = 8 / bits;
   const int mask = (1 << bits) - 1;
   for (size_t i = 0; i < out.size(); ++i) {
@@ -29,6 +29,15 @@ void Unpack(std::span<const uint8_t> bytes, int bits, bool is_signed, std::vecto
     if (is_signed && code > mask / 2) code -= mask + 1;
     out[i] = static_cast<float>(code);
   }
+}
+
+// The exact product of a float and an integer of few bits is a double, so rounding it to a float once is what a product
+// of floats does, and many go by at once.
+bool IsSmall(int64_t zero_point) { return zero_point >= -(1 << 20) && zero_point <= (1 << 20); }
+
+template <typename T>
+void Scale(const T* codes, int32_t zero_point, float scale, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] = scale * static_cast<float>(int32_t{codes[i]} - zero_point);
 }
 
 }  // namespace
@@ -49,8 +58,14 @@ bool HasRealValues(DType dtype) {
 }
 
 std::vector<float> StoredValues(DType dtype, std::span<const uint8_t> bytes, int64_t count) {
-  ASSAY_CHECK(count >= 0 && bytes.size() >= DTypeBytes(dtype, static_cast<uint64_t>(count)));
+  ASSAY_CHECK(count >= 0);
   std::vector<float> out(static_cast<size_t>(count));
+  StoredValues(dtype, bytes, out);
+  return out;
+}
+
+void StoredValues(DType dtype, std::span<const uint8_t> bytes, std::span<float> out) {
+  ASSAY_CHECK(bytes.size() >= DTypeBytes(dtype, out.size()));
   switch (dtype) {
     case DType::kFloat32:
       Widen<float>(bytes, out);
@@ -105,33 +120,42 @@ std::vector<float> StoredValues(DType dtype, std::span<const uint8_t> bytes, int
     default:
       throw InputError("elements of type {} have no value as a number", DTypeName(dtype));
   }
-  return out;
 }
 
 std::vector<float> RealValues(DType dtype, std::span<const uint8_t> bytes, const Shape& shape,
                               const Quantization& quantization) {
-  std::vector<float> values = StoredValues(dtype, bytes, shape.NumElements());
+  std::vector<float> values(static_cast<size_t>(shape.NumElements()));
+  RealValues(dtype, bytes, shape, quantization, values);
+  return values;
+}
+
+void RealValues(DType dtype, std::span<const uint8_t> bytes, const Shape& shape, const Quantization& quantization,
+                std::span<float> out) {
   const size_t scales = quantization.scale.size();
   const bool integer = IsQuantizedInteger(dtype) || dtype == DType::kInt32 || dtype == DType::kInt64;
-  if (scales == 0 || !integer || values.empty()) return values;
-  const auto zero_at = [&](size_t channel) {
-    if (quantization.zero_point.empty()) return 0.0;
-    return static_cast<double>(quantization.zero_point[quantization.zero_point.size() == 1 ? 0 : channel]);
+  if (scales == 0 || !integer || out.empty()) return StoredValues(dtype, bytes, out);
+  const auto real = [&](float code, size_t channel) {
+    const std::vector<int64_t>& zeros = quantization.zero_point;
+    const double zero = zeros.empty() ? 0.0 : static_cast<double>(zeros[zeros.size() == 1 ? 0 : channel]);
+    return static_cast<float>(static_cast<double>(quantization.scale[channel]) * (static_cast<double>(code) - zero));
   };
-  size_t inner = values.size();  // elements per step along the quantized dimension
+  if (scales == 1 && (dtype == DType::kInt8 || dtype == DType::kUInt8) && IsSmall(quantization.first_zero_point())) {
+    ASSAY_CHECK(bytes.size() >= out.size());
+    const auto zero = static_cast<int32_t>(quantization.first_zero_point());
+    const auto* signed_codes = reinterpret_cast<const int8_t*>(bytes.data());
+    return dtype == DType::kInt8 ? Scale(signed_codes, zero, quantization.scale[0], out)
+                                 : Scale(bytes.data(), zero, quantization.scale[0], out);
+  }
+  StoredValues(dtype, bytes, out);
+  size_t inner = out.size();  // elements per step along the quantized dimension
   if (scales > 1) {
     const int dimension = quantization.quantized_dimension;
-    if (dimension < 0 || dimension >= shape.rank() || static_cast<size_t>(shape[dimension]) != scales) return values;
-    if (quantization.zero_point.size() > 1 && quantization.zero_point.size() != scales) return values;
+    if (dimension < 0 || dimension >= shape.rank() || static_cast<size_t>(shape[dimension]) != scales) return;
+    if (quantization.zero_point.size() > 1 && quantization.zero_point.size() != scales) return;
     inner = 1;
     for (int i = dimension + 1; i < shape.rank(); ++i) inner *= static_cast<size_t>(shape[i]);
   }
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t channel = scales > 1 ? i / inner % scales : 0;
-    values[i] = static_cast<float>(static_cast<double>(quantization.scale[channel]) *
-                                   (static_cast<double>(values[i]) - zero_at(channel)));
-  }
-  return values;
+  for (size_t i = 0; i < out.size(); ++i) out[i] = real(out[i], scales > 1 ? i / inner % scales : 0);
 }
 
 CodeRange CodesOf(DType dtype) {

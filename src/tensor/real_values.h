@@ -17,11 +17,14 @@ bool HasRealValues(DType dtype);
 // Elements as stored: codes of integers (packed ones unpacked), floats as they are. `bytes` must hold `count` elements
 // of `dtype`, for which HasRealValues is true.
 std::vector<float> StoredValues(DType dtype, std::span<const uint8_t> bytes, int64_t count);
+void StoredValues(DType dtype, std::span<const uint8_t> bytes, std::span<float> out);  // as many as `out` holds
 
 // The same with integers taken through scale * (code - zero_point), along quantized_dimension where there are several
 // scales. Tensors without scales keep their stored values, and so do those whose scales do not fit the shape.
 std::vector<float> RealValues(DType dtype, std::span<const uint8_t> bytes, const Shape& shape,
                               const Quantization& quantization);
+void RealValues(DType dtype, std::span<const uint8_t> bytes, const Shape& shape, const Quantization& quantization,
+                std::span<float> out);  // out: as many as the shape's elements
 
 // The least and the greatest code of an integer type.
 struct CodeRange {

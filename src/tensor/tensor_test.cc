@@ -61,6 +61,8 @@ TEST(Npz, WhatIsNotAZipIsRefusedWithThePath) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr(path));
   }
+  std::filesystem::resize_file(path, 0);
+  EXPECT_THROW(ReadNpz(path), Error) << "an archive of nothing, to libzip";
   std::filesystem::remove(path);
 }
 

@@ -1,14 +1,13 @@
 #include "tune/judge.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <mutex>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "eval/input.h"
+#include "eval/sample_loop.h"
 #include "numerics/error_metrics.h"
 
 namespace assay::tune {
@@ -80,7 +79,6 @@ Judge::Judge(const JudgeRequest& request) : request_(request) {
   source_.right.resize(count);
   source_.predicted.resize(count);
   std::vector<double> signals(count);
-  std::mutex mutex;
   const auto start = std::chrono::steady_clock::now();
   std::vector<uint8_t> right(count);
   Run(request_.source, 0, count, [&](size_t i, const Array& scores) {
@@ -115,12 +113,7 @@ void Judge::Run(const std::shared_ptr<const graph::Model>& model, size_t first, 
                 const std::function<void(size_t sample, const Array& scores)>& take) const {
   const int threads = WorkersFor(count, request_.threads);
   std::vector<std::unique_ptr<runtime::Interpreter>> interpreters(static_cast<size_t>(threads));
-  std::mutex mutex;
-  size_t done = 0;
-  ParallelFor(count, threads, [&](size_t i, int worker) {
-    if (request_.options.cancelled != nullptr && *request_.options.cancelled) {
-      throw Error(ErrorCode::kInterrupted, "interrupted");
-    }
+  eval::ForSamples(count, threads, request_.options.cancelled, request_.progress, [&](size_t i, int worker) {
     auto& interpreter = interpreters[static_cast<size_t>(worker)];
     if (interpreter == nullptr) interpreter = std::make_unique<runtime::Interpreter>(model, request_.options);
     const data::Sample sample = request_.samples->Load(first + i);
@@ -128,10 +121,6 @@ void Judge::Run(const std::shared_ptr<const graph::Model>& model, size_t first, 
     interpreter->ResetVariables();  // samples do not see each other, whatever the order
     InContext([&] { return sample.name; }, [&] { interpreter->Invoke(); });
     take(first + i, interpreter->Output(output_));
-    if (request_.progress) {
-      const std::scoped_lock lock(mutex);
-      request_.progress(++done, count);
-    }
   });
 }
 

@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "quantize/quantize.h"
 
 namespace assay::tune {
-
-uint64_t HashBytes(const void* bytes, size_t size, uint64_t hash) {
-  const auto* p = static_cast<const uint8_t*>(bytes);
-  for (size_t i = 0; i < size; ++i) hash = (hash ^ p[i]) * 0x100000001b3U;
-  return hash;
-}
 
 Split SplitSamples(const SplitRequest& request) {
   if (request.size == 0) throw InputError("the data hold no samples");
@@ -49,16 +44,19 @@ uint64_t Fingerprint(const data::Dataset& all, const std::vector<size_t>& chosen
     const data::Sample sample = all.Load(chosen[i]);
     // Folders may move: the name without its path.
     const std::string name = sample.name.substr(sample.name.rfind('/') + 1);
-    uint64_t hash = HashBytes(name.data(), name.size());
-    hash = HashBytes(&sample.label, sizeof(sample.label), hash);
-    hash = HashBytes(sample.picture.data(), sample.picture.size(), hash);
+    uint64_t& hash = hashes[i];
+    const auto add = [&](const void* bytes, size_t size) {
+      hash = Checksum({static_cast<const uint8_t*>(bytes), size}, /*seed=*/hash);
+    };
+    add(name.data(), name.size());
+    add(&sample.label, sizeof(sample.label));
+    add(sample.picture.data(), sample.picture.size());
     for (const auto& [key, array] : sample.arrays) {
-      hash = HashBytes(key.data(), key.size(), hash);
-      hash = HashBytes(array.bytes().data(), array.bytes().size(), hash);
+      add(key.data(), key.size());
+      add(array.bytes().data(), array.bytes().size());
     }
-    hashes[i] = hash;
   });
-  return HashBytes(hashes.data(), hashes.size() * sizeof(uint64_t));
+  return Checksum({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size() * sizeof(uint64_t)});
 }
 
 }  // namespace assay::tune

@@ -28,7 +28,4 @@ Split SplitSamples(const SplitRequest& request);
 // Of the names, labels and bytes of the samples as they are stored.
 uint64_t Fingerprint(const data::Dataset& all, const std::vector<size_t>& chosen, int threads);
 
-// FNV-1a, 64 bits.
-uint64_t HashBytes(const void* bytes, size_t size, uint64_t hash = 0xcbf29ce484222325U);
-
 }  // namespace assay::tune

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/parallel.h"
 #include "eval/input.h"
+#include "eval/sample_loop.h"
 #include "numerics/error_metrics.h"
 #include "passes/extract_segment.h"
 #include "passes/rewrite.h"
@@ -121,7 +121,7 @@ class Walk {
   void TakeInputs() {
     values_.resize(count_);
     std::vector<std::unique_ptr<runtime::Interpreter>> interpreters(static_cast<size_t>(request_.threads));
-    ParallelFor(count_, request_.threads, [&](size_t s, int worker) {
+    eval::ForSamples(count_, request_.threads, request_.options.cancelled, {}, [&](size_t s, int worker) {
       auto& interpreter = interpreters[static_cast<size_t>(worker)];
       if (interpreter == nullptr) {
         interpreter = std::make_unique<runtime::Interpreter>(request_.model, request_.options);
@@ -145,10 +145,7 @@ class Walk {
                   const std::function<void(size_t sample, runtime::Interpreter& interpreter)>& take) {
     const auto model = std::make_shared<const graph::Model>(segment.model);
     std::vector<std::unique_ptr<runtime::Interpreter>> interpreters(static_cast<size_t>(request_.threads));
-    ParallelFor(count_, request_.threads, [&](size_t s, int worker) {
-      if (request_.options.cancelled != nullptr && *request_.options.cancelled) {
-        throw Error(ErrorCode::kInterrupted, "interrupted");
-      }
+    eval::ForSamples(count_, request_.threads, request_.options.cancelled, {}, [&](size_t s, int worker) {
       auto& interpreter = interpreters[static_cast<size_t>(worker)];
       if (interpreter == nullptr) interpreter = std::make_unique<runtime::Interpreter>(model, request_.options);
       for (size_t k = 0; k < segment.inputs.size(); ++k) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "eval/input.h"
@@ -56,7 +57,8 @@ nlohmann::ordered_json IdentityOf(const TuneRequest& request, const std::vector<
   const std::vector<uint8_t> bytes = tflite::SerializeModel(*request.model);
   nlohmann::ordered_json identity;
   identity["version"] = kVersion;
-  identity["model"] = Hex(HashBytes(bytes.data(), bytes.size()));
+  identity["checksums"] = "XXH64";
+  identity["model"] = Hex(Checksum(bytes));
   identity["--preprocess"] = request.pipeline.ToString();
   identity["--numerics"] = request.options.profile->id;
   identity["--seed"] = request.seed;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/version.h"
 #include "format/tflite/reader.h"
 #include "quantize/test_samples.h"
 #include "tune/journal.h"
@@ -179,6 +180,15 @@ TEST_F(TuneTest, AJournalOfAnotherRunIsRefused) {
   others.samples()[5].values<float>()[0] += 1;
   request_.dataset = &others;
   EXPECT_THAT(MessageOf([&] { Tune(request_); }), HasSubstr("data was"));
+}
+
+// Before 0.1.0 was out, files were told apart by another checksum.
+TEST_F(TuneTest, AJournalWithChecksumsOfOldIsRefused) {
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ + "/tune.journal")
+      << R"({"assay tune": {"version": ")" << kVersion << R"(", "model": "0123456789abcdef"}})"
+      << "\n";
+  EXPECT_THAT(MessageOf([&] { Tune(request_); }), HasSubstr("checksums was null, is 'XXH64'; name another folder"));
 }
 
 TEST_F(TuneTest, ADamagedJournalIsSaidToBe) {

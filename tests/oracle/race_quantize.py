@@ -7,7 +7,8 @@ Both files are the same network; pictures are resized as OpenCV does and brought
 - assay: `quantize --scheme int8`, a whole process: reading, decoding, calibrating, correcting biases, writing; and what it says calibration took
 - AI Edge Quantizer: `Quantizer.calibrate` alone, the pictures decoded before
 - TensorFlow: `TFLiteConverter.convert`, the pictures decoded before
-Layers: `assay compare FLOAT INT8` on 100 pictures, a whole process; QuantizationDebugger built and run on them, float layers beside int8 ones.
+Layers, on these pictures decoded before: `assay compare FLOAT INT8`, a whole process that reads them from a file, without exchanging layers and with;
+QuantizationDebugger built and run on them, float layers beside int8 ones.
 Every side has --threads threads but TensorFlow's calibration, which has one.
 """
 import argparse
@@ -54,7 +55,8 @@ def main():
     for i, f in enumerate(files):
         os.symlink(os.path.abspath(f), os.path.join(chosen, f'{i:04}{os.path.splitext(f)[1]}'))
     data = ['--data', f'folder:{folder}/images', '--preprocess', f'resize={a.size}x{a.size}:opencv-linear,scale=1/127.5,shift=-1', '--threads', str(a.threads)]
-    out = os.path.join(folder, 'int8.tflite')
+    out, decoded = os.path.join(folder, 'int8.tflite'), os.path.join(folder, 'decoded.npz')
+    np.savez(decoded, x=np.concatenate(x))
     seconds = {}
 
     def run(*arguments):
@@ -70,8 +72,9 @@ def main():
             found = re.search(r'calibrated +\d+ samples .* in ([\d.]+) s', text)
             if found:
                 seconds.setdefault('assay calibration', []).append(float(found[1]))
-            t, _ = timed(lambda: run('compare', a.float_file, out, '--max-samples', str(a.samples), '--layer-samples', str(a.samples), *data))
-            seconds.setdefault('assay compare', []).append(t)
+            for name, more in (('assay compare --exchange 0', ['--exchange', '0']), ('assay compare', [])):
+                t, _ = timed(lambda: run('compare', a.float_file, out, '--layer-samples', str(a.samples), '--data', f'npz:{decoded}', '--threads', str(a.threads), *more))
+                seconds.setdefault(name, []).append(t)
     if 'aeq' in only:
         from ai_edge_quantizer import quantizer, recipe
         from ai_edge_litert.interpreter import Interpreter

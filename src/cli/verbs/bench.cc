@@ -148,6 +148,7 @@ int Bench(const BenchFlags& flags) {
   if (races) request.against = runtime::LoadLiteRt(flags.runtime.litert);
   request.options.threads = flags.threads;
   request.options.cancelled = &Interrupted();
+  if (!flags.trace.empty()) CheckWritable(flags.trace);
   ordered_json list = ordered_json::array();
   for (const std::string& path : flags.models) {
     const BenchResult r = runtime::BenchModel(convert::LoadModel(path), request);

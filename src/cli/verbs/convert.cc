@@ -5,8 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <filesystem>
 
+#include "base/mapped_file.h"
 #include "cli/cli.h"
 #include "convert/load_model.h"
 #include "convert/verify.h"
@@ -95,12 +95,13 @@ int Convert(const ConvertFlags& flags) {
   context.destination = flags.destination;
   context.list_layers = flags.layers;
   context.max_difference = flags.max_difference;
+  const NamedArrays expected = flags.expect.empty() ? NamedArrays() : ReadNpz(flags.expect);
+  CheckWritable(flags.destination);
   const auto start = std::chrono::steady_clock::now();
   convert::Conversion conversion = convert::Convert(request);
   if (flags.float16) context.half = passes::StoreWeightsAsHalf(conversion.model);
-  tflite::WriteModel(conversion.model, flags.destination);
+  context.destination_bytes = tflite::WriteModel(conversion.model, flags.destination);
   context.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  context.destination_bytes = std::filesystem::file_size(flags.destination);
   int code = 0;
   if (flags.verify > 0 || !flags.expect.empty()) {
     const auto written = tflite::ReadModel(flags.destination);
@@ -115,10 +116,9 @@ int Convert(const ConvertFlags& flags) {
       }
     }
     if (!flags.expect.empty()) {
-      const NamedArrays arrays = ReadNpz(flags.expect);
       context.expectation =
           InContext([&] { return flags.expect; },
-                    [&] { return convert::CheckExpectation(written, arrays, profile, &Interrupted()); });
+                    [&] { return convert::CheckExpectation(written, expected, profile, &Interrupted()); });
     }
   }
   Print(flags.json ? report::ConvertJson(context, conversion) : report::ConvertText(context, conversion));

@@ -3,8 +3,8 @@
 
 #include "cli/cli.h"
 #include "cli/data_flags.h"
+#include "cli/load_model.h"
 #include "cli/progress_bar.h"
-#include "convert/load_model.h"
 #include "report/evaluate_report.h"
 
 namespace assay::cli {
@@ -20,9 +20,7 @@ struct EvaluateFlags {
 int Evaluate(const EvaluateFlags& flags) {
   const OpenedData data = Open(flags.data);
   eval::EvaluateRequest request;
-  request.model = convert::LoadModel(flags.model);
-  for (const std::string& warning : request.model->warnings)
-    fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
+  request.model = LoadAndWarn(flags.model);
   request.dataset = data.dataset.get();
   request.pipeline = data.pipeline;
   request.options.profile = data.runtime.profile;

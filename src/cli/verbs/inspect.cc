@@ -3,7 +3,7 @@
 
 #include "base/mapped_file.h"
 #include "cli/cli.h"
-#include "convert/load_model.h"
+#include "cli/load_model.h"
 #include "numerics/profile.h"
 #include "report/inspect_report.h"
 #include "runtime/inspect_model.h"
@@ -20,8 +20,7 @@ int Inspect(const InspectFlags& flags) {
   runtime::InterpreterOptions options;
   options.profile = &numerics::FindProfile(flags.numerics);
   options.cancelled = &Interrupted();
-  const auto model = convert::LoadModel(flags.model);
-  for (const std::string& warning : model->warnings) fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
+  const auto model = LoadAndWarn(flags.model);
   const runtime::ModelFacts facts = runtime::InspectModel(model, options);
   if (!flags.graph.empty()) WriteFileAtomically(flags.graph, report::InspectSvg(flags.model, facts));
   Print(flags.json ? report::InspectJson(flags.model, facts) : report::InspectText(flags.model, facts));

@@ -2,8 +2,8 @@
 #include "quantize/quantize.h"
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 
+#include "base/mapped_file.h"
 #include "cli/calibrated_request.h"
 #include "cli/progress_bar.h"
 #include "format/tflite/writer.h"
@@ -78,6 +78,7 @@ int Quantize(const QuantizeFlags& flags) {
   request.float_ops = flags.float_ops;
   request.float_tensors = flags.float_tensors;
   request.samples = flags.samples;
+  CheckWritable(flags.destination);
   quantize::QuantizeResult result;
   {
     ProgressBar bar("calibrate");
@@ -105,8 +106,8 @@ int Quantize(const QuantizeFlags& flags) {
     measurement.missing = "--report-samples 0";
   }
   if (Interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
-  tflite::WriteModel(result.model, flags.destination);
   report::QuantizeContext context;
+  context.destination_bytes = tflite::WriteModel(result.model, flags.destination);
   context.source = flags.source;
   context.destination = flags.destination;
   context.scheme = flags.scheme;
@@ -115,7 +116,6 @@ int Quantize(const QuantizeFlags& flags) {
   context.preprocess = data.pipeline.ToString();
   context.profile = data.runtime.name;
   context.source_bytes = FloatBytes(*request.model);
-  context.destination_bytes = std::filesystem::file_size(flags.destination);
   Print(flags.json ? report::QuantizeJson(context, result, measurement)
                    : report::QuantizeText(context, result, measurement));
   return 0;

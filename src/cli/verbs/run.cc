@@ -2,9 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/mapped_file.h"
 #include "cli/cli.h"
+#include "cli/load_model.h"
 #include "cli/runtime_flags.h"
-#include "convert/load_model.h"
 #include "runtime/run_model.h"
 
 namespace assay::cli {
@@ -28,8 +29,7 @@ int Run(const RunFlags& flags) {
   request.options.threads = flags.threads;
   request.seed = flags.seed;
   request.all_tensors = flags.all_tensors;
-  const auto model = convert::LoadModel(flags.model);
-  for (const std::string& warning : model->warnings) fmt::print(stderr, "assay: {}: {}\n", flags.model, warning);
+  const auto model = LoadAndWarn(flags.model);
   if (!flags.inputs_npz.empty()) {
     request.inputs = ReadNpz(flags.inputs_npz);
     request.ignore_other_arrays = true;
@@ -40,6 +40,7 @@ int Run(const RunFlags& flags) {
     if (!flags.inputs_npz.empty()) throw UsageError("give --input or --inputs, not both");
     request.inputs.emplace_back(pair.substr(0, at), ReadNpy(pair.substr(at + 1)));
   }
+  CheckWritable(flags.out);
   const runtime::RunResult result = runtime::RunModel(model, request);
   WriteNpz(flags.out, result.arrays);
   if (flags.json) {

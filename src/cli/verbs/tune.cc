@@ -2,6 +2,7 @@
 #include "tune/tune.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "base/mapped_file.h"
 #include "cli/calibrated_request.h"
@@ -31,6 +32,12 @@ std::optional<tune::Objective> ObjectiveOf(const std::string& name) {
   throw UsageError("--objective {}: auto, top-1, agreement or error", name);
 }
 
+// Whether `path` is in a folder that may be yet to be made.
+bool LiesWithin(const std::filesystem::path& folder, const std::filesystem::path& path) {
+  const std::filesystem::path inside = path.lexically_normal().lexically_relative(folder.lexically_normal());
+  return !inside.empty() && *inside.begin() != "..";
+}
+
 int Tune(const TuneFlags& flags) {
   if (flags.prefer != "size" && flags.prefer != "latency") {
     throw UsageError("--prefer {}: size or latency", flags.prefer);
@@ -46,6 +53,7 @@ int Tune(const TuneFlags& flags) {
   request.report_samples = flags.report_samples;
   request.label_offset = flags.data.label_offset;
   request.objective = ObjectiveOf(flags.objective);
+  if (!flags.html.empty() && !LiesWithin(flags.folder, flags.html)) CheckWritable(flags.html);
   tune::TuneResult result;
   {
     std::string phase;

@@ -431,11 +431,14 @@ std::vector<uint8_t> SerializeModel(const graph::Model& model, const WriteOption
   return bytes;
 }
 
-void WriteModel(const graph::Model& model, const std::string& path, const WriteOptions& options) {
+uint64_t WriteModel(const graph::Model& model, const std::string& path, const WriteOptions& options) {
   const Parts parts = Write(model, options);
   std::vector<std::span<const uint8_t>> pieces = {{parts.tables.data(), parts.tables.size()}};
   for (const Constant& part : parts.parts) pieces.push_back(part.bytes());
   WriteFileAtomically(path, pieces);
+  uint64_t bytes = 0;
+  for (const std::span<const uint8_t> piece : pieces) bytes += piece.size();
+  return bytes;
 }
 
 }  // namespace assay::tflite

@@ -19,7 +19,7 @@ struct WriteOptions {
 // Throws InputError where the model breaks a rule, or holds what only a newer version knows.
 std::vector<uint8_t> SerializeModel(const graph::Model& model, const WriteOptions& options = {});
 
-// The file is whole or absent; it may be the one that the model was read from.
-void WriteModel(const graph::Model& model, const std::string& path, const WriteOptions& options = {});
+// The file is whole or absent; it may be the one that the model was read from. Returns its bytes.
+uint64_t WriteModel(const graph::Model& model, const std::string& path, const WriteOptions& options = {});
 
 }  // namespace assay::tflite

@@ -74,15 +74,6 @@ int32_t TruncateAsX86(float x) {
   return x >= -2147483648.0F && x < 2147483648.0F ? static_cast<int32_t>(x) : std::numeric_limits<int32_t>::min();
 }
 
-// (x * r + half) >> shift with a multiplier of 15 bits, as a 32-bit value.
-int32_t MultiplyWide(int64_t x, numerics::FixedPointScale s) {
-  const int64_t r = s.multiplier >= 0x7FFF0000 ? 0x7FFF : (int64_t{s.multiplier} + (1 << 15)) >> 16;
-  const int shift = std::clamp(15 - s.shift, 1, 62);
-  const auto sum =
-      static_cast<int64_t>(static_cast<uint64_t>(x) * static_cast<uint64_t>(r) + (uint64_t{1} << (shift - 1)));
-  return static_cast<int32_t>(sum >> shift);
-}
-
 }  // namespace
 
 template <typename T>
@@ -208,12 +199,15 @@ template void FinishCodeSums<int16_t>(const CodeSumStage&, int64_t, const int32_
 template <typename T>
 void ProdCodes(const ReduceGeometry& g, numerics::FixedPointScale scale, int32_t input_zero_point,
                int32_t output_zero_point, const T* input, int32_t* products, T* output) noexcept {
+  const auto rescaled = [narrow = numerics::ScaleOf15Bits(scale)](int64_t x) {
+    return static_cast<int32_t>(narrow.Apply(x));
+  };
   ForInputs(g, [&](int64_t from, int64_t to, bool first) {
     const int32_t x = int32_t{input[from]} - input_zero_point;
-    products[to] = first ? x : MultiplyWide(int64_t{products[to]} * x, scale);
+    products[to] = first ? x : rescaled(int64_t{products[to]} * x);
   });
   for (int64_t i = 0; i < g.output_size; ++i) {
-    output[i] = g.count == 0 ? T{0} : Clamped<T>(int64_t{MultiplyWide(products[i], scale)} + output_zero_point);
+    output[i] = g.count == 0 ? T{0} : Clamped<T>(int64_t{rescaled(products[i])} + output_zero_point);
   }
 }
 

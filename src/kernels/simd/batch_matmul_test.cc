@@ -156,10 +156,9 @@ void CheckInt16(uint64_t seed) {
   } else {
     PackSplit16Bit(shape.columns, shape.depth, steps, w.data(), packed.data(), packed.data() + part);
   }
-  const int64_t q = scale.fixed.multiplier;
-  const std::vector<int64_t> bias(padded), multiplier(padded, q >= 0x7FFF0000 ? 0x7FFF : (q + (1 << 15)) >> 16);
-  const std::vector<int64_t> shift(padded, std::clamp(15 - scale.fixed.shift, 1, 62));
-  const std::vector<int64_t> half(padded, int64_t{1} << (shift[0] - 1));
+  const numerics::ScaleOf15Bits narrow(scale.fixed);
+  const std::vector<int64_t> bias(padded), multiplier(padded, narrow.multiplier), shift(padded, narrow.shift);
+  const std::vector<int64_t> half(padded, narrow.half);
   OnEveryTarget([&](const std::string& target) {
     const auto y =
         InTwoParts<int16_t>(shape, MatMulInt16Scratch(shape, kParts), [&](Range range, uint8_t* scratch, int16_t* out) {

@@ -342,7 +342,7 @@ Rows8Bit AsRows8Bit(const WindowRows& rows, size_t first, size_t count) {
 
 template <typename T>
 T* PlaceOf(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t pixel) {
-  if (!to.has_lines()) return to.first + pixel * (to.pixel > 0 ? to.pixel : static_cast<size_t>(g.output_c));
+  if (!to.has_lines()) return to.first + pixel * to.pixel;
   const size_t line = pixel / static_cast<size_t>(g.output_w), lines = static_cast<size_t>(g.output_h);
   return to.first + line / lines * to.image + line % lines * to.line +
          pixel % static_cast<size_t>(g.output_w) * to.pixel;
@@ -360,7 +360,7 @@ void ForOutputs(const Conv2DGeometry& g, const OutputPixels<T>& to, size_t begin
                 Multiply&& multiply) {
   constexpr size_t kFewPixels = 24;
   const auto outputs = static_cast<size_t>(g.output_c), output_w = static_cast<size_t>(g.output_w);
-  if (!to.has_lines()) return multiply(size_t{0}, count, PlaceOf(g, to, begin), to.pixel > 0 ? to.pixel : outputs);
+  if (!to.has_lines()) return multiply(size_t{0}, count, PlaceOf(g, to, begin), to.pixel);
   const bool is_short = output_w < kFewPixels && begin % output_w + count > output_w;
   if (is_short) multiply(size_t{0}, count, together, outputs);
   for (size_t r = 0; r < count;) {

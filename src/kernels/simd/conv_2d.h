@@ -13,18 +13,15 @@
 
 namespace assay::kernels::simd {
 
-// Where the output's pixels go, distances in values: one after the other; evenly apart, as those of one of some groups;
-// or by lines, as those of a transposed convolution that meet the same taps.
+// Where the output's pixels go, distances in values: evenly apart, as a group's do, or by lines, as those of a
+// transposed convolution that meet the same taps.
 template <typename T>
 struct OutputPixels {
-  OutputPixels(T* begin) : first(begin) {}  // NOLINT: one after the other
-  OutputPixels(T* begin, size_t to_pixel) : first(begin), pixel(to_pixel) {}
-  OutputPixels(T* begin, size_t to_pixel, size_t to_line, size_t to_image)
-      : first(begin), pixel(to_pixel), line(to_line), image(to_image) {}
   bool has_lines() const { return line > 0; }
 
   T* first;
-  size_t pixel = 0, line = 0, image = 0;  // 0: as it follows from what is in it
+  size_t pixel;                // from one to the next
+  size_t line = 0, image = 0;  // 0: all are evenly apart
 };
 
 // Bytes of working memory; `lines`: where output pixels go by lines. The padding may be negative: rows and columns that

@@ -181,7 +181,7 @@ std::vector<uint8_t> Vectorized(const Case& c) {
     const size_t pixels = PixelCount(c.g), part = pixels / 3;
     for (const Range range : {Range{0, part}, Range{part, pixels}}) {
       Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, range, scratch.data(),
-                 out);
+                 {out, outputs});
     }
   });
 }
@@ -407,7 +407,7 @@ TEST(Conv2DFloat, IsWithinRoundingOfDoublePrecisionOnEveryInstructionSet) {
         std::copy(bias.begin(), bias.end(), padded_bias.begin());
         std::vector<uint8_t> scratch(Conv2DFloatScratch(c.g));
         Conv2DFloat(c.g, x.data(), {outputs, depth, packed.data(), padded_bias.data(), low, high}, {0, PixelCount(c.g)},
-                    scratch.data(), out.data());
+                    scratch.data(), {out.data(), outputs});
       }
       EXPECT_EQ(out.back(), 77) << "written behind the output";
       out.pop_back();

@@ -233,6 +233,19 @@ struct XnnpackRanges {
   }
 };
 
+void QuantizeXnnpackPart(const float* values, size_t count, const float* ends, uint8_t* codes,
+                         ref::DynamicRange* range) {
+  const DF d;
+  const XnnpackRanges found(hn::Set(d, ends[0]), hn::Set(d, ends[1]));
+  *range = {found.scales[0], found.zeros[0]};
+  const VF factor = hn::Set(d, found.steps[0]);
+  if (IsWithin(ends[0], ends[1], found.steps[0])) {
+    Quantize(HalfEven{factor}, found.zeros[0] + kSignBit, 0, values, count, codes);
+  } else {
+    Quantize(LimitedHalfEven{factor}, found.zeros[0] + kSignBit, 0, values, count, codes);
+  }
+}
+
 void QuantizeXnnpackRows(const float* values, size_t rows, size_t size, uint8_t* codes, ref::DynamicRange* ranges) {
   // The ranges of several rows come out together, for what leads to one takes long.
   const DF d;
@@ -285,6 +298,7 @@ HWY_AFTER_NAMESPACE();
 namespace assay::kernels::simd {
 
 HWY_EXPORT(QuantizeXnnpackRows);
+HWY_EXPORT(QuantizeXnnpackPart);
 HWY_EXPORT(FindExtentOf);
 HWY_EXPORT(QuantizeInBlocks);
 
@@ -299,32 +313,42 @@ ref::DynamicRange QuantizeFew(ref::DynamicQuantizer how, std::span<const float> 
 
 }  // namespace
 
-ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values,
-                                      uint8_t* codes) noexcept {
+ValueEnds FindEnds(std::span<const float> values) noexcept {
+  float ends[2];
+  HWY_DYNAMIC_DISPATCH(FindExtentOf)(values.data(), values.size(), ends);
+  return {ends[0], ends[1]};
+}
+
+ValueEnds FindEnds(std::span<const ValueEnds> parts) noexcept {
+  ValueEnds all = parts.front();
+  for (const ValueEnds& part : parts) all = {std::min(all.low, part.low), std::max(all.high, part.high)};
+  return all;
+}
+
+ref::DynamicRange QuantizePart(ref::DynamicQuantizer how, const ValueEnds& ends, std::span<const float> values,
+                               uint8_t* codes) noexcept {
   using ref::DynamicQuantizer;
   // kernels/ref's own code gives scale and zero point, which the ends of the range decide, and the codes of those that
   // are left of blocks of 8.
   constexpr size_t kBlock = 8, kMostLeft = kBlock - 1 - 2;
-  if (values.size() < kBlock) return QuantizeFew(how, values, codes);
   if (how == DynamicQuantizer::kXnnpack) {
     ref::DynamicRange range;
-    HWY_DYNAMIC_DISPATCH(QuantizeXnnpackRows)(values.data(), 1, values.size(), codes, &range);
+    const float both[2] = {ends.low, ends.high};
+    HWY_DYNAMIC_DISPATCH(QuantizeXnnpackPart)(values.data(), values.size(), both, codes, &range);
     return range;
   }
-  float few[kBlock];
+  float few[kBlock] = {ends.low, ends.high};
   uint8_t few_codes[kBlock];
-  HWY_DYNAMIC_DISPATCH(FindExtentOf)(values.data(), values.size(), few);
-  const float low = few[0], high = few[1];
   const ref::DynamicRange range = QuantizeFew(how, {few, 2}, few_codes);
-  if (low == 0 && high == 0) {
+  if (ends.low == 0 && ends.high == 0) {
     std::fill_n(codes, values.size(), kSignBit);
     return range;
   }
   const bool symmetric = how == DynamicQuantizer::kSymmetric;
-  const float factor = symmetric ? 127.0F / std::max(std::abs(low), std::abs(high)) : 1.0F / range.scale;
+  const float factor = symmetric ? 127.0F / std::max(std::abs(ends.low), std::abs(ends.high)) : 1.0F / range.scale;
   const size_t blocked = values.size() / kBlock * kBlock;
   HWY_DYNAMIC_DISPATCH(QuantizeInBlocks)
-  (values.data(), blocked, {factor, low, high, range.zero_point, symmetric ? -127 : -128}, codes);
+  (values.data(), blocked, {factor, ends.low, ends.high, range.zero_point, symmetric ? -127 : -128}, codes);
   for (size_t i = blocked; i < values.size();) {
     const size_t count = std::min(kMostLeft, values.size() - i);
     std::copy_n(values.data() + i, count, few + 2);
@@ -333,6 +357,18 @@ ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const
     i += count;
   }
   return range;
+}
+
+ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values,
+                                      uint8_t* codes) noexcept {
+  constexpr size_t kBlock = 8;
+  if (values.size() < kBlock) return QuantizeFew(how, values, codes);
+  if (how == ref::DynamicQuantizer::kXnnpack) {
+    ref::DynamicRange range;
+    HWY_DYNAMIC_DISPATCH(QuantizeXnnpackRows)(values.data(), 1, values.size(), codes, &range);
+    return range;
+  }
+  return QuantizePart(how, FindEnds(values), values, codes);
 }
 
 void QuantizeRows(ref::DynamicQuantizer how, const float* values, size_t rows, size_t size, uint8_t* codes,

@@ -19,6 +19,16 @@ inline uint8_t ZeroCode(const ref::DynamicRange& range) { return static_cast<uin
 ref::DynamicRange QuantizeDynamically(ref::DynamicQuantizer how, std::span<const float> values,
                                       uint8_t* codes) noexcept;
 
+// The same in steps, for images that several threads share: the ends of each part; those of all parts together; the
+// codes of each part, which begins at a multiple of 8 values, by the ends of all.
+struct ValueEnds {
+  float low, high;
+};
+ValueEnds FindEnds(std::span<const float> values) noexcept;  // of at least one value
+ValueEnds FindEnds(std::span<const ValueEnds> parts) noexcept;
+ref::DynamicRange QuantizePart(ref::DynamicQuantizer how, const ValueEnds& ends, std::span<const float> values,
+                               uint8_t* codes) noexcept;
+
 // The same for rows of `size` values, each with a range of its own.
 void QuantizeRows(ref::DynamicQuantizer how, const float* values, size_t rows, size_t size, uint8_t* codes,
                   ref::DynamicRange* ranges) noexcept;

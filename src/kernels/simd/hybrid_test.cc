@@ -103,6 +103,37 @@ TEST(QuantizeDynamically, EqualsTheReferenceOnEveryInstructionSet) {
   }
 }
 
+TEST(QuantizeDynamically, ByPartsGivesTheSame) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(46, seed);
+    std::vector<float> x = Floats(random, 1 + random.Below(700));
+    if (random.Chance(0.1)) x[random.Below(x.size())] = random.Chance(0.5) ? 3e38F : -3e38F;
+    if (random.Chance(0.1)) std::ranges::fill(x, 0.0F);
+    const size_t part = 8 * (1 + random.Below(30));
+    for (const auto how : {DynamicQuantizer::kSymmetric, DynamicQuantizer::kAsymmetric, DynamicQuantizer::kXnnpack}) {
+      std::vector<int8_t> expected(x.size());
+      const DynamicRange range = ref::QuantizeDynamically(how, x, expected.data());
+      OnEveryTarget([&](const std::string& target) {
+        std::vector<uint8_t> codes(x.size());
+        const auto values = [&](size_t begin) {
+          return std::span<const float>(x).subspan(begin, std::min(part, x.size() - begin));
+        };
+        std::vector<ValueEnds> ends;
+        for (size_t i = 0; i < x.size(); i += part) ends.push_back(FindEnds(values(i)));
+        const ValueEnds all = FindEnds(std::span<const ValueEnds>(ends));
+        for (size_t i = 0; i < x.size(); i += part) {
+          const DynamicRange got = QuantizePart(how, all, values(i), codes.data() + i);
+          EXPECT_EQ(got.scale, range.scale) << target << ", seed " << seed;
+          EXPECT_EQ(got.zero_point, range.zero_point) << target;
+        }
+        EXPECT_TRUE(std::equal(codes.begin(), codes.end(), expected.begin(),
+                               [](uint8_t code, int8_t e) { return code == static_cast<uint8_t>(e + kSignBit); }))
+            << target << ", seed " << seed;
+      });
+    }
+  }
+}
+
 TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(42, seed);
@@ -135,8 +166,9 @@ TEST(Conv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
       std::vector<float> y(c.size);
       std::vector<uint8_t> scratch(Conv2DHybridScratch(c.g));
       const size_t pixels = PixelCount(c.g), image = pixels / static_cast<size_t>(c.g.batches);
-      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {0, pixels / 3}, scratch.data(), y.data());
-      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {pixels / 3, pixels}, scratch.data(), y.data());
+      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {0, pixels / 3}, scratch.data(), {y.data(), outputs});
+      Conv2DHybrid(c.g, all.data(), ranges.data(), image, matrix, {pixels / 3, pixels}, scratch.data(),
+                   {y.data(), outputs});
       EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
       if (c.g.input_h * c.g.input_w * c.g.output_h * c.g.output_w * c.g.filter_h * c.g.filter_w > 1) return;
       const auto rows = static_cast<size_t>(c.g.batches);

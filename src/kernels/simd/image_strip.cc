@@ -2,25 +2,69 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace assay::kernels::simd {
 namespace {
 
-// Some bytes flipped, in a few moves.
-inline void CopyPixel(const uint8_t* from, uint8_t* to, size_t bytes, uint64_t flip) {
-  const auto move = [&]<typename Word>(Word mask) {
-    for (; bytes >= sizeof(Word); from += sizeof(Word), to += sizeof(Word), bytes -= sizeof(Word)) {
-      Word word;
-      std::memcpy(&word, from, sizeof(Word));
-      word ^= mask;
-      std::memcpy(to, &word, sizeof(Word));
-    }
+// Pixels of `bytes` each, flipped, from `pitch` apart to one after the other. A number of bytes that is known here
+// takes a few moves.
+template <size_t kBytes>
+void CopyPixels(const uint8_t* from, size_t pitch, size_t count, size_t bytes, uint64_t flip, uint8_t* to) {
+  if constexpr (kBytes > 0) bytes = kBytes;
+  for (size_t p = 0; p < count; ++p, from += pitch, to += bytes) {
+    size_t i = 0;
+    const auto move = [&]<typename Word>(Word mask) {
+      for (; i + sizeof(Word) <= bytes; i += sizeof(Word)) {
+        Word word;
+        std::memcpy(&word, from + i, sizeof(Word));
+        word ^= mask;
+        std::memcpy(to + i, &word, sizeof(Word));
+      }
+    };
+    move(flip), move(static_cast<uint32_t>(flip)), move(static_cast<uint16_t>(flip)), move(static_cast<uint8_t>(flip));
+  }
+}
+
+void CopyPixels(const uint8_t* from, size_t pitch, size_t count, size_t bytes, uint64_t flip, uint8_t* to) {
+  const auto copy = [&]<size_t... kBytes>(std::index_sequence<kBytes...>) {
+    const bool done = ((bytes == kBytes && (CopyPixels<kBytes>(from, pitch, count, bytes, flip, to), true)) || ...);
+    if (!done) CopyPixels<0>(from, pitch, count, bytes, flip, to);
   };
-  move(flip), move(static_cast<uint32_t>(flip));
-  for (size_t i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(from[i] ^ flip);
+  copy(std::index_sequence<1, 2, 3, 4, 8, 12, 16, 24, 32, 48, 64>());
+}
+
+template <size_t kTimes, typename T>  // 0: as many as `times`
+void Repeat(const T* from, size_t count, size_t times, T* to) {
+  if constexpr (kTimes > 0) times = kTimes;
+  for (size_t i = 0; i < count; ++i, to += times) std::fill_n(to, times, from[i]);
+}
+template <typename T>
+void RepeatSome(const T* from, size_t count, size_t times, T* to) {
+  switch (times) {
+    case 2:
+      return Repeat<2>(from, count, times, to);
+    case 3:
+      return Repeat<3>(from, count, times, to);
+    case 4:
+      return Repeat<4>(from, count, times, to);
+    case 8:
+      return Repeat<8>(from, count, times, to);
+    case 16:
+      return Repeat<16>(from, count, times, to);
+    default:
+      Repeat<0>(from, count, times, to);
+  }
 }
 
 }  // namespace
+
+void RepeatValues(const float* from, size_t count, size_t times, float* to) noexcept {
+  RepeatSome(from, count, times, to);
+}
+void RepeatValues(const int16_t* from, size_t count, size_t times, int16_t* to) noexcept {
+  RepeatSome(from, count, times, to);
+}
 
 void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_t* image, int64_t first, size_t lines,
                uint8_t* strip) noexcept {
@@ -44,9 +88,7 @@ void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_
     const uint8_t* from = image + static_cast<size_t>(y) * input_w * pitch;
     uint8_t* to = strip + before;
     if (pitch != how.pixel_bytes) {
-      for (size_t i = 0; i < inside; i += how.pixel_bytes, from += pitch) {
-        CopyPixel(from, to + i, how.pixel_bytes, kEach * how.flip);
-      }
+      CopyPixels(from, pitch, inside / how.pixel_bytes, how.pixel_bytes, kEach * how.flip, to);
       continue;
     }
     if (how.flip == 0) {

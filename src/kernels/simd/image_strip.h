@@ -20,4 +20,8 @@ struct ImageStrip {
 void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_t* image, int64_t first, size_t lines,
                uint8_t* strip) noexcept;
 
+// Each of `count` values `times` times.
+void RepeatValues(const float* from, size_t count, size_t times, float* to) noexcept;
+void RepeatValues(const int16_t* from, size_t count, size_t times, int16_t* to) noexcept;
+
 }  // namespace assay::kernels::simd

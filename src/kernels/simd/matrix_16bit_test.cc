@@ -42,10 +42,8 @@ struct Case {
       scales.emplace_back(random.Chance(0.05) ? std::exp2(random.Uniform() * 40 - 35)
                                               : 20000 * random.Uniform() / spread);
       real.push_back(scales[o].real);
-      const int64_t q = scales[o].fixed.multiplier;
-      multiplier.push_back(q >= 0x7FFF0000 ? 0x7FFF : (q + (1 << 15)) >> 16);
-      shift.push_back(std::clamp(15 - scales[o].fixed.shift, 1, 62));
-      half.push_back(int64_t{1} << (shift[o] - 1));
+      const numerics::ScaleOf15Bits narrow(scales[o].fixed);
+      multiplier.push_back(narrow.multiplier), shift.push_back(narrow.shift), half.push_back(narrow.half);
     }
     size = static_cast<size_t>(g.batches * g.output_h) * static_cast<size_t>(g.output_w * g.output_c);
   }
@@ -92,8 +90,8 @@ TEST(Conv2DInt16, EqualsTheReferenceOnEveryInstructionSet) {
       std::vector<uint8_t> scratch(Conv2DInt16Scratch(g));
       const size_t pixels = PixelCount(g);
       const Matrix16Bit matrix = {outputs, depth, packed.data()};
-      Conv2DInt16(g, c.input.data(), matrix, c.view(), {0, pixels / 3}, scratch.data(), y.data());
-      Conv2DInt16(g, c.input.data(), matrix, c.view(), {pixels / 3, pixels}, scratch.data(), y.data());
+      Conv2DInt16(g, c.input.data(), matrix, c.view(), {0, pixels / 3}, scratch.data(), {y.data(), outputs});
+      Conv2DInt16(g, c.input.data(), matrix, c.view(), {pixels / 3, pixels}, scratch.data(), {y.data(), outputs});
       EXPECT_TRUE(y == expected) << target << ", seed " << seed;
     });
   }

@@ -7,15 +7,26 @@
 
 namespace assay::kernels::simd {
 
+// What is forced while it lives is undone.
+class TargetScope {
+ public:
+  TargetScope() : before_(CurrentTarget()) {}
+  ~TargetScope() { ForceTarget(before_); }
+  TargetScope(const TargetScope&) = delete;
+  TargetScope& operator=(const TargetScope&) = delete;
+
+ private:
+  std::string before_;
+};
+
 template <typename Check>
 void OnEveryTarget(const Check& check) {
-  const std::string before = CurrentTarget();
+  const TargetScope scope;
   for (const std::string& target : AvailableTargets()) {
     if (target == "none") continue;
     ForceTarget(target);
     check(target);
   }
-  ForceTarget(before);
 }
 
 }  // namespace assay::kernels::simd

@@ -33,7 +33,7 @@ struct PhaseCounts {
 };
 PhaseCounts CountPhases(const ref::TransposeConvGeometry& g) noexcept;
 
-// The phase that begins at output pixel (y, x). All of the strides must be at least 1.
+// The phase that begins at output pixel (y, x). Strides are at least 1.
 TransposeConvPhase PhaseAt(const ref::TransposeConvGeometry& g, int32_t y, int32_t x) noexcept;
 
 // The phase's taps of a filter [outputs, filter_h, filter_w, channels], as the filter of its convolution.
