@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 #include <sstream>
 #include <vector>
@@ -29,9 +30,18 @@ namespace {
 std::atomic<bool> interrupted{false};
 bool reader_is_gone = false;  // `assay ... | head`: nobody is left to be told
 
+std::atomic<int64_t> first_signal_ms{0};
+
+// A second one ends the program at once: one that a person sends. timeout(1) sends the same signal to the program and to
+// its process group, so that one wish to stop arrives as two.
 void OnSignal(int signal) {
-  // The second one ends the program at once.
-  if (interrupted.exchange(true)) {
+  constexpr int64_t kSameWishMs = 250;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t now_ms = int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  if (!interrupted.exchange(true)) {
+    first_signal_ms = now_ms;
+  } else if (now_ms - first_signal_ms > kSameWishMs) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
