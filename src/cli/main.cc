@@ -32,8 +32,8 @@ bool reader_is_gone = false;  // `assay ... | head`: nobody is left to be told
 
 std::atomic<int64_t> first_signal_ms{0};
 
-// A second one ends the program at once: one that a person sends. timeout(1) sends the same signal to the program and to
-// its process group, so that one wish to stop arrives as two.
+// A second one ends the program at once: one that a person sends. timeout(1) sends the same signal to the program and
+// to its process group, so that one wish to stop arrives as two.
 void OnSignal(int signal) {
   constexpr int64_t kSameWishMs = 250;
   timespec now{};

@@ -286,7 +286,7 @@ bool FunctionsDiffer(const std::vector<LayerResult>& layers) {
 // Everything that is done with a study once its samples have run.
 void Analyse(const CompareRequest& request, Study& study, const FurtherSamples& further, CompareResult& result,
              Evidence& evidence, std::optional<Ablation>& ablation) {
-  const std::vector<ObservedRange> ranges = ObserveReference(study, further);
+  const std::vector<ObservedRange> ranges = ObserveReference(study);
   result.layers = MeasureLayers(study, ranges, further, result.layer_samples);
   result.loss.samples = study.traces.size();
   const bool scored = !study.loss_terms.empty();
@@ -465,7 +465,8 @@ CompareResult CompareRuntimes(const CompareRequest& request, CompareResult resul
 
 double LayerResult::excess_db() const {
   if (!local.has_value() || !ideal_sqnr_db.has_value()) return 0;
-  return std::max(0.0, std::min(*ideal_sqnr_db, 120.0) - std::min(local->sqnr_db, 120.0));
+  const double own = local_beside_ideal_db.value_or(local->sqnr_db);
+  return std::max(0.0, std::min(*ideal_sqnr_db, 120.0) - std::min(own, 120.0));
 }
 
 std::string_view CauseName(Cause cause) {

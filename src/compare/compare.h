@@ -158,7 +158,8 @@ struct LayerResult {
   // Where the two were trained apart: both sides run on the sample, against the reference's tensor. `accumulated` and
   // `local` then compare with the model's own float form.
   std::optional<TensorError> versus_reference;
-  std::optional<double> ideal_sqnr_db;  // local, of the same layer with faultless 8-bit quantization
+  // `local`, of the same layer with faultless 8-bit quantization, on the samples that are kept; and `local` on those.
+  std::optional<double> ideal_sqnr_db, local_beside_ideal_db;
   std::optional<RangeUse> range;
   std::optional<WeightComparison> weights;
   Histogram histogram;

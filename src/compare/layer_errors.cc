@@ -1,7 +1,6 @@
 #include "compare/layer_errors.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <mutex>
 
@@ -56,44 +55,24 @@ Quantization FaultlessQuantization(const ObservedRange& range, const Tensor& ten
 
 namespace {
 
+void Widen(const ObservedRange& other, ObservedRange& range) {
+  if (!other.known) return;
+  range.min = range.known ? std::min(range.min, other.min) : other.min;
+  range.max = range.known ? std::max(range.max, other.max) : other.max;
+  range.known = true;
+}
+
 void Widen(std::span<const float> values, ObservedRange& range) {
   const kernels::ref::Extent all = kernels::simd::ExtentOf(values.data(), values.size());
-  const auto add = [&range](float low, float high) {
-    range.min = range.known ? std::min(range.min, low) : low;
-    range.max = range.known ? std::max(range.max, high) : high;
-    range.known = true;
-  };
   if (values.empty()) return;
-  if (all.all_finite) return add(all.low, all.high);
+  if (all.all_finite) return Widen({true, all.low, all.high}, range);
   for (const float value : values) {
-    if (std::isfinite(value)) add(value, value);
+    if (std::isfinite(value)) Widen({true, value, value}, range);
   }
 }
 
-}  // namespace
-
-std::vector<ObservedRange> ObserveReference(const Study& study, const FurtherSamples& further) {
-  std::vector<ObservedRange> ranges(study.reference_graph().tensors.size());
-  std::vector<uint8_t> complete(ranges.size(), 1);  // every kept sample has the tensor
-  ParallelFor(ranges.size(), study.threads, [&](size_t t, int) {
-    const auto index = static_cast<int32_t>(t);
-    std::vector<float> room;
-    for (const SampleTrace& trace : study.traces) {
-      complete[t] = trace.reference.Has(index) ? 1 : 0;
-      if (complete[t] == 0) return;
-      Widen(RealValuesOf(trace.reference.at(index), study.reference_tensor(index), room), ranges[t]);
-    }
-  });
-  if (further) {
-    std::mutex mutex;
-    further.observe_reference([&](int32_t tensor, std::span<const float> values) {
-      if (complete[static_cast<size_t>(tensor)] == 0) return;
-      ObservedRange own;
-      Widen(values, own);
-      const std::scoped_lock lock(mutex);
-      if (own.known) Widen(std::array{own.min, own.max}, ranges[static_cast<size_t>(tensor)]);
-    });
-  }
+// What passes values on keeps its input's codes: one range must hold both.
+void ShareRanges(const Study& study, std::vector<ObservedRange>& ranges) {
   for (const Operator& op : study.model_graph().operators) {
     if (!PassesValuesOn(op.code)) continue;
     for (const int32_t output : op.outputs) {
@@ -109,6 +88,21 @@ std::vector<ObservedRange> ObserveReference(const Study& study, const FurtherSam
       }
     }
   }
+}
+
+}  // namespace
+
+std::vector<ObservedRange> ObserveReference(const Study& study) {
+  std::vector<ObservedRange> ranges(study.reference_graph().tensors.size());
+  ParallelFor(ranges.size(), study.threads, [&](size_t t, int) {
+    const auto index = static_cast<int32_t>(t);
+    std::vector<float> room;
+    for (const SampleTrace& trace : study.traces) {
+      if (!trace.reference.Has(index)) return;
+      Widen(RealValuesOf(trace.reference.at(index), study.reference_tensor(index), room), ranges[t]);
+    }
+  });
+  ShareRanges(study, ranges);
   return ranges;
 }
 
@@ -172,9 +166,15 @@ std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<Obs
     });
   };
   measure(study.traces);
-  if (further) further.run(measure);
+  for (const auto& meter : meters) meter->EndKept();
+  if (further) further(measure);
+  std::vector<ObservedRange> all = ranges;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].reference_tensor >= 0) Widen(meters[i]->seen(), all[static_cast<size_t>(layers[i].reference_tensor)]);
+  }
+  ShareRanges(study, all);
   ParallelFor(layers.size(), study.threads, [&](size_t i, int) {
-    meters[i]->Finish();
+    meters[i]->Finish(all);
     if (layers[i].reference_tensor >= 0) layers[i].weights = CompareWeights(study, layers[i].op_index);
   });
   return layers;

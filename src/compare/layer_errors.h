@@ -21,12 +21,12 @@ Quantization QuantizationFor(const ObservedRange& range, DType dtype);
 // twice the step that they need is no fault.
 Quantization FaultlessQuantization(const ObservedRange& range, const graph::Tensor& tensor);
 
-// One entry per tensor of the reference: what it holds, or, where the model's op must keep its input's codes (pooling,
-// reshaping), what that input holds.
-std::vector<ObservedRange> ObserveReference(const Study& study, const FurtherSamples& further = {});
+// One entry per tensor of the reference: what it holds on the kept samples, or, where the model's op must keep its
+// input's codes (pooling, reshaping), what that input holds.
+std::vector<ObservedRange> ObserveReference(const Study& study);
 
 // One entry per op of the model that computes something from the inputs, in order; over the kept samples and further
-// ones, `samples` in all.
+// ones, `samples` in all. Only what faultless quantization costs stands on the kept samples alone, as `ranges` do.
 std::vector<LayerResult> MeasureLayers(const Study& study, const std::vector<ObservedRange>& ranges,
                                        const FurtherSamples& further, size_t samples);
 

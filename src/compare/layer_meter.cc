@@ -320,11 +320,22 @@ void LayerMeter::Measure(const SampleTrace& trace, Room& room) {
   codes_->total += static_cast<int64_t>(size);
 }
 
-void LayerMeter::Finish() {
+void LayerMeter::EndKept() {
+  if (!ideal_.has_value()) return;
+  layer_.ideal_sqnr_db = ideal_error_.sqnr_db();
+  if (local_.has_value()) layer_.local_beside_ideal_db = local_error_.sqnr_db();
+  ideal_.reset();
+}
+
+ObservedRange LayerMeter::seen() const {
+  if (reference_values_.count() == 0) return {};
+  return {true, reference_values_.min(), reference_values_.max()};
+}
+
+void LayerMeter::Finish(const std::vector<ObservedRange>& ranges) {
   if (!comparable_) return;
   layer_.accumulated = Summary(accumulated_, tensor());
   if (local_.has_value()) layer_.local = Summary(local_error_, tensor());
-  if (ideal_.has_value()) layer_.ideal_sqnr_db = ideal_error_.sqnr_db();
   if (codes_.has_value()) {
     const int64_t lowest = CodesOf(tensor().dtype).low;
     for (size_t k = 0; k < codes_->counts.size(); ++k) {
@@ -339,10 +350,10 @@ void LayerMeter::Finish() {
     histogram.reference = reference_values_.Resample(histogram.low, histogram.high, kHistogramBins);
     histogram.model = model_values_.Resample(histogram.low, histogram.high, kHistogramBins);
   }
-  if (codes_.has_value() && codes_->total > 0) FinishRange();
+  if (codes_.has_value() && codes_->total > 0) FinishRange(ranges[static_cast<size_t>(layer_.reference_tensor)]);
 }
 
-void LayerMeter::FinishRange() {
+void LayerMeter::FinishRange(const ObservedRange& range) {
   RangeUse use = codes_->range;
   const std::vector<int64_t>& counts = codes_->counts;
   const auto n = static_cast<double>(codes_->total);
@@ -361,7 +372,6 @@ void LayerMeter::FinishRange() {
     use.reference_max = static_cast<double>(reference_values_.max());
     use.reference_p01 = reference_values_.Quantile(0.001);
     use.reference_p999 = reference_values_.Quantile(0.999);
-    const ObservedRange& range = context_.ranges[static_cast<size_t>(layer_.reference_tensor)];
     const Quantization needed = QuantizationFor(range, tensor().dtype);
     if (!needed.scale.empty()) use.needed_scale = static_cast<double>(needed.scale[0]);
   }

@@ -22,7 +22,7 @@ struct LayerContext {
   LayerContext(const Study& study, const std::vector<ObservedRange>& ranges, const graph::Model* ideal_reference);
 
   const Study& study;
-  const std::vector<ObservedRange>& ranges;
+  const std::vector<ObservedRange>& ranges;  // on the kept samples
   const graph::Model* ideal_reference;
   std::vector<bool> given, reference_given;  // by tensor: its values are at hand
   std::vector<int32_t> coded_of;             // the model's tensor that keeps a tensor of the reference as codes, or -1
@@ -44,7 +44,12 @@ class LayerMeter {
   // `layer` names the op and its tensors, and gets the results.
   LayerMeter(const LayerContext& context, LayerResult& layer);
   void Add(std::span<const SampleTrace> traces, Room& room);
-  void Finish();
+  // What comes after the kept samples is not quantized faultlessly any more: that takes as long as all else.
+  void EndKept();
+  // `ranges`: the reference's over all samples.
+  void Finish(const std::vector<ObservedRange>& ranges);
+  // What the reference computes at the layer's output.
+  ObservedRange seen() const;
 
  private:
   const graph::Tensor& tensor() const { return context_.study.model_tensor(layer_.model_tensor); }
@@ -53,7 +58,7 @@ class LayerMeter {
   void RunLocal(const SampleTrace& trace, Room& room);
   void RunIdeal(const SampleTrace& trace, Room& room);
   void Measure(const SampleTrace& trace, Room& room);
-  void FinishRange();
+  void FinishRange(const ObservedRange& range);
 
   const LayerContext& context_;
   LayerResult& layer_;

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "base/parallel.h"
-#include "tensor/real_values.h"
 
 namespace assay::compare {
 namespace {
@@ -70,70 +69,6 @@ class SampleRunner {
   std::vector<Worker> workers_;
 };
 
-// Shows every value of the reference as it is computed.
-class ReferenceObserver {
- public:
-  ReferenceObserver(const Study& study, FillBoth fill, SeeValue see)
-      : study_(study),
-        fill_(std::move(fill)),
-        see_(std::move(see)),
-        workers_(static_cast<size_t>(std::max(1, study.threads))) {}
-
-  void Run(size_t i, int w) {
-    Worker& worker = workers_[static_cast<size_t>(w)];
-    if (worker.reference == nullptr) Start(worker);
-    study_.CheckCancelled();
-    fill_(i, *worker.reference, *worker.model);
-    worker.reference->ResetVariables();
-    worker.reference->Invoke();
-    if (study_.reference_delegate != nullptr) {  // whose ops cannot be watched
-      ReadTensors(*worker.reference, study_.reference_graph(), worker.values);
-      for (size_t t = 0; t < worker.values.tensors(); ++t) {
-        const auto index = static_cast<int32_t>(t);
-        if (worker.values.Has(index)) See(worker, index, ViewOf(worker.values.at(index)));
-      }
-      return;
-    }
-    for (size_t k = 0; k < worker.reference->input_count(); ++k) {
-      const runtime::TensorDetails input = worker.reference->InputDetails(k);
-      See(worker, input.index, {input.dtype, input.shape, worker.reference->MutableInput(k)});
-    }
-  }
-
- private:
-  struct Worker {
-    std::unique_ptr<runtime::Interpreter> reference, model;
-    TensorValues values;
-    std::vector<float> room;
-  };
-
-  void Start(Worker& worker) {
-    runtime::InterpreterOptions options = study_.options;
-    worker.model = std::make_unique<runtime::Interpreter>(study_.model, options);
-    options.delegate = study_.reference_delegate;
-    options.preserve_all_tensors = options.delegate != nullptr;
-    worker.reference = std::make_unique<runtime::Interpreter>(study_.reference, options);
-    if (options.delegate != nullptr) return;
-    worker.reference->SetHook([this, &worker](const runtime::OpEvent& event) {
-      if (event.before || event.subgraph != 0) return;
-      for (size_t k = 0; k < event.outputs.size(); ++k) {
-        const ops::TensorRef* value = event.outputs[k];
-        if (value == nullptr || value->is_constant) continue;
-        See(worker, event.op->outputs[k], {value->dtype, value->shape, {value->data, value->bytes}});
-      }
-    });
-  }
-
-  void See(Worker& worker, int32_t tensor, const TensorView& value) const {
-    if (HasRealValues(value.dtype)) see_(tensor, RealValuesOf(value, study_.reference_tensor(tensor), worker.room));
-  }
-
-  const Study& study_;
-  FillBoth fill_;
-  SeeValue see_;
-  std::vector<Worker> workers_;
-};
-
 }  // namespace
 
 void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill) {
@@ -162,13 +97,7 @@ void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillB
 }
 
 FurtherSamples SamplesBeyond(const Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill) {
-  FurtherSamples further;
-  further.observe_reference = [&study, samples, fill](const SeeValue& see) {
-    ReferenceObserver observer(study, fill, see);
-    const size_t kept = study.traces.size();
-    ParallelFor(samples - kept, study.threads, [&](size_t i, int worker) { observer.Run(kept + i, worker); });
-  };
-  further.run = [&study, samples, memory_bytes, fill](const auto& block) {
+  return [&study, samples, memory_bytes, fill](const auto& block) {
     SampleRunner runner(study, fill);
     const SampleTrace& kept = study.traces[0];
     const uint64_t bytes = std::max<uint64_t>(1, kept.reference.bytes() + kept.model.bytes());
@@ -181,7 +110,6 @@ FurtherSamples SamplesBeyond(const Study& study, size_t samples, uint64_t memory
       block(traces);
     }
   };
-  return further;
 }
 
 }  // namespace assay::compare

@@ -10,18 +10,9 @@ namespace assay::compare {
 
 // Fills the inputs of both sides' interpreters for sample i.
 using FillBoth = std::function<void(size_t i, runtime::Interpreter& reference, runtime::Interpreter& model)>;
-// A value of the reference, from any thread.
-using SeeValue = std::function<void(int32_t tensor, std::span<const float> values)>;
-
-// Runs samples beyond those that a study keeps.
-struct FurtherSamples {
-  // Every real value of the reference, in any order.
-  std::function<void(const SeeValue& see)> observe_reference;
-  // What both sides hold, some samples at a time and in order.
-  std::function<void(const std::function<void(std::span<const SampleTrace>)>& block)> run;
-
-  explicit operator bool() const { return run != nullptr; }
-};
+// Runs samples beyond those that a study keeps, some at a time and in order, and shows what both sides hold. Empty
+// where there are none.
+using FurtherSamples = std::function<void(const std::function<void(std::span<const SampleTrace>)>& block)>;
 
 // Runs `samples` samples, or fewer where their tensors would not fit into `memory_bytes`; the study keeps them.
 void RunSamples(Study& study, size_t samples, uint64_t memory_bytes, const FillBoth& fill);

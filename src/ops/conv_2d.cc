@@ -7,6 +7,7 @@
 #include "kernels/ref/conv_2d.h"
 #include "ops/checks.h"
 #include "ops/matrix_operands.h"
+#include "ops/matrix_product.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
 #include "ops/packed_weights.h"
@@ -62,16 +63,9 @@ Rounding RoundingFor(const MatrixRule& rule, const Conv2DGeometry& g) {
 }
 
 RunFn PrepareFloat(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
-  const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "filter", {DType::kFloat32});
-  if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
-  if (auto run = PrepareVectorProduct(context, Convolution(g), ActivationRange(activation))) return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(double));
-  return [g, clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
-    kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
-                              has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
-                              reinterpret_cast<double*>(run.Scratch(patch).data()), run.Out<float>(0).data());
-  };
+  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  return PrepareMatrixProduct(context, g, ActivationRange(activation));
 }
 
 // XNNPACK runs 1x1 convolutions without stride as FULLY_CONNECTED: every pixel gets a range of its own.
@@ -115,42 +109,23 @@ RunFn PrepareHybrid(PrepareContext& context, Conv2DGeometry g, graph::Activation
 
 RunFn PrepareInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  const bool has_bias = context.HasInput(2);
   CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "filter", 0, /*symmetric=*/true);
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt8);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, /*filter_zero_point=*/0}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage, has_bias, patch, x_zero = input.zero_point(), scales,
-          weights = Int8Weights(context, 1)](const RunContext& run) {
-    kernels::ref::Conv2DQuantized<int8_t, int8_t>(
-        g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), 0, has_bias ? run.In<int32_t>(2).data() : nullptr,
-        scales.data(), stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int8_t>(0).data());
-  };
+  return PrepareMatrixProduct(context, g, stage, scales, /*weights_zero_point=*/0);
 }
 
 RunFn PrepareUInt8(PrepareContext& context, const Conv2DGeometry& g, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  const bool has_bias = context.HasInput(2);
   CheckEightBit(context, input, 2);
   CheckType(filter, "filter", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "filter");
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kUInt8);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
-    kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
-        g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
-        has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,
-        reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<uint8_t>(0).data());
-  };
+  return PrepareMatrixProduct(context, g, stage, scales, filter.zero_point());
 }
 
 RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2DAttributes& a) {
@@ -165,17 +140,7 @@ RunFn PrepareInt16(PrepareContext& context, const Conv2DGeometry& g, const Conv2
   const MatrixRule& rule = FindMatrixRule(context, kRules, DType::kInt16);
   const OutputStage stage = MakeOutputStage(context, RoundingFor(rule, g), a.fused_activation_function);
   const auto scales = CombineChannelScales(rule, input, filter, output, g.output_c);
-  if (auto run = PrepareVectorProduct(context, Product16Bit{Convolution(g), stage, scales, !narrow_bias}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(g.PatchSize()) * sizeof(int16_t));
-  return [g, stage, has_bias, narrow_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
-    const auto with_bias = [&]<typename Bias>(Bias) {
-      kernels::ref::Conv2DInt16<Bias>(
-          g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr, scales.data(),
-          stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int16_t>(0).data());
-    };
-    narrow_bias ? with_bias(int32_t{}) : with_bias(int64_t{});
-  };
+  return PrepareMatrixProduct16Bit(context, g, stage, scales, /*wide_bias=*/!narrow_bias);
 }
 
 }  // namespace

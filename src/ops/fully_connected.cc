@@ -11,6 +11,7 @@
 #include "ops/blockwise_weights.h"
 #include "ops/checks.h"
 #include "ops/matrix_operands.h"
+#include "ops/matrix_product.h"
 #include "ops/matrix_rules.h"
 #include "ops/ops.h"
 #include "ops/packed_weights.h"
@@ -83,17 +84,9 @@ Conv2DGeometry OnePixelImages(const FullyConnectedShape& shape) {
 }
 
 RunFn PrepareFloat(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
-  const bool has_bias = context.HasInput(2);
   CheckType(context.Input(1), "weight matrix", {DType::kFloat32});
-  if (has_bias) CheckType(context.Input(2), "bias", {DType::kFloat32});
-  if (auto run = PrepareVectorProduct(context, Convolution(OnePixelImages(shape)), ActivationRange(activation)))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(double));
-  return [g = OnePixelImages(shape), clamp = ActivationRange(activation), has_bias, patch](const RunContext& run) {
-    kernels::ref::Conv2DFloat(g, run.In<float>(0).data(), run.In<float>(1).data(),
-                              has_bias ? run.In<float>(2).data() : nullptr, clamp.low, clamp.high,
-                              reinterpret_cast<double*>(run.Scratch(patch).data()), run.Out<float>(0).data());
-  };
+  if (context.HasInput(2)) CheckType(context.Input(2), "bias", {DType::kFloat32});
+  return PrepareMatrixProduct(context, OnePixelImages(shape), ActivationRange(activation));
 }
 
 // The optimised kernels have a form of their own for int4 weights, from this size on.
@@ -175,45 +168,24 @@ RunFn PrepareBlockwise(PrepareContext& context, const FullyConnectedShape& shape
 
 RunFn PrepareInt8(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  const bool has_bias = context.HasInput(2);
   CheckEightBit(context, input, 2);
   CheckQuantizedAlong(filter, "weight matrix", 0, /*symmetric=*/filter.quantization().is_per_channel());
   const MatrixRule rule = FindRule(context, DType::kInt8, /*wide_bias=*/false);
-  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
   const int32_t w_zero = filter.quantization().is_per_channel() ? 0 : filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales,
-          weights = Int8Weights(context, 1)](const RunContext& run) {
-    kernels::ref::Conv2DQuantized<int8_t, int8_t>(
-        g, run.In<int8_t>(0).data(), x_zero, weights.Get(run), w_zero, has_bias ? run.In<int32_t>(2).data() : nullptr,
-        scales.data(), stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int8_t>(0).data());
-  };
+  return PrepareMatrixProduct(context, OnePixelImages(shape), stage, scales, w_zero);
 }
 
 RunFn PrepareUInt8(PrepareContext& context, const FullyConnectedShape& shape, graph::Activation activation) {
   const TensorRef &input = context.Input(0), &filter = context.Input(1), &output = context.Output(0);
-  const bool has_bias = context.HasInput(2);
   CheckEightBit(context, input, 2);
   CheckType(filter, "weight matrix", {DType::kUInt8});
   CheckPerTensorQuantized(filter, "weight matrix");
   const MatrixRule rule = FindRule(context, DType::kUInt8, /*wide_bias=*/false);
-  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, activation);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
-  const int32_t w_zero = filter.zero_point();
-  if (auto run = PrepareVectorProduct(context, Product8Bit{Convolution(g), stage, scales, w_zero}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g, stage, has_bias, patch, x_zero = input.zero_point(), w_zero, scales](const RunContext& run) {
-    kernels::ref::Conv2DQuantized<uint8_t, uint8_t>(
-        g, run.In<uint8_t>(0).data(), x_zero, run.In<uint8_t>(1).data(), w_zero,
-        has_bias ? run.In<int32_t>(2).data() : nullptr, scales.data(), stage,
-        reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<uint8_t>(0).data());
-  };
+  return PrepareMatrixProduct(context, OnePixelImages(shape), stage, scales, filter.zero_point());
 }
 
 RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, const FullyConnectedAttributes& a) {
@@ -228,20 +200,9 @@ RunFn PrepareInt16(PrepareContext& context, const FullyConnectedShape& shape, co
       context.engine() == Engine::kReference ? declared != DType::kInt32 : declared == DType::kInt64;
   const bool wide_bias = has_bias ? context.Input(2).dtype == DType::kInt64 : wide_without_bias;
   const MatrixRule rule = FindRule(context, DType::kInt16, wide_bias);
-  const Conv2DGeometry g = OnePixelImages(shape);
   const OutputStage stage = MakeOutputStage(context, rule.rounding, a.fused_activation_function);
   const auto scales = CombineChannelScales(rule, input, filter, output, shape.outputs);
-  if (auto run = PrepareVectorProduct(context, Product16Bit{Convolution(g), stage, scales, wide_bias}))
-    return *std::move(run);
-  const int patch = context.AddScratch(static_cast<uint64_t>(shape.depth) * sizeof(int16_t));
-  return [g, stage, has_bias, wide_bias, patch, scales, weights = Int8Weights(context, 1)](const RunContext& run) {
-    const auto with_bias = [&]<typename Bias>(Bias) {
-      kernels::ref::Conv2DInt16<Bias>(
-          g, run.In<int16_t>(0).data(), weights.Get(run), has_bias ? run.In<Bias>(2).data() : nullptr, scales.data(),
-          stage, reinterpret_cast<int16_t*>(run.Scratch(patch).data()), run.Out<int16_t>(0).data());
-    };
-    wide_bias ? with_bias(int64_t{}) : with_bias(int32_t{});
-  };
+  return PrepareMatrixProduct16Bit(context, OnePixelImages(shape), stage, scales, wide_bias);
 }
 
 FullyConnectedShape CheckShapes(PrepareContext& context, const FullyConnectedAttributes& a) {
