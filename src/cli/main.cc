@@ -20,6 +20,7 @@
 #include "base/utf8.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/heap.h"
 #include "cli/runtime_flags.h"
 #include "kernels/simd/target.h"
 #include "numerics/profile.h"
@@ -203,4 +204,7 @@ void Print(const std::string& text) {
 
 }  // namespace assay::cli
 
-int main(int argc, char** argv) { return assay::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  assay::cli::ReserveHeap();
+  return assay::cli::Main(argc, argv);
+}

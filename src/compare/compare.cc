@@ -522,9 +522,10 @@ CompareResult Compare(const CompareRequest& request) {
   }
 
   if (further) {
-    result.notes.push_back(
-        fmt::format("the scores' error and its causes are of {} samples: the values of more would not fit into {} MiB",
-                    study.traces.size(), TraceMemory(request) >> 20));
+    result.notes.push_back(fmt::format(
+        "the scores' error, its causes and what 8 bits could keep are of {} samples: the values of more would not fit "
+        "into {} MiB",
+        study.traces.size(), TraceMemory(request) >> 20));
   }
   Evidence evidence;
   std::optional<Ablation> ablation;

@@ -1,13 +1,12 @@
 // assay compare: two models, or a model and a dump of its tensors, on the same inputs.
 #include "compare/compare.h"
 
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 
 #include "base/mapped_file.h"
 #include "cli/cli.h"
 #include "cli/data_flags.h"
+#include "cli/heap.h"
 #include "cli/load_model.h"
 #include "cli/progress_bar.h"
 #include "convert/load_model.h"
@@ -112,13 +111,7 @@ int Compare(const CompareFlags& flags) {
   request.exchanged_layers = flags.exchanged_layers;
   request.seed = flags.seed;
   if (!flags.html.empty()) CheckWritable(flags.html);
-#ifdef __GLIBC__
-  // Whole samples' values come and go: the memory of one serves the next.
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  ::mallopt(M_TOP_PAD, 64 << 20);
-#endif
+  KeepFreedMemory();
   compare::CompareResult result;
   {
     std::string phase;
