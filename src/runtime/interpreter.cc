@@ -309,12 +309,14 @@ std::span<uint8_t> Interpreter::MutableInput(size_t position) {
 void Interpreter::Invoke() {
   if (options().delegate != nullptr) return impl_->InvokeDelegate();
   ThreadTrial& trial = impl_->trial;
-  if (trial.over()) return impl_->executor->Invoke();
   impl_->session.RunAlone(trial.alone());
+  if (!trial.timed()) {
+    impl_->executor->Invoke();
+    return trial.Pass();
+  }
   const auto start = std::chrono::steady_clock::now();
   impl_->executor->Invoke();
   trial.Record(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
-  impl_->session.RunAlone(trial.alone());
 }
 
 std::span<const uint8_t> Interpreter::OutputBytes(size_t position) const {
