@@ -247,7 +247,7 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
   plan.line_bytes = static_cast<size_t>(g.filter_w) * plan.pixel_bytes;
   plan.line_pitch = (plan.line_bytes + group_bytes - 1) / group_bytes * group_bytes;
   plan.row_bytes = static_cast<size_t>(g.filter_h) * plan.line_pitch;
-  plan.chunk = ChunkRows(PixelCount(g), plan.row_bytes + more);
+  plan.chunk = ChunkRows(PixelCount(g), plan.row_bytes + more, plan.row_bytes * static_cast<size_t>(g.output_c));
   const bool whole = plan.line_pitch == plan.line_bytes;
   if (IsPointwise(g)) {
     if (whole) plan.form = Plan::Form::kPixels;

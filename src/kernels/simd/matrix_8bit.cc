@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/simd/hybrid.h"
@@ -40,10 +41,11 @@ struct TileOperands {
   size_t stride, lines, line_step, line_groups;
   const int8_t* weights;
   const int32_t* offsets;
+  size_t behind;  // where the weights are that are fetched for a tile to come, if any
 };
 
 // sums[kRows][kWidth, whole blocks] of one tile, the offsets included.
-template <size_t kRows, size_t kWidth, bool kFlip>
+template <size_t kRows, size_t kWidth, bool kFlip, bool kFetch>
 HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums) {
   const WidthTag<kWidth> d;
   using V = hn::Vec<decltype(d)>;
@@ -63,6 +65,7 @@ HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums
   do {
     size_t g = 0;
     do {
+      if constexpr (kFetch) FetchBehind(weights, t.behind);
       SignedBytes<V> w[kColumns];
       for (size_t c = 0; c < kColumns; ++c) {
         const int8_t* from = weights + c / kBlockColumns * block_bytes + c % kBlockColumns * hn::MaxLanes(d8);
@@ -84,13 +87,13 @@ HWY_NOINLINE void MultiplyTile(const TileOperands& t, int32_t* HWY_RESTRICT sums
   }
 }
 
-template <bool kFlip>
+template <bool kFlip, bool kFetch>
 struct TileKernel {
   using Fn = void (*)(const TileOperands&, int32_t*);
   static constexpr size_t kRowsOfTwoVectors = 4;
   template <size_t kRows, size_t kWidth>
   static Fn Get() {
-    return MultiplyTile<kRows, kWidth, kFlip>;
+    return MultiplyTile < kRows, kWidth, kFlip, kFetch && kRows == RowsFor<TileKernel>(kWidth) > ;
   }
 };
 
@@ -206,15 +209,20 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
     const int8_t* weights = m.weights + block * block_bytes;
     // Half of every block is never written.
     if (width < kChannelBlock) std::memset(sums, 0, std::min(kKeptBlocks, x.rows) * kChannelBlock * sizeof(sums[0]));
-    const auto run = [&]<typename Kernel>(Kernel) {
+    BlocksAhead ahead(block, wide, blocks, block_bytes);
+    const auto run = [&]<bool kFlip, bool kFetch>(std::bool_constant<kFlip>, std::bool_constant<kFetch>) {
       for (size_t first = 0; first < x.rows;) {
         const size_t most = std::min(kKeptBlocks / wide, x.rows - first);
         for (size_t r = 0; r < most;) {
-          const Tile<Kernel> tile = FindTile<Kernel>(width, most - r);
-          tile.multiply({x.data + (first + r) * x.stride, x.stride, lines, x.line_step, line_groups, weights,
-                         m.offsets + channel},
-                        sums + r * wide * kChannelBlock);
-          r += tile.rows;
+          const auto multiply = [&]<typename Kernel>(Kernel, size_t behind) {
+            const Tile<Kernel> tile = FindTile<Kernel>(width, most - r);
+            tile.multiply({x.data + (first + r) * x.stride, x.stride, lines, x.line_step, line_groups, weights,
+                           m.offsets + channel, behind},
+                          sums + r * wide * kChannelBlock);
+            return tile.rows;
+          };
+          const bool fetch = kFetch && ahead.some();
+          r += fetch ? multiply(TileKernel<kFlip, kFetch>(), ahead.Next()) : multiply(TileKernel<kFlip, false>(), 0);
         }
         if (m.corrections_begin != nullptr) Correct(m, x, first, most, block, wide, sums);
         if (x.row_offsets != nullptr) AddToRows(x.row_offsets + first, most, wide * kChannelBlock, sums);
@@ -222,7 +230,8 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
         first += most;
       }
     };
-    x.flip_sign ? run(TileKernel<true>()) : run(TileKernel<false>());
+    const auto with = [&](auto fetch) { x.flip_sign ? run(std::true_type(), fetch) : run(std::false_type(), fetch); };
+    ahead.some() ? with(std::true_type()) : with(std::false_type());
     block += wide;
   }
 }

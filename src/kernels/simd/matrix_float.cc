@@ -18,9 +18,10 @@ namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <size_t kRows, size_t kWidth>
-HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size_t channel, float* HWY_RESTRICT out,
-                               size_t out_stride) {
+// kFetch: weights `behind` bytes behind its own, too, for a tile to come.
+template <size_t kRows, size_t kWidth, bool kFetch>
+HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size_t channel, size_t behind,
+                               float* HWY_RESTRICT out, size_t out_stride) {
   const hn::CappedTag<float, std::min(kWidth, kChannelBlock)> d;
   using V = hn::Vec<decltype(d)>;
   constexpr size_t kLanes = hn::MaxLanes(d), kColumns = kWidth / kLanes, kBlockColumns = kChannelBlock / kLanes;
@@ -37,6 +38,7 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size
   do {
     size_t k = 0;
     do {
+      if constexpr (kFetch) FetchBehind(weights, behind);
       V w[kColumns];
       for (size_t c = 0; c < kColumns; ++c) {
         w[c] = hn::LoadU(d, weights + c / kBlockColumns * block_values + c % kBlockColumns * kLanes);
@@ -68,12 +70,13 @@ HWY_NOINLINE void MultiplyTile(const MatrixFloat& m, const RowsFloat& rows, size
   }
 }
 
+template <bool kFetch>
 struct TileKernel {
-  using Fn = void (*)(const MatrixFloat&, const RowsFloat&, size_t, float*, size_t);
+  using Fn = void (*)(const MatrixFloat&, const RowsFloat&, size_t, size_t, float*, size_t);
   static constexpr size_t kRowsOfTwoVectors = 6;
   template <size_t kRows, size_t kWidth>
   static Fn Get() {
-    return MultiplyTile<kRows, kWidth>;
+    return MultiplyTile < kRows, kWidth, kFetch && kRows == RowsFor<TileKernel>(kWidth) > ;
   }
 };
 
@@ -83,12 +86,16 @@ void Multiply(const MatrixFloat& m, const RowsFloat& x, float* out, size_t out_s
   if (x.lines * x.line_step == m.depth) rows.lines = 1;  // one line after the other
   for (size_t block = m.blocks.begin; block < blocks;) {
     const size_t wide = TileBlocks(blocks - block, kMaxBlocks);
-    const size_t channel = block * kChannelBlock;
-    for (size_t r = 0; r < x.rows;) {
-      const Tile<TileKernel> tile = FindTile<TileKernel>(TileWidth(wide, m.outputs - channel), x.rows - r);
+    const size_t channel = block * kChannelBlock, width = TileWidth(wide, m.outputs - channel);
+    BlocksAhead ahead(block, wide, blocks, m.depth * kChannelBlock * sizeof(float));
+    const auto run = [&]<typename Kernel>(Kernel, size_t r, size_t behind) {
+      const Tile<Kernel> tile = FindTile<Kernel>(width, x.rows - r);
       rows.data = x.data + r * x.stride;
-      tile.multiply(m, rows, channel, out + r * out_stride + channel, out_stride);
-      r += tile.rows;
+      tile.multiply(m, rows, channel, behind, out + r * out_stride + channel, out_stride);
+      return tile.rows;
+    };
+    for (size_t r = 0; r < x.rows;) {
+      r += ahead.some() ? run(TileKernel<true>(), r, ahead.Next()) : run(TileKernel<false>(), r, 0);
     }
     block += wide;
   }

@@ -28,11 +28,17 @@ constexpr size_t TileBlocks(size_t left, size_t most) {
 }
 
 // So many of `rows` rows, each of `bytes` with its outputs, stay in the second-level cache while every block of
-// channels passes over them.
-inline constexpr size_t kChunkBytes = size_t{160} << 10;
+// channels passes over them. Where the weights do not stay there themselves, every chunk of rows reads them from
+// farther off: then more rows at once, and of chunks not one that is small.
+inline constexpr size_t kChunkBytes = size_t{160} << 10, kLargeChunkBytes = size_t{2} << 20;
+inline constexpr size_t kFarWeights = size_t{256} << 10;
 inline constexpr size_t kMinChunkRows = 12;
-constexpr size_t ChunkRows(size_t rows, size_t bytes) {
-  return std::clamp(kChunkBytes / bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows, std::max(rows, kMinChunkRows));
+constexpr size_t ChunkRows(size_t rows, size_t bytes, size_t weight_bytes = 0) {
+  const size_t budget = weight_bytes > kFarWeights ? kLargeChunkBytes : kChunkBytes;
+  const size_t most = std::max(budget / bytes / kMinChunkRows * kMinChunkRows, kMinChunkRows);
+  if (rows <= most) return std::max(rows, kMinChunkRows);
+  const size_t chunks = (rows + most - 1) / most, each = (rows + chunks - 1) / chunks;
+  return (each + kMinChunkRows - 1) / kMinChunkRows * kMinChunkRows;
 }
 
 struct ChannelScales {

@@ -75,6 +75,29 @@ Tile<Kernel> FindTile(size_t width, size_t rows) {
   return width == 16 ? TileOf<Kernel, 16>(rows) : TileOf<Kernel, 8>(rows);
 }
 
+// Weights that no cache near the core holds come late, for a tile reads them faster than memory gives them: while the
+// rows pass over some blocks of channels, each of the first tiles fetches one of the blocks that come next.
+class BlocksAhead {
+ public:
+  // After the `wide` blocks from `block` on, of a matrix that ends with block `end`.
+  BlocksAhead(size_t block, size_t wide, size_t end, size_t block_bytes)
+      : block_(block),
+        next_(block + wide),
+        end_(end * block_bytes > kFarWeights ? std::min(end, block + 2 * wide) : 0),
+        block_bytes_(block_bytes) {}
+  bool some() const { return next_ < end_; }
+  // How far the next one lies behind the blocks at hand.
+  size_t Next() { return (next_++ - block_) * block_bytes_; }
+
+ private:
+  size_t block_, next_, end_, block_bytes_;
+};
+
+// Fetches what lies `bytes` behind p into the second-level cache.
+HWY_INLINE void FetchBehind(const void* p, size_t bytes) {
+  __builtin_prefetch(static_cast<const uint8_t*>(p) + bytes, 0, 2);
+}
+
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
