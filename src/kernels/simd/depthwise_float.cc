@@ -8,7 +8,6 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/depthwise_float.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/simd/image_strip.h"
 #include "kernels/simd/requantize-inl.h"
 
 #ifndef ASSAY_KERNELS_SIMD_DEPTHWISE_FLOAT_ONCE_
@@ -22,22 +21,37 @@ size_t FloatSegmentPixels(size_t taps) {
   return std::clamp<size_t>(kMostPointers / std::max<size_t>(taps, 1), 1, kMostPixels);
 }
 
-// Of narrow images many windows reach beyond the border: lines are copied with what surrounds them, so that all
-// are alike.
-bool IsNarrow(const ref::Conv2DGeometry& g) {
-  constexpr int32_t kNarrow = 8;
-  return g.filter_h == 3 && g.filter_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-         g.dilation_w == 1 && g.output_w <= kNarrow && (g.pad_w > 0 || g.output_w + 2 > g.input_w);
+// The side of a window that has a kernel of its own, or 0.
+constexpr size_t kMostSide = 5;
+size_t SideOf(const ref::Conv2DGeometry& g) {
+  return g.filter_h == g.filter_w && (g.filter_h == 3 || g.filter_h == 5) ? static_cast<size_t>(g.filter_h) : 0;
 }
-struct NarrowPlan {
-  explicit NarrowPlan(const ref::Conv2DGeometry& g)
-      : pixel_bytes(static_cast<size_t>(g.input_c) * sizeof(float)), width(static_cast<size_t>(g.output_w) + 2) {
-    constexpr size_t kStripBytes = size_t{48} << 10;
-    const size_t line_bytes = width * pixel_bytes;
-    rows = std::clamp<size_t>(kStripBytes / line_bytes, 4, static_cast<size_t>(g.output_h) + 3) - 2;
-    strip_bytes = ((rows + 2) * line_bytes + sizeof(float*) - 1) / sizeof(float*) * sizeof(float*);
+
+// Windows of neighbouring pixels of a vector of channels are read from a tile of the image that fits in the first-level
+// cache: in the image itself a pixel's channels lie so far from the next one's that few of them stay there. Copying
+// pays for large windows, and for small images, where others would leave the image.
+bool HasTiles(const ref::Conv2DGeometry& g) {
+  constexpr int32_t kSmall = 16;
+  const size_t side = SideOf(g);
+  return side > 0 && g.dilation_h == 1 && g.dilation_w == 1 && (side > 3 || (g.stride_w == 1 && g.output_w <= kSmall));
+}
+struct TilePlan {
+  explicit TilePlan(const ref::Conv2DGeometry& g)
+      : stride_h(static_cast<size_t>(g.stride_h)), stride_w(static_cast<size_t>(g.stride_w)), side(SideOf(g)) {
+    constexpr size_t kTileBytes = size_t{24} << 10, kRows = 4;  // rows, for those that overlap are copied again
+    constexpr size_t kPixels = kTileBytes / (kChannelBlock * sizeof(float));
+    const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
+    const size_t widest = std::max(kPixels / Lines(std::min(kRows, output_h)), side);
+    const size_t most = (widest - side) / stride_w + 1, parts = (output_w + most - 1) / most;
+    columns = (output_w + parts - 1) / parts;
+    rows = std::min(output_h, (std::max(kPixels / Width(columns), side) - side) / stride_h + 1);
   }
-  size_t pixel_bytes, width, rows, strip_bytes;
+  size_t Lines(size_t output_rows) const { return (output_rows - 1) * stride_h + side; }
+  size_t Width(size_t output_columns) const { return (output_columns - 1) * stride_w + side; }
+  size_t bytes() const { return Lines(rows) * Width(columns) * kChannelBlock * sizeof(float); }
+
+  size_t stride_h, stride_w, side;
+  size_t rows, columns;  // of output that a tile serves, at most
 };
 
 }  // namespace
@@ -122,35 +136,61 @@ HWY_INLINE void ComputePixelsOfAny(D d, const FloatFilter& f, const FloatPixels&
   }
 }
 
-// Neighbouring output pixels whose windows lie inside of the image: where the first one's three lines begin.
+// Output pixels whose windows lie inside of the image or a tile of it, in some rows: where the first one's lines begin.
 struct FloatRun {
-  const float* lines[3];
-  size_t tap_step, pixel_step;  // to the next column of the window, to the next pixel's
-  size_t count;
+  const float* lines[kMostSide];
+  size_t tap_step, pixel_step, row_step;  // to the next column of the window, to the next pixel's, to the next row's
+  size_t count, rows;
   float* out;
+  size_t out_row_step;
 };
 
-template <class D>
-HWY_INLINE void ComputeRun3By3(D d, const FloatFilter& f, const FloatRun& run, size_t c) {
-  hn::Vec<D> w[9];
-  for (size_t t = 0; t < 9; ++t) w[t] = hn::LoadU(d, f.Tap(t) + c);
-  const auto start = StartOf(d, f, c);
-  const float *first = run.lines[0] + c, *second = run.lines[1] + c, *third = run.lines[2] + c;
-  const size_t step = run.tap_step;
-  float* out = run.out + c;
-  for (size_t p = 0; p < run.count; ++p, out += f.channels) {
-    auto sum = start;
-    for (size_t x = 0; x < 3; ++x) {
-      sum = hn::MulAdd(hn::LoadU(d, first + x * step), w[3 * x], sum);
-      sum = hn::MulAdd(hn::LoadU(d, second + x * step), w[3 * x + 1], sum);
-      sum = hn::MulAdd(hn::LoadU(d, third + x * step), w[3 * x + 2], sum);
-    }
-    hn::StoreU(Limited(d, f, sum), d, out);
-    first += run.pixel_step, second += run.pixel_step, third += run.pixel_step;
+// Some pixels at once, for each of their sums waits for the one before; where their windows overlap (kOverlap: by all
+// columns but one), what is read serves all of them.
+template <size_t kSide, bool kOverlap, class D>
+HWY_INLINE void ComputeRun(D d, const FloatFilter& f, const FloatRun& run, size_t c) {
+  using V = hn::Vec<D>;
+  V w[kSide * kSide];
+  for (size_t t = 0; t < kSide * kSide; ++t) w[t] = hn::LoadU(d, f.Tap(t) + c);
+  const V start = StartOf(d, f, c);
+  const size_t step = run.tap_step, pixel_step = run.pixel_step;
+  for (size_t row = 0; row < run.rows; ++row) {
+    const float* lines[kSide];
+    for (size_t y = 0; y < kSide; ++y) lines[y] = run.lines[y] + row * run.row_step;
+    float* out = run.out + row * run.out_row_step + c;
+    const auto compute = [&]<size_t kPixels>(std::integral_constant<size_t, kPixels>) HWY_ATTR {
+      V sums[kPixels];
+      for (size_t i = 0; i < kPixels; ++i) sums[i] = start;
+      if constexpr (kOverlap) {
+        for (size_t x = 0; x < kSide + kPixels - 1; ++x) {
+          for (size_t y = 0; y < kSide; ++y) {
+            const V v = hn::LoadU(d, lines[y] + x * step);
+            for (size_t i = 0; i < kPixels; ++i) {
+              if (x >= i && x - i < kSide) sums[i] = hn::MulAdd(v, w[kSide * (x - i) + y], sums[i]);
+            }
+          }
+        }
+      } else {
+        for (size_t x = 0; x < kSide; ++x) {
+          for (size_t y = 0; y < kSide; ++y) {
+            for (size_t i = 0; i < kPixels; ++i) {
+              sums[i] = hn::MulAdd(hn::LoadU(d, lines[y] + i * pixel_step + x * step), w[kSide * x + y], sums[i]);
+            }
+          }
+        }
+      }
+      for (size_t i = 0; i < kPixels; ++i) hn::StoreU(Limited(d, f, sums[i]), d, out + i * f.channels);
+      for (size_t y = 0; y < kSide; ++y) lines[y] += kPixels * pixel_step;
+      out += kPixels * f.channels;
+    };
+    size_t p = 0;
+    for (; p + 4 <= run.count; p += 4) compute(std::integral_constant<size_t, 4>());
+    for (; p + 2 <= run.count; p += 2) compute(std::integral_constant<size_t, 2>());
+    if (p < run.count) compute(std::integral_constant<size_t, 1>());
   }
 }
 
-// The same of two output rows, where the windows of neighbouring pixels overlap: what is read serves up to four of
+// Pixels of two output rows, where the windows of neighbouring pixels overlap: what is read serves up to four of
 // them.
 struct FloatPair {
   const float* lines[4];
@@ -218,12 +258,83 @@ HWY_NOINLINE void ComputeFloatPixels(const FloatFilter& f, const FloatPixels& pi
   });
 }
 
-HWY_NOINLINE void ComputeFloatRun(const FloatFilter& f, const FloatRun& run) {
-  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR { ComputeRun3By3(tag, f, run, c); });
+// Dilated windows do not overlap as others do.
+template <size_t kSide>
+HWY_NOINLINE void ComputeFloatRun(const FloatFilter& f, FloatRun run) {
+  const FloatRun first = run;
+  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR {
+    for (size_t y = 0; y < kSide; ++y) run.lines[y] = first.lines[y] + c;
+    ComputeRun<kSide, false>(tag, f, run, c);
+  });
 }
 
 HWY_NOINLINE void ComputeFloatPair(const FloatFilter& f, const FloatPair& pair) {
   ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR { ComputePair3By3(tag, f, pair, c); });
+}
+
+// The part of an image that the windows of a tile's output pixels lie in.
+struct TilePlace {
+  const float* image;
+  int64_t top, left;  // of the first window
+  size_t lines, width, rows, columns;
+};
+
+template <class D>
+HWY_INLINE void FillTile(D d, const ref::Conv2DGeometry& g, const TilePlace& place, size_t c, float* HWY_RESTRICT to) {
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  const auto width = static_cast<int64_t>(place.width);
+  const int64_t begin = std::clamp<int64_t>(-place.left, 0, width);
+  const int64_t end = std::clamp<int64_t>(g.input_w - place.left, begin, width);
+  const auto zero = hn::Zero(d);
+  for (size_t line = 0; line < place.lines; ++line) {
+    const int64_t y = place.top + static_cast<int64_t>(line);
+    if (y < 0 || y >= g.input_h) {
+      for (int64_t x = 0; x < width; ++x, to += kLanes) hn::StoreU(zero, d, to);
+      continue;
+    }
+    const float* from = place.image + (y * g.input_w + place.left + begin) * g.input_c + c;
+    for (int64_t x = 0; x < begin; ++x, to += kLanes) hn::StoreU(zero, d, to);
+    for (int64_t x = begin; x < end; ++x, to += kLanes, from += g.input_c) hn::StoreU(hn::LoadU(d, from), d, to);
+    for (int64_t x = end; x < width; ++x, to += kLanes) hn::StoreU(zero, d, to);
+  }
+}
+
+template <size_t kSide>
+HWY_NOINLINE void ComputeTile(const ref::Conv2DGeometry& g, const FloatFilter& f, const TilePlan& plan,
+                              const TilePlace& place, float* tile, float* out) {
+  ForChannels(f.channels, [&](auto tag, size_t c) HWY_ATTR {
+    constexpr size_t kLanes = hn::MaxLanes(tag);
+    FillTile(tag, g, place, c, tile);
+    FloatRun run = {};
+    for (size_t y = 0; y < kSide; ++y) run.lines[y] = tile + y * place.width * kLanes;
+    run.tap_step = kLanes, run.pixel_step = plan.stride_w * kLanes;
+    run.row_step = plan.stride_h * place.width * kLanes;
+    run.count = place.columns, run.rows = place.rows;
+    run.out = out, run.out_row_step = static_cast<size_t>(g.output_w) * f.channels;
+    plan.stride_w == 1 ? ComputeRun<kSide, true>(tag, f, run, c) : ComputeRun<kSide, false>(tag, f, run, c);
+  });
+}
+
+void ComputeFloatTiles(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
+                       float low, float high, Range rows, uint8_t* scratch, float* output) {
+  const TilePlan plan(g);
+  const FloatFilter f(g, filter, bias, low, high);
+  const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
+  auto* tile = reinterpret_cast<float*>(scratch);
+  for (size_t row = rows.begin; row < rows.end;) {
+    const size_t oy = row % output_h, count = std::min({plan.rows, rows.end - row, output_h - oy});
+    TilePlace place = {};
+    place.image = input + static_cast<int64_t>(row / output_h) * g.ImageSize();
+    place.top = static_cast<int64_t>(oy * plan.stride_h) - g.pad_h;
+    place.lines = plan.Lines(count), place.rows = count;
+    for (size_t ox = 0; ox < output_w; ox += plan.columns) {
+      place.columns = std::min(plan.columns, output_w - ox), place.width = plan.Width(place.columns);
+      place.left = static_cast<int64_t>(ox * plan.stride_w) - g.pad_w;
+      float* out = output + (row * output_w + ox) * f.channels;
+      plan.side == 3 ? ComputeTile<3>(g, f, plan, place, tile, out) : ComputeTile<5>(g, f, plan, place, tile, out);
+    }
+    row += count;
+  }
 }
 
 void ComputeFloatRows(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
@@ -241,9 +352,9 @@ void ComputeFloatRows(const ref::Conv2DGeometry& g, const float* input, const fl
   const int64_t room = int64_t{g.input_w} - 1 - reach + g.pad_w;
   const int64_t inside_end =
       room < 0 ? inside_begin : std::clamp<int64_t>(room / g.stride_w + 1, inside_begin, g.output_w);
-  const bool is_3_by_3 = g.filter_h == 3 && g.filter_w == 3;
-  const bool overlaps = g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
   const auto output_h = static_cast<size_t>(g.output_h);
+  const size_t side = SideOf(g);
+  const bool has_pairs = side == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const float* image = input + static_cast<int64_t>(row) / g.output_h * g.ImageSize();
     int64_t top = static_cast<int64_t>(row) % g.output_h * g.stride_h - g.pad_h;
@@ -266,12 +377,13 @@ void ComputeFloatRows(const ref::Conv2DGeometry& g, const float* input, const fl
         ComputeFloatPixels(f, {pointers, count, out + static_cast<size_t>(first) * channels});
       }
     };
-    if (!is_3_by_3 || top < 0 || top + 2 * int64_t{g.dilation_h} >= g.input_h || inside_begin == inside_end) {
+    const int64_t bottom = top + int64_t{g.filter_h - 1} * g.dilation_h;
+    if (side == 0 || top < 0 || bottom >= g.input_h || inside_begin == inside_end) {
       pixels(0, g.output_w);
       continue;
     }
     pixels(0, inside_begin);
-    if (overlaps && row + 1 < rows.end && (row + 1) % output_h != 0 && top + 3 < g.input_h) {
+    if (has_pairs && row + 1 < rows.end && (row + 1) % output_h != 0 && top + 3 < g.input_h) {
       FloatPair pair = {};
       for (int64_t y = 0; y < 4; ++y) {
         pair.lines[y] = image + ((top + y) * g.input_w + inside_begin - g.pad_w) * g.input_c;
@@ -288,39 +400,23 @@ void ComputeFloatRows(const ref::Conv2DGeometry& g, const float* input, const fl
       continue;
     }
     FloatRun run = {};
-    for (int32_t ky = 0; ky < 3; ++ky) {
+    for (int32_t ky = 0; ky < g.filter_h; ++ky) {
       const int64_t y = top + int64_t{ky} * g.dilation_h, x = inside_begin * g.stride_w - g.pad_w;
       run.lines[ky] = image + (y * g.input_w + x) * g.input_c;
     }
     run.tap_step = static_cast<size_t>(g.dilation_w) * channels;
     run.pixel_step = static_cast<size_t>(g.stride_w) * channels;
     run.count = static_cast<size_t>(inside_end - inside_begin);
+    run.rows = 1;
     run.out = out + static_cast<size_t>(inside_begin) * channels;
-    ComputeFloatRun(f, run);
+    side == 3 ? ComputeFloatRun<3>(f, run) : ComputeFloatRun<5>(f, run);
     pixels(inside_end, g.output_w);
   }
 }
 
 void ComputeFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias, float low,
                   float high, Range rows, uint8_t* scratch, float* output) {
-  if (!IsNarrow(g)) return ComputeFloatRows(g, input, filter, bias, low, high, rows, scratch, output);
-  const NarrowPlan plan(g);
-  auto* strip = reinterpret_cast<float*>(scratch);
-  const auto output_h = static_cast<size_t>(g.output_h);
-  const size_t line = static_cast<size_t>(g.output_w) * static_cast<size_t>(g.output_c);
-  ref::Conv2DGeometry inside = g;
-  inside.batches = 1, inside.pad_h = inside.pad_w = 0;
-  inside.input_w = g.output_w + 2;
-  for (size_t row = rows.begin; row < rows.end;) {
-    const size_t oy = row % output_h, count = std::min({plan.rows, rows.end - row, output_h - oy});
-    FillStrip(g, {plan.pixel_bytes, plan.width, /*flip=*/0, /*outside=*/0},
-              reinterpret_cast<const uint8_t*>(input + static_cast<int64_t>(row / output_h) * g.ImageSize()),
-              static_cast<int64_t>(oy) - g.pad_h, count + 2, scratch);
-    inside.output_h = static_cast<int32_t>(count), inside.input_h = inside.output_h + 2;
-    ComputeFloatRows(inside, strip, filter, bias, low, high, {0, count}, scratch + plan.strip_bytes,
-                     output + row * line);
-    row += count;
-  }
+  (HasTiles(g) ? ComputeFloatTiles : ComputeFloatRows)(g, input, filter, bias, low, high, rows, scratch, output);
 }
 
 }  // namespace
@@ -333,9 +429,9 @@ namespace assay::kernels::simd {
 HWY_EXPORT(ComputeFloat);
 
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
+  if (HasTiles(g)) return TilePlan(g).bytes();
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  const size_t strip = IsNarrow(g) ? NarrowPlan(g).strip_bytes : 0;
-  return strip + FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
+  return FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
 }
 
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
