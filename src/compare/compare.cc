@@ -36,7 +36,7 @@ constexpr double kWorthSplitting = 0.02;  // recovered share from which on a lay
 
 // For samples that are kept whole: more where single layers will be exchanged.
 uint64_t TraceMemory(const CompareRequest& request) {
-  return uint64_t{request.exchanged_layers > 0 ? 1536U : 1024U} << 20;
+  return uint64_t{request.exchanged_layers > 0 ? 1536U : 512U} << 20;
 }
 
 AccuracyComparison CompareAccuracy(const CompareRequest& request) {

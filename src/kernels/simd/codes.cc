@@ -1,6 +1,7 @@
 #include "kernels/simd/codes.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -70,16 +71,17 @@ void CodesInt16(const CodeSteps& s, const float* input, size_t count, int16_t* o
 }
 
 void Bins(const float* values, size_t count, float per_width, int32_t middle, size_t bins, int64_t* counts) {
-  // Where many values are alike, one counter would wait for itself: neighbours count in tables of their own.
-  constexpr size_t kTables = 4, kChunk = 1024, kMost = size_t{1} << 31;
+  // Where many values are alike, one counter would wait for itself: neighbours count in tables of their own, of small
+  // numbers, so that all of them stay in the first-level cache.
+  constexpr size_t kTables = 4, kChunk = 1024, kMost = kTables * UINT16_MAX / kChunk * kChunk;
   const D d;
   const hn::Rebind<int32_t, D> di;
   constexpr size_t kLanes = hn::MaxLanes(d);
   const V factor = hn::Set(d, per_width);
   const auto offset = hn::Set(di, middle), last = hn::Set(di, static_cast<int32_t>(bins) - 1);
-  std::vector<uint32_t> tables(kTables * bins);
+  std::vector<uint16_t> tables(kTables * bins);
   HWY_ALIGN int32_t places[kChunk + kLanes];
-  for (size_t first = 0, since = 0; first < count; first += kChunk, since += kChunk) {
+  for (size_t first = 0, since = 0; first < count; first += kChunk) {
     const size_t here = std::min(kChunk, count - first);
     for (size_t i = 0; i < here; i += kLanes) {
       HWY_ALIGN float rest[kLanes] = {};
@@ -90,9 +92,13 @@ void Bins(const float* values, size_t count, float per_width, int32_t middle, si
       hn::Store(hn::Min(hn::Max(place, hn::Zero(di)), last), di, places + i);
     }
     for (size_t i = 0; i < here; ++i) ++tables[i % kTables * bins + static_cast<size_t>(places[i])];
+    since += kChunk;
     if (since < kMost && first + kChunk < count) continue;
-    for (size_t b = 0; b < tables.size(); ++b) counts[b % bins] += tables[b];
-    std::fill(tables.begin(), tables.end(), 0);
+    for (size_t t = 0; t < kTables; ++t) {
+      const uint16_t* HWY_RESTRICT table = tables.data() + t * bins;
+      for (size_t b = 0; b < bins; ++b) counts[b] += table[b];
+    }
+    std::fill(tables.begin(), tables.end(), uint16_t{0});
     since = 0;
   }
 }
