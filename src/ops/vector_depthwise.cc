@@ -178,11 +178,16 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const kerne
   }
   const ThreadScratch scratch(context, kernels::simd::DepthwiseConv2DFloatScratch(g));
   context.OfferRows(RowFormOf(g));
-  return [g, clamp, has_bias = context.HasInput(2), scratch, ns](const RunContext& run) {
+  return [g, clamp, has_bias = context.HasInput(2), scratch, ns,
+          together = kernels::simd::DepthwiseConv2DFloatRows(g)](const RunContext& run) {
     const float *input = run.In<float>(0).data(), *filter = run.In<float>(1).data();
     const float* bias = has_bias ? run.In<float>(2).data() : nullptr;
     float* output = run.Out<float>(0).data();
-    run.Loop(RowCount(g), GrainOf(ns), [&](size_t begin, size_t end, int worker) {
+    // The same number of parts for every thread, and as few as may be.
+    const auto threads = static_cast<size_t>(run.pool().threads()), rows = RowCount(g), each = rows / threads + 1;
+    const size_t parts = threads * ((each + together - 1) / together);
+    const size_t grain = std::max(GrainOf(ns), (rows + parts - 1) / parts);
+    run.Loop(rows, grain, [&](size_t begin, size_t end, int worker) {
       kernels::simd::DepthwiseConv2DFloat(g, input, filter, bias, clamp.low, clamp.high, {begin, end},
                                           scratch.Of(run, worker), output);
     });

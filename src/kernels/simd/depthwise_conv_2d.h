@@ -85,6 +85,8 @@ void DepthwiseConv2DHybrid(const ref::Conv2DGeometry& g, const DepthwiseHybrid& 
 // Sums start from the bias (which may be null: 0) and take the taps with one fused multiply-add each as in
 // matrix_float.h, in XNNPACK's order.
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept;
+// How many rows of output are computed together, at most: fewer at once read what their windows share anew.
+size_t DepthwiseConv2DFloatRows(const ref::Conv2DGeometry& g) noexcept;
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
                           float low, float high, Range rows, uint8_t* scratch, float* output) noexcept;
 

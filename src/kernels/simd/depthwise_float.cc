@@ -434,6 +434,8 @@ size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
   return FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
 }
 
+size_t DepthwiseConv2DFloatRows(const ref::Conv2DGeometry& g) noexcept { return HasTiles(g) ? TilePlan(g).rows : 1; }
+
 void DepthwiseConv2DFloat(const ref::Conv2DGeometry& g, const float* input, const float* filter, const float* bias,
                           float low, float high, Range rows, uint8_t* scratch, float* output) noexcept {
   HWY_DYNAMIC_DISPATCH(ComputeFloat)(g, input, filter, bias, low, high, rows, scratch, output);
