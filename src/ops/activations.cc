@@ -120,28 +120,30 @@ void CheckSigmoidInt16(const UnaryOperands& o) {
 
 RunFn PrepareLogisticInt16(const PrepareContext& context, const UnaryOperands& o) {
   CheckSigmoidInt16(o);
+  const auto size = static_cast<size_t>(o.input.size());
   if (PowerOfTwoExponent(o.input.scale()) == -12) {
     if (context.engine() != Engine::kReference) {
-      return RunMap<int16_t, int16_t>(kernels::ref::LogisticInt16FixedPoint{});
+      return RunInt16Map(context, size, kernels::ref::LogisticInt16FixedPoint{});
     }
-    return RunMap<int16_t, int16_t>(kernels::ref::LogisticInt16{numerics::MakeSigmoidTable(), {3, 0}});
+    return RunInt16Map(context, size, kernels::ref::LogisticInt16{numerics::MakeSigmoidTable(), {3, 0}});
   }
-  return RunMap<int16_t, int16_t>(
-      kernels::ref::LogisticInt16{numerics::MakeSigmoidTable(), ToSigmoidTable(o.input.scale())});
+  return RunInt16Map(context, size,
+                     kernels::ref::LogisticInt16{numerics::MakeSigmoidTable(), ToSigmoidTable(o.input.scale())});
 }
 
 RunFn PrepareTanhInt16(const PrepareContext& context, const UnaryOperands& o) {
   CheckSigmoidInt16(o);
+  const auto size = static_cast<size_t>(o.input.size());
   const auto exponent = PowerOfTwoExponent(o.input.scale());
   if (exponent == -12 || exponent == -11) {
     const int shift = *exponent + 12;
     if (context.engine() != Engine::kReference) {
-      return RunMap<int16_t, int16_t>(kernels::ref::TanhInt16FixedPoint{shift});
+      return RunInt16Map(context, size, kernels::ref::TanhInt16FixedPoint{shift});
     }
-    return RunMap<int16_t, int16_t>(kernels::ref::TanhInt16{numerics::MakeSigmoidTable(), {3 << shift, 0}});
+    return RunInt16Map(context, size, kernels::ref::TanhInt16{numerics::MakeSigmoidTable(), {3 << shift, 0}});
   }
-  return RunMap<int16_t, int16_t>(
-      kernels::ref::TanhInt16{numerics::MakeSigmoidTable(), ToSigmoidTable(o.input.scale())});
+  return RunInt16Map(context, size,
+                     kernels::ref::TanhInt16{numerics::MakeSigmoidTable(), ToSigmoidTable(o.input.scale())});
 }
 
 RunFn PrepareLeakyReluQuantized(const PrepareContext& context, const UnaryOperands& o, float alpha) {

@@ -116,7 +116,7 @@ RunFn PrepareAddEightBit(PrepareContext& context, const BinaryOperands& operands
   const AddQuantized p = MakeAdd(operands, clamp, subtract);
   const bool blocks = context.engine() == Engine::kBuiltin && !subtract &&
                       PlanFiveFold(operands.a.shape, operands.b.shape).kind != FiveFold::Kind::kGeneric;
-  return blocks ? RunAddOptimized<T>(operands, p) : RunBinary<T, T>(operands, p, &context);
+  return blocks ? RunAddOptimized<T>(operands, p) : RunCodePairs<T>(context, operands, p);
 }
 
 RunFn PrepareAddInt16(const PrepareContext& context, const BinaryOperands& operands, const IntRange& clamp,
@@ -239,6 +239,7 @@ RunFn PrepareMulQuantized(PrepareContext& context, const BinaryOperands& operand
   }
   const FiveFold shape = PlanFiveFold(operands.a.shape, operands.b.shape);
   if (engine != Engine::kBuiltin || sizeof(T) == 2 || shape.kind == FiveFold::Kind::kGeneric) {
+    if constexpr (sizeof(T) == 1) return RunCodePairs<T>(context, operands, p);
     return RunBinary<T, T>(operands, p, &context);
   }
   return [p, shape](const RunContext& run) {

@@ -1,7 +1,9 @@
 // What the Prepare functions of elementwise ops share.
 #pragma once
 
+#include <array>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -126,6 +128,27 @@ class SharedRows {
   int scratch_ = -1;
 };
 
+// combine(a, whether it repeats, b, whether it repeats, output, count) for parts of the rows.
+template <typename T, typename CombineFn>
+void CombineRows(const RunContext& run, const BroadcastRows& rows, double ns, const CombineFn& combine) {
+  const T *a = run.In<T>(0).data(), *b = run.In<T>(1).data();
+  T* out = run.Out<T>(0).data();
+  const size_t length = rows.length();
+  if (rows.count() == 1) {
+    return run.Loop(length, GrainOf(ns), [&](size_t begin, size_t end, int) {
+      combine(a + (rows.a_repeats() ? 0 : begin), rows.a_repeats(), b + (rows.b_repeats() ? 0 : begin),
+              rows.b_repeats(), out + begin, end - begin);
+    });
+  }
+  run.Loop(rows.count(), GrainOf(ns * static_cast<double>(length)), [&](size_t begin, size_t end, int) {
+    T* to = out + begin * length;
+    rows.For(begin, end, [&](int64_t a_at, int64_t b_at) {
+      combine(a + a_at, rows.a_repeats(), b + b_at, rows.b_repeats(), to, length);
+      to += length;
+    });
+  });
+}
+
 // output = f(a, b) over the broadcast shape; T is the type of both inputs. With a context rows are offered.
 template <typename T, typename Out, typename F>
 RunFn RunBinary(const BinaryOperands& operands, const F& f, PrepareContext* context = nullptr) {
@@ -150,29 +173,41 @@ RunFn RunBinary(const BinaryOperands& operands, const F& f, PrepareContext* cont
         }
       }
       return [rows = all, f](const RunContext& run) {
-        const T *a = run.In<T>(0).data(), *b = run.In<T>(1).data();
-        T* out = run.Out<T>(0).data();
-        const size_t length = rows.length();
-        if (rows.count() == 1) {
-          return run.Loop(length, GrainOf(kVectorElementNs), [&](size_t begin, size_t end, int) {
-            kernels::simd::Combine<T, F>(a + (rows.a_repeats() ? 0 : begin), rows.a_repeats(),
-                                         b + (rows.b_repeats() ? 0 : begin), rows.b_repeats(), out + begin, end - begin,
-                                         f);
-          });
-        }
-        run.Loop(
-            rows.count(), GrainOf(kVectorElementNs * static_cast<double>(length)), [&](size_t begin, size_t end, int) {
-              T* to = out + begin * length;
-              rows.For(begin, end, [&](int64_t a_at, int64_t b_at) {
-                kernels::simd::Combine<T, F>(a + a_at, rows.a_repeats(), b + b_at, rows.b_repeats(), to, length, f);
-                to += length;
-              });
-            });
+        CombineRows<T>(run, rows, kVectorElementNs,
+                       [&](const T* a, bool a_repeats, const T* b, bool b_repeats, T* out, size_t count) {
+                         kernels::simd::Combine<T, F>(a, a_repeats, b, b_repeats, out, count, f);
+                       });
       };
     }
   }
   return [plan = operands.plan, f](const RunContext& run) {
     kernels::ref::BinaryElementwise(plan, run.In<T>(0).data(), run.In<T>(1).data(), run.Out<Out>(0).data(), f);
+  };
+}
+
+// As RunBinary, for functions of two 8-bit codes that are defined for all of them and that no vector kernel computes:
+// of large tensors once per pair of codes.
+template <typename T, typename F>
+RunFn RunCodePairs(PrepareContext& context, const BinaryOperands& operands, const F& f) {
+  static_assert(sizeof(T) == 1);
+  constexpr size_t kCodes = 256, kLarge = 8192;
+  constexpr double kElementNs = 0.5;
+  const BroadcastRows all(operands.plan);
+  if (context.shapes_only() || all.count() * all.length() < kLarge) return RunBinary<T, T>(operands, f);
+  auto table = std::make_shared<std::array<T, kCodes * kCodes>>();
+  for (size_t pair = 0; pair < table->size(); ++pair) {
+    (*table)[pair] = static_cast<T>(f(static_cast<T>(pair / kCodes), static_cast<T>(pair % kCodes)));
+  }
+  context.OfferRows({.window = {}, .row_inputs = 2});
+  return [rows = all, pairs = std::shared_ptr<const std::array<T, kCodes * kCodes>>(table)](const RunContext& run) {
+    CombineRows<T>(run, rows, kElementNs,
+                   [&](const T* a, bool a_repeats, const T* b, bool b_repeats, T* out, size_t count) {
+                     for (size_t i = 0; i < count; ++i) {
+                       const auto x = static_cast<uint8_t>(a[a_repeats ? 0 : i]);
+                       const auto y = static_cast<uint8_t>(b[b_repeats ? 0 : i]);
+                       out[i] = (*pairs)[x * kCodes + y];
+                     }
+                   });
   };
 }
 
@@ -225,6 +260,26 @@ RunFn RunCodeMap(const F& f) {
   } else {
     return RunMap<In, Out>(f);
   }
+}
+
+// As RunMap, for functions of 16-bit codes: of large tensors computed once per code.
+template <typename F>
+RunFn RunInt16Map(const PrepareContext& context, size_t elements, const F& f) {
+  constexpr size_t kCodes = size_t{1} << 16, kLarge = kCodes / 2;
+  constexpr double kElementNs = 0.5;
+  if (context.shapes_only() || elements < kLarge) return RunMap<int16_t, int16_t>(f);
+  auto table = std::make_shared<std::array<int16_t, kCodes>>();
+  for (size_t code = 0; code < kCodes; ++code) {
+    const auto x = static_cast<int16_t>(code);
+    (*table)[static_cast<uint16_t>(x)] = static_cast<int16_t>(f(x));
+  }
+  return [shared = std::shared_ptr<const std::array<int16_t, kCodes>>(table)](const RunContext& run) {
+    const auto x = run.In<int16_t>(0);
+    int16_t* y = run.Out<int16_t>(0).data();
+    run.pool().Run(x.size(), GrainOf(kElementNs), [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) y[i] = (*shared)[static_cast<uint16_t>(x[i])];
+    });
+  };
 }
 
 // numerics::ToFixedPoint of a scale that came from a model. Throws InputError naming `what` where it is not finite.
