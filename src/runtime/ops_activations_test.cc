@@ -59,6 +59,31 @@ TEST(Activations, SixteenBits) {
   }
 }
 
+// From some size on results come from a table of all codes.
+TEST(Activations, LargeTensorsOfSixteenBitsHaveTheBitsOfSmallOnes) {
+  std::vector<int16_t> codes(size_t{1} << 16);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int16_t>(i * 40503);
+  for (const BuiltinOp op : {BuiltinOp::kLogistic, BuiltinOp::kTanh}) {
+    for (const float scale : {1.0F / 4096, 1.0F / 2048, 0.0003F}) {
+      for (const char* profile : {"reference", "builtin"}) {
+        const auto run = [&](const std::vector<int16_t>& x) {
+          return OneOpModel(op)
+              .Input<int16_t>({static_cast<int32_t>(x.size())}, x, ModelBuilder::PerTensor(scale, 0))
+              .Output(DType::kInt16, ModelBuilder::PerTensor(1.0F / 32768, 0))
+              .Run<int16_t>(profile);
+        };
+        std::vector<int16_t> pieces;
+        for (size_t first = 0; first < codes.size(); first += 16384) {
+          const auto at = codes.begin() + static_cast<ptrdiff_t>(first);
+          const std::vector<int16_t> piece = run({at, at + 16384});
+          pieces.insert(pieces.end(), piece.begin(), piece.end());
+        }
+        EXPECT_EQ(run(codes), pieces) << scale << profile;
+      }
+    }
+  }
+}
+
 TEST(Activations, RefusesWhatCannotBe) {
   const auto message = [](BuiltinOp op, Quantization in, Quantization out, double alpha = 1) {
     return OneOpModel(op)

@@ -51,6 +51,46 @@ TEST(Arithmetic, VectorKernelsOfSharedRowsGiveThePlainLoopsBits) {
   }
 }
 
+// From some size on results come from a table of all pairs of codes.
+template <typename T>
+void CheckLargeTensors(BuiltinOp op, DType dtype) {
+  constexpr int32_t kRows = 100, kColumns = 130;
+  Random random(83, static_cast<uint64_t>(op));
+  const auto draw = [&](int32_t count) {
+    std::vector<T> codes(static_cast<size_t>(count));
+    for (T& code : codes) code = static_cast<T>(random.Between(0, 255));
+    return codes;
+  };
+  const std::vector<T> a = draw(kRows * kColumns), b = draw(kRows * kColumns), factors = draw(kColumns);
+  const int32_t offset = std::is_signed_v<T> ? -128 : 0;
+  const auto run = [&](const Shape& shape, const std::vector<T>& x, const Shape& other, const std::vector<T>& y) {
+    OneOpModel model(op);
+    model.Option("fused_activation_function", 0);
+    model.Input<T>(shape, x, ModelBuilder::PerTensor(0.05F, offset + 100));
+    model.Input<T>(other, y, ModelBuilder::PerTensor(0.03F, offset + 7));
+    model.Output(dtype, ModelBuilder::PerTensor(0.06F, offset + 90));
+    return model.Run<T>("reference");
+  };
+  std::vector<T> flat, rows;
+  for (int32_t r = 0; r < kRows; ++r) {
+    const auto of = [&](const std::vector<T>& all) {
+      return std::vector<T>(all.begin() + r * kColumns, all.begin() + (r + 1) * kColumns);
+    };
+    const std::vector<T> by_element = run({kColumns}, of(a), {kColumns}, of(b));
+    const std::vector<T> by_factors = run({kColumns}, of(a), {kColumns}, factors);
+    flat.insert(flat.end(), by_element.begin(), by_element.end());
+    rows.insert(rows.end(), by_factors.begin(), by_factors.end());
+  }
+  EXPECT_EQ(run({kRows, kColumns}, a, {kRows, kColumns}, b), flat);
+  EXPECT_EQ(run({kRows, kColumns}, a, {kColumns}, factors), rows);
+}
+TEST(Arithmetic, LargeTensorsOfCodesHaveTheBitsOfSmallOnes) {
+  for (const BuiltinOp op : {BuiltinOp::kAdd, BuiltinOp::kSub, BuiltinOp::kMul}) {
+    CheckLargeTensors<int8_t>(op, DType::kInt8);
+    CheckLargeTensors<uint8_t>(op, DType::kUInt8);
+  }
+}
+
 TEST(Arithmetic, IntegersWrap) {
   constexpr int32_t kMax = std::numeric_limits<int32_t>::max(), kMin = std::numeric_limits<int32_t>::min();
   const auto run = [](BuiltinOp op, int32_t a, int32_t b, int activation = 0) {
