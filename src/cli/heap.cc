@@ -1,13 +1,13 @@
 #include "cli/heap.h"
 
-#ifdef __GLIBC__
+#include <cstdint>
+#include <cstdlib>
+
+#ifdef __GLIBC__  // which those have defined
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #endif
-
-#include <cstdint>
-#include <cstdlib>
 
 namespace assay::cli {
 
