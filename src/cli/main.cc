@@ -179,8 +179,7 @@ int Main(int argc, char** argv) {
     }
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "assay: out of memory\n");
-    return static_cast<int>(ErrorCode::kInput);
+    throw;
   } catch (const std::exception& error) {
     fmt::print(stderr, "assay: internal error: {}; please report it\n", error.what());
     return static_cast<int>(ErrorCode::kInternal);
@@ -206,5 +205,10 @@ void Print(const std::string& text) {
 
 int main(int argc, char** argv) {
   assay::cli::ReserveHeap();
-  return assay::cli::Main(argc, argv);
+  try {
+    return assay::cli::Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("assay: out of memory\n", stderr);
+    return static_cast<int>(assay::ErrorCode::kInput);
+  }
 }
