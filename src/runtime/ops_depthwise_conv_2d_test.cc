@@ -27,6 +27,19 @@ TEST(DepthwiseConv2D, EachChannelHasItsOwnFilters) {
             (std::vector<float>{7, 70.5F, 1000, 10000}));
 }
 
+TEST(DepthwiseConv2D, ThereMayBeNoImages) {
+  for (const int32_t side : {3, 5}) {
+    OneOpModel model = Depthwise(0);
+    model.Input<float>({0, 4, 4, 2}, {})
+        .Constant<float>({1, side, side, 2}, std::vector<float>(static_cast<size_t>(side * side * 2), 1))
+        .Constant<float>({2}, {0, 0})
+        .Output(DType::kFloat32);
+    for (const char* profile : {"reference", "xnnpack"}) {
+      EXPECT_EQ(model.RunAll(profile, 1, /*threads=*/2).front().shape(), (Shape{0, 4, 4, 2})) << profile;
+    }
+  }
+}
+
 TEST(DepthwiseConv2D, VectorKernelsOfSeveralOutputsForEachChannelGiveThePlainLoopsBits) {
   for (uint64_t seed = 0; seed < 300; ++seed) CheckVectorKernels(RandomLayer(BuiltinOp::kDepthwiseConv2D, seed));
 }

@@ -353,7 +353,9 @@ TEST(DepthwiseConv2DFloat, AddsUpInXnnpacksOrderOnEveryInstructionSet) {
     g.filter_h = g.filter_w = 3;
     if (random.Chance(0.4)) g.filter_h = random.Between(1, 7), g.filter_w = random.Between(1, 6);
     if (random.Chance(0.7)) g.stride_h = g.stride_w = g.dilation_h = g.dilation_w = 1;
-    g.input_h = random.Between(1, 12), g.input_w = random.Between(1, 14);
+    if (seed % 3 == 1) g.filter_h = g.filter_w = 5;
+    // Wide ones are read where they are, or in tiles of some columns.
+    g.input_h = random.Between(1, 12), g.input_w = seed % 4 == 3 ? random.Between(15, 120) : random.Between(1, 14);
     g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
     SetOutputSize(g);
     const auto channels = static_cast<size_t>(g.input_c);

@@ -35,11 +35,13 @@ bool HasTiles(const ref::Conv2DGeometry& g) {
   const size_t side = SideOf(g);
   return side > 0 && g.dilation_h == 1 && g.dilation_w == 1 && (side > 3 || (g.stride_w == 1 && g.output_w <= kSmall));
 }
+// Never larger than kBytes, whichever part of an image's rows a geometry has.
 struct TilePlan {
+  static constexpr size_t kBytes = size_t{24} << 10;
   explicit TilePlan(const ref::Conv2DGeometry& g)
       : stride_h(static_cast<size_t>(g.stride_h)), stride_w(static_cast<size_t>(g.stride_w)), side(SideOf(g)) {
-    constexpr size_t kTileBytes = size_t{24} << 10, kRows = 4;  // rows, for those that overlap are copied again
-    constexpr size_t kPixels = kTileBytes / (kChannelBlock * sizeof(float));
+    constexpr size_t kRows = 4;  // for those that overlap are copied again
+    constexpr size_t kPixels = kBytes / (kChannelBlock * sizeof(float));
     const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
     const size_t widest = std::max(kPixels / Lines(std::min(kRows, output_h)), side);
     const size_t most = (widest - side) / stride_w + 1, parts = (output_w + most - 1) / most;
@@ -48,7 +50,6 @@ struct TilePlan {
   }
   size_t Lines(size_t output_rows) const { return (output_rows - 1) * stride_h + side; }
   size_t Width(size_t output_columns) const { return (output_columns - 1) * stride_w + side; }
-  size_t bytes() const { return Lines(rows) * Width(columns) * kChannelBlock * sizeof(float); }
 
   size_t stride_h, stride_w, side;
   size_t rows, columns;  // of output that a tile serves, at most
@@ -258,7 +259,7 @@ HWY_NOINLINE void ComputeFloatPixels(const FloatFilter& f, const FloatPixels& pi
   });
 }
 
-// Dilated windows do not overlap as others do.
+// Of windows in the image itself: those that do not overlap, or whose row has no other beside it.
 template <size_t kSide>
 HWY_NOINLINE void ComputeFloatRun(const FloatFilter& f, FloatRun run) {
   const FloatRun first = run;
@@ -429,7 +430,7 @@ namespace assay::kernels::simd {
 HWY_EXPORT(ComputeFloat);
 
 size_t DepthwiseConv2DFloatScratch(const ref::Conv2DGeometry& g) noexcept {
-  if (HasTiles(g)) return TilePlan(g).bytes();
+  if (HasTiles(g)) return TilePlan::kBytes;
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
   return FloatSegmentPixels(taps) * taps * sizeof(float*) + static_cast<size_t>(g.input_c) * sizeof(float);
 }
