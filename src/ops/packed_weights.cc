@@ -293,14 +293,14 @@ PackedScales::PackedScales(std::span<const numerics::ChannelScale> scales, size_
     multiplier_[at] = scale.fixed.multiplier;
     left_[at] = std::max(scale.fixed.shift, 0);
     right_[at] = std::max(-scale.fixed.shift, 0);
-    shifts_left_ |= left_[at] != 0;
     single_[at] = scale.single;
     real_[at] = scale.real;
+    reaches_one_ |= scale.real >= kernels::simd::kAlmostOne;
   }
 }
 
 kernels::simd::ChannelScales PackedScales::view() const {
-  return {multiplier_.data(), left_.data(), right_.data(), single_.data(), real_.data(), shifts_left_};
+  return {multiplier_.data(), left_.data(), right_.data(), single_.data(), real_.data(), reaches_one_};
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {

@@ -32,17 +32,17 @@ struct Scales {
       const size_t at = place(c);
       multiplier[at] = scales[c].fixed.multiplier;
       left[at] = std::max(scales[c].fixed.shift, 0), right[at] = std::max(-scales[c].fixed.shift, 0);
-      shifts_left |= left[at] != 0;
       single[at] = scales[c].single, real[at] = scales[c].real;
+      reaches_one |= real[at] >= kAlmostOne;
     }
   }
   ChannelScales view() const {
-    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), shifts_left};
+    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), reaches_one};
   }
   std::vector<int32_t> multiplier, left, right;
   std::vector<float> single;
   std::vector<double> real;
-  bool shifts_left = false;
+  bool reaches_one = false;
 };
 
 struct Case {

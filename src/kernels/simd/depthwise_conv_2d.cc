@@ -7,9 +7,9 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/depthwise_conv_2d.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/codes-inl.h"
 #include "kernels/simd/dot8-inl.h"
 #include "kernels/simd/image_strip.h"
-#include "kernels/simd/requantize-inl.h"
 
 #ifndef ASSAY_KERNELS_SIMD_DEPTHWISE_CONV_2D_ONCE_
 #define ASSAY_KERNELS_SIMD_DEPTHWISE_CONV_2D_ONCE_
@@ -69,9 +69,12 @@ class ToCodes {
   HWY_INLINE ToCodes(const Depthwise8Bit& f, size_t padded_channel) : codes_(f.stage) {
     for (size_t j = 0; j < 4; ++j) round_[j].Load(f.scales, f.stage, padded_channel + j * kLanes);
   }
-  HWY_INLINE void Store(const hn::Vec<D32>* sums, size_t count, uint8_t* out) const {
+  HWY_INLINE void Store(const hn::Vec<D32> (&sums)[4], size_t count, uint8_t* out) const {
     const hn::Repartition<uint8_t, D32> d8;
-    const auto bytes = codes_(round_[0](sums[0]), round_[1](sums[1]), round_[2](sums[2]), round_[3](sums[3]));
+    const R* const rounders[4] = {&round_[0], &round_[1], &round_[2], &round_[3]};
+    hn::Vec<D32> rounded[4];
+    R::RoundFour(rounders, sums, rounded);
+    const auto bytes = codes_(rounded);
     if (count == 4 * kLanes) return hn::StoreU(bytes, d8, out);
     HWY_ALIGN uint8_t some[4 * kLanes];
     hn::Store(bytes, d8, some);
@@ -79,8 +82,10 @@ class ToCodes {
   }
 
  private:
-  Rounder<kRounding, D32> round_[4];
-  Codes<D32> codes_;
+  using R = CodeRounder<kRounding, CodeForm::kAny, D32>;
+
+  R round_[4];
+  Codes<CodeForm::kAny, D32> codes_;
 };
 
 // Four vectors as interleaving left them to four in order: of every four blocks of 16 bytes, block b of vector j
@@ -111,7 +116,7 @@ class ToFloats {
   static constexpr size_t kLanes = hn::MaxLanes(D32());
 
   HWY_INLINE ToFloats(const Depthwise8Bit& f, size_t padded_channel) : f_(*f.floats), channel_(padded_channel) {}
-  HWY_INLINE void Store(const hn::Vec<D32>* sums, size_t count, float* out) const {
+  HWY_INLINE void Store(const hn::Vec<D32> (&sums)[4], size_t count, float* out) const {
     const hn::Rebind<float, D32> df;
     hn::Vec<decltype(df)> y[4];
     const auto low = hn::Set(df, f_.low), high = hn::Set(df, f_.high);
@@ -262,9 +267,9 @@ SegmentFn FindSegmentFn(const Depthwise8Bit& f, size_t groups) {
   if (f.floats != nullptr) return groups == kOf3By3 ? ComputeSegment<ToFloats, kOf3By3> : ComputeSegment<ToFloats, 0>;
   switch (FastestRounding(f.stage)) {
     case numerics::Rounding::kFixedHalfAway:
-      return ComputeSegment<HalfAway, 0>;
+      return groups == kOf3By3 ? ComputeSegment<HalfAway, kOf3By3> : ComputeSegment<HalfAway, 0>;
     case numerics::Rounding::kFixedHalfUp:
-      return ComputeSegment<HalfUp, 0>;
+      return groups == kOf3By3 ? ComputeSegment<HalfUp, kOf3By3> : ComputeSegment<HalfUp, 0>;
     case numerics::Rounding::kFloatHalfEven:
       return groups == kOf3By3 ? ComputeSegment<HalfEven, kOf3By3> : ComputeSegment<HalfEven, 0>;
     case numerics::Rounding::kDoubleHalfAway:

@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/elementwise.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/simd/requantize-inl.h"
+#include "kernels/simd/codes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
@@ -39,7 +39,7 @@ HWY_INLINE void CombineCodesOf(const T* a, const T* b, T* y, size_t count, const
   const hn::Rebind<T, decltype(d)> d_codes;
   const hn::Repartition<uint8_t, decltype(d)> d8;
   constexpr size_t kLanes = hn::MaxLanes(d), kStep = 4 * kLanes;
-  const Codes<decltype(d)> codes(stage);
+  const Codes<CodeForm::kAny, decltype(d)> codes(stage);
   const auto first = hn::Set(d, *a), second = hn::Set(d, *b);
   const auto step = [&](const T* from_a, const T* from_b) HWY_ATTR {
     const auto at = [&](size_t v) HWY_ATTR {
@@ -47,7 +47,8 @@ HWY_INLINE void CombineCodesOf(const T* a, const T* b, T* y, size_t count, const
       const auto z = kBRepeats ? second : hn::PromoteTo(d, hn::LoadU(d_codes, from_b + v * kLanes));
       return rounded(x, z);
     };
-    return InOrder(d, codes(at(0), at(1), at(2), at(3)));
+    const hn::Vec<decltype(d)> rounded_values[4] = {at(0), at(1), at(2), at(3)};
+    return InOrder(d, codes(rounded_values));
   };
   size_t i = 0;
   for (; i + kStep <= count; i += kStep) {

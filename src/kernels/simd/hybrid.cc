@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/hybrid.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/simd/requantize-inl.h"
+#include "kernels/simd/codes-inl.h"
 
 #ifndef ASSAY_KERNELS_SIMD_HYBRID_ONCE_
 #define ASSAY_KERNELS_SIMD_HYBRID_ONCE_
@@ -158,7 +158,7 @@ HWY_INLINE void Quantize(const Round& round, int32_t zero, int32_t low, const fl
     const auto y2 = round(hn::LoadU(d, from + 2 * kFloats)), y3 = round(hn::LoadU(d, from + 3 * kFloats));
     const auto even = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y0, y1), vzero);
     const auto odd = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y2, y3), vzero);
-    return InOrder(di, hn::Max(BytesOf(d16, even, odd), vlow));
+    return InOrder(di, hn::Max(BytesOf<uint8_t>(d16, even, odd), vlow));
   };
   size_t i = 0;
   for (; i + kStep <= count; i += kStep) hn::StoreU(bytes(x + i), d8, codes + i);
@@ -199,7 +199,7 @@ HWY_INLINE void QuantizeShortRows(const float* HWY_RESTRICT x, size_t size, cons
     const auto y0 = next(x + i), y1 = next(x + i + kFloats), y2 = next(x + i + 2 * kFloats);
     const auto y3 = next(x + i + 3 * kFloats);
     const auto even = hn::ReorderDemote2To(d16, y0, y1), odd = hn::ReorderDemote2To(d16, y2, y3);
-    hn::StoreU(InOrder(di, BytesOf(d16, even, odd)), d8, codes + i);
+    hn::StoreU(InOrder(di, BytesOf<uint8_t>(d16, even, odd)), d8, codes + i);
   }
 }
 

@@ -13,8 +13,8 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/matrix_8bit.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/codes-inl.h"
 #include "kernels/simd/dot8-inl.h"
-#include "kernels/simd/requantize-inl.h"
 #include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -105,23 +105,28 @@ struct TileOutput {
 };
 
 // Requantizes a tile, four vectors at a time: of one row where it has three or four, else of as many rows as go in.
-template <numerics::Rounding kRounding, size_t kColumns>
+template <numerics::Rounding kRounding, CodeForm kForm, size_t kColumns>
 HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
   const D32 d;
   const hn::Repartition<uint8_t, D32> d8;
   constexpr size_t kLanes = hn::MaxLanes(d), kWidth = kColumns * kLanes;
   constexpr size_t kTogether = kColumns >= 3 ? 1 : 4 / kColumns;
-  Rounder<kRounding, D32> round[kColumns];
+  using R = CodeRounder<kRounding, kForm, D32>;
+  R round[kColumns];
   for (size_t c = 0; c < kColumns; ++c) round[c].Load(m.scales, m.stage, t.channel + c * kLanes);
-  const Codes<D32> codes(m.stage);
+  const Codes<kForm, D32> codes(m.stage);
+  const R* const rounders[4] = {&round[0], &round[1 % kColumns], &round[2 % kColumns], &round[3 % kColumns]};
   for (size_t r = 0; r < t.rows; r += kTogether) {
     const size_t rows = std::min(kTogether, t.rows - r);
-    const auto rounded = [&](size_t vector) HWY_ATTR {
+    const auto sum = [&](size_t vector) HWY_ATTR {
       const size_t row = vector / kColumns, column = vector % kColumns;
       if (row >= rows) return hn::Zero(d);
-      return round[column](hn::LoadU(d, t.sums + (r + row) * kWidth + column * kLanes));
+      return hn::LoadU(d, t.sums + (r + row) * kWidth + column * kLanes);
     };
-    const auto bytes = InOrder(d, codes(rounded(0), rounded(1), rounded(2), rounded(3)));
+    const hn::Vec<D32> sums[4] = {sum(0), sum(1), sum(2), sum(3)};
+    hn::Vec<D32> rounded[4];
+    R::RoundFour(rounders, sums, rounded);
+    const auto bytes = InOrder(d, codes(rounded));
     uint8_t* to = t.out + r * t.out_stride;
     constexpr bool kWholeRows = kTogether * kWidth == hn::MaxLanes(d8);
     if (kWholeRows && rows == kTogether && t.channels == kWidth && (kTogether == 1 || t.out_stride == kWidth)) {
@@ -135,27 +140,39 @@ HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
 }
 
 using StoreFn = void (*)(const Matrix8Bit&, const TileOutput&);
-template <size_t kColumns>
-StoreFn FindStoreOf(numerics::Rounding rounding) {
-  switch (rounding) {
-    case numerics::Rounding::kFixedHalfAway:
-      return StoreTile<numerics::Rounding::kFixedHalfAway, kColumns>;
-    case numerics::Rounding::kFixedHalfUp:
-      return StoreTile<numerics::Rounding::kFixedHalfUp, kColumns>;
-    case numerics::Rounding::kFloatHalfEven:
-      return StoreTile<numerics::Rounding::kFloatHalfEven, kColumns>;
-    case numerics::Rounding::kDoubleHalfAway:
-      return StoreTile<numerics::Rounding::kDoubleHalfAway, kColumns>;
+template <numerics::Rounding kRounding, size_t kColumns>
+StoreFn FindStoreOf(CodeForm form) {
+  switch (form) {
+    case CodeForm::kAny:
+      return StoreTile<kRounding, CodeForm::kAny, kColumns>;
+    case CodeForm::kInt8:
+      return StoreTile<kRounding, CodeForm::kInt8, kColumns>;
+    case CodeForm::kUInt8:
+      return StoreTile<kRounding, CodeForm::kUInt8, kColumns>;
   }
   return nullptr;
 }
-StoreFn FindStore(numerics::Rounding rounding, size_t blocks) {
-  if constexpr (kMaxBlocks == 4) {
-    if (blocks == 4) return FindStoreOf<4 * kVectors>(rounding);
-    if (blocks == 3) return FindStoreOf<3 * kVectors>(rounding);
-    if (blocks == 2) return FindStoreOf<2 * kVectors>(rounding);
+template <size_t kColumns>
+StoreFn FindStoreOf(numerics::Rounding rounding, CodeForm form) {
+  switch (rounding) {
+    case numerics::Rounding::kFixedHalfAway:
+      return FindStoreOf<numerics::Rounding::kFixedHalfAway, kColumns>(form);
+    case numerics::Rounding::kFixedHalfUp:
+      return FindStoreOf<numerics::Rounding::kFixedHalfUp, kColumns>(form);
+    case numerics::Rounding::kFloatHalfEven:
+      return FindStoreOf<numerics::Rounding::kFloatHalfEven, kColumns>(form);
+    case numerics::Rounding::kDoubleHalfAway:
+      return StoreTile<numerics::Rounding::kDoubleHalfAway, CodeForm::kAny, kColumns>;
   }
-  return FindStoreOf<kVectors>(rounding);
+  return nullptr;
+}
+StoreFn FindStore(numerics::Rounding rounding, CodeForm form, size_t blocks) {
+  if constexpr (kMaxBlocks == 4) {
+    if (blocks == 4) return FindStoreOf<4 * kVectors>(rounding, form);
+    if (blocks == 3) return FindStoreOf<3 * kVectors>(rounding, form);
+    if (blocks == 2) return FindStoreOf<2 * kVectors>(rounding, form);
+  }
+  return FindStoreOf<kVectors>(rounding, form);
 }
 
 // Adds the corrections of `wide` blocks to the sums of `rows` rows from `first` on.
@@ -238,9 +255,10 @@ HWY_INLINE void ForTiles(const Matrix8Bit& m, const Rows8Bit& x, StoreTileFn&& s
 
 void Multiply(const Matrix8Bit& m, const Rows8Bit& x, uint8_t* out, size_t out_stride) {
   const numerics::Rounding rounding = FastestRounding(m.stage);
+  const CodeForm form = FormOf(m.stage, m.scales);
   ForTiles(m, x, [&](size_t row, size_t rows, size_t channel, size_t blocks, const int32_t* sums) {
     const size_t channels = std::min(blocks * kChannelBlock, m.outputs - channel);
-    FindStore(rounding, blocks)(m, {sums, rows, channel, channels, out + row * out_stride + channel, out_stride});
+    FindStore(rounding, form, blocks)(m, {sums, rows, channel, channels, out + row * out_stride + channel, out_stride});
   });
 }
 

@@ -1,12 +1,10 @@
-// numerics::Requantize on vectors, to the bit, and the way from vectors of 32 bits to bytes. Included once per target.
+// The roundings of numerics::Requantize on vectors, to the bit. Included once per target.
 #if defined(ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #undef ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #else
 #define ASSAY_KERNELS_SIMD_REQUANTIZE_INL_H_
 #endif
-
-#include <cstring>
 
 #include "hwy/highway.h"
 #include "kernels/simd/scales.h"
@@ -64,8 +62,8 @@ HWY_INLINE V LimitFloat(DF /*d*/, V x, V low, V high) {
 #endif
 }
 
-// One vector of channels: what the rounding needs of their scales, kept in registers over many rows. What it gives is
-// neither clamped (but for kFloatHalfEven's upper bound) nor has it the zero point: Codes does both.
+// One vector of channels: what the rounding needs of their scales. What it gives is not clamped, but for
+// kFloatHalfEven's upper bound, and has no zero point.
 template <numerics::Rounding kRounding, class D>
 class Rounder {
  public:
@@ -75,7 +73,7 @@ class Rounder {
   HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& /*stage*/, size_t channel) {
     const D d;
     const D64 d64;
-    shifts_left_ = scales.shifts_left;
+    shifts_left_ = scales.reaches_one;
     if (shifts_left_) left_ = hn::LoadU(d, scales.left + channel);
     multiplier_ = hn::LoadU(d, scales.multiplier + channel);
     odd_multiplier_ = Odd(multiplier_);
@@ -176,89 +174,6 @@ inline numerics::Rounding FastestRounding(const numerics::OutputStage& stage) {
   return stage.rounding == numerics::Rounding::kFixedHalfAway && stage.low >= stage.zero_point
              ? numerics::Rounding::kFixedHalfUp
              : stage.rounding;
-}
-
-// The 16-bit lanes of two vectors as bytes without sign, saturated: of every 16 bytes the first 8 come from a.
-template <class D16, class V16 = hn::Vec<D16>>
-HWY_INLINE hn::Vec<hn::Repartition<uint8_t, D16>> BytesOf(D16 /*int16*/, V16 a, V16 b) {
-  using D8 = hn::Repartition<uint8_t, D16>;
-#if HWY_ARCH_X86
-  using Result = hn::Vec<D8>;
-  if constexpr (sizeof(a.raw) == 16) return Result{_mm_packus_epi16(a.raw, b.raw)};
-#if HWY_TARGET <= HWY_AVX2
-  if constexpr (sizeof(a.raw) == 32) return Result{_mm256_packus_epi16(a.raw, b.raw)};
-#endif
-#if HWY_TARGET <= HWY_AVX3
-  if constexpr (sizeof(a.raw) == 64) return Result{_mm512_packus_epi16(a.raw, b.raw)};
-#endif
-#else
-  const hn::Half<D8> half;
-  return hn::Combine(D8(), hn::DemoteTo(half, b), hn::DemoteTo(half, a));
-#endif
-}
-
-// Adds the zero point, clamps, and makes bytes of four vectors of rounded values: of every 16 bytes, four come from
-// each vector. Codes with a sign are made as codes without, the top bit of which is flipped.
-template <class D>
-class Codes {
- public:
-  using V = hn::Vec<D>;
-  using D8 = hn::Repartition<uint8_t, D>;
-  using D16 = hn::Repartition<int16_t, D>;
-
-  HWY_INLINE explicit Codes(const numerics::OutputStage& stage) {
-    const D16 d16;
-    const D8 d8;
-    const int32_t sign = stage.low < 0 ? 0x80 : 0;
-    zero_ = hn::Set(d16, static_cast<int16_t>(stage.zero_point + sign));
-    low_ = hn::Set(d8, static_cast<uint8_t>(stage.low + sign));
-    high_ = hn::Set(d8, static_cast<uint8_t>(stage.high + sign));
-    sign_ = hn::Set(d8, static_cast<uint8_t>(sign));
-  }
-  HWY_INLINE hn::Vec<D8> operator()(V y0, V y1, V y2, V y3) const {
-    const D16 d16;
-    const auto a = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y0, y1), zero_);
-    const auto b = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y2, y3), zero_);
-    return hn::Xor(hn::Min(hn::Max(BytesOf(d16, a, b), low_), high_), sign_);
-  }
-
- private:
-  hn::Vec<D16> zero_;
-  hn::Vec<D8> low_, high_, sign_;
-};
-
-// Puts Codes' bytes in order: all of the first vector, then all of the second, and so on.
-template <class D, class V8 = hn::Vec<hn::Repartition<uint8_t, D>>>
-HWY_INLINE V8 InOrder(D d, V8 bytes) {
-  constexpr size_t kLanes = hn::MaxLanes(d);
-  if constexpr (kLanes == 4) {
-    return bytes;
-  } else {
-    constexpr size_t kBlocks = kLanes / 4;
-    HWY_ALIGN int32_t from[kLanes];
-    for (size_t i = 0; i < kLanes; ++i) from[i] = static_cast<int32_t>(i % kBlocks * 4 + i / kBlocks);
-    const hn::Repartition<uint8_t, D> d8;
-    return hn::BitCast(d8, hn::TableLookupLanes(hn::BitCast(d, bytes), hn::SetTableIndices(d, from)));
-  }
-}
-
-// `count` <= 64 bytes in a few moves, without a call that would make the caller save its vectors. No move reads across
-// the middle: vectors of 64 bytes are stored as halves, and reading of both what was just stored takes long.
-HWY_INLINE void CopySome(const uint8_t* from, uint8_t* to, size_t count) {
-  if (count >= 32) {
-    std::memcpy(to, from, 32);
-    from += 32, to += 32, count -= 32;
-  }
-  const auto overlapping = [&]<size_t kBytes>(std::integral_constant<size_t, kBytes>) {
-    std::memcpy(to, from, kBytes);
-    std::memcpy(to + count - kBytes, from + count - kBytes, kBytes);
-  };
-  if (count >= 32) return overlapping(std::integral_constant<size_t, 32>());
-  if (count >= 16) return overlapping(std::integral_constant<size_t, 16>());
-  if (count >= 8) return overlapping(std::integral_constant<size_t, 8>());
-  if (count >= 4) return overlapping(std::integral_constant<size_t, 4>());
-  if (count >= 2) return overlapping(std::integral_constant<size_t, 2>());
-  if (count == 1) *to = *from;
 }
 
 }  // namespace assay::kernels::simd::HWY_NAMESPACE
