@@ -211,7 +211,8 @@ SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::Depthwi
            packed.more_groups.size() == (has_more ? layout.flag_count() : 0) &&
            packed.more_codes.size() == (has_more ? layout.weight_bytes() : 0);
   };
-  return SharePacked(weights, lanes, KeyOfCount(taps, zero_point), PackedCache::Layout::kDepthwise, pack, is_whole);
+  const size_t key = 2 * taps + (layout.by_columns() ? 1 : 0);
+  return SharePacked(weights, lanes, KeyOfCount(key, zero_point), PackedCache::Layout::kDepthwise, pack, is_whole);
 }
 
 std::shared_ptr<const std::vector<int8_t>> ShareCodes(const TensorRef& weights) {

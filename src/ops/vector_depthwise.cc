@@ -116,7 +116,7 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Produ
   };
   const TensorRef& weights = context.Input(1);
   const size_t lanes = kernels::simd::DepthwiseLanes(g);
-  const kernels::simd::DepthwiseLayout layout(lanes, taps);
+  const kernels::simd::DepthwiseLayout layout(lanes, g);
   if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
   const auto place = [&](size_t c) { return layout.ChannelAt(c); };
   const ZeroPoint zero(context.Input(0));
@@ -212,7 +212,7 @@ std::optional<RunFn> PrepareVectorDepthwise(PrepareContext& context, const Hybri
     std::vector<kernels::ref::HybridScaling> scalings;
   };
   const size_t lanes = kernels::simd::DepthwiseLanes(g);
-  const kernels::simd::DepthwiseLayout layout(lanes, taps);
+  const kernels::simd::DepthwiseLayout layout(lanes, g);
   if (!IsWorthPacking(layout.weight_bytes(), channels * taps)) return std::nullopt;
   auto state = std::make_shared<State>();
   state->weights = PackDepthwise(context.Input(1), layout, lanes, channels, taps, /*zero_point=*/0);

@@ -204,7 +204,7 @@ std::vector<uint8_t> DepthwiseReference(const Case& c) {
 std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   const auto channels = static_cast<size_t>(c.g.output_c), taps = static_cast<size_t>(c.g.PatchSize());
   const size_t lanes = DepthwiseLanes(c.g);
-  const DepthwiseLayout layout(lanes, taps);
+  const DepthwiseLayout layout(lanes, c.g);
   const auto zero = static_cast<uint32_t>(c.input_zero + (c.is_signed ? 128 : 0));
   std::vector<int8_t> packed(layout.weight_bytes()), more(layout.weight_bytes());
   std::vector<uint8_t> flags(layout.flag_count());

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
+
+#include "kernels/simd/hybrid.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/depthwise_conv_2d.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/simd/codes-inl.h"
+#include "kernels/simd/depthwise_columns-inl.h"
+#include "kernels/simd/depthwise_finish-inl.h"
 #include "kernels/simd/dot8-inl.h"
 #include "kernels/simd/image_strip.h"
 
@@ -19,6 +23,7 @@ namespace {
 constexpr size_t kTaps = 4;   // of one dot product
 constexpr size_t kLane = 16;  // bytes that interleaving keeps together
 constexpr size_t kSegmentPixels = 32;
+constexpr size_t kColumnRows = 32;  // at once, at most
 
 // Channels are cut into chunks: as many full vectors as fit, then halves of them down to one lane of 16.
 size_t ChunkWidth(size_t left, size_t full_width) {
@@ -28,6 +33,13 @@ size_t ChunkWidth(size_t left, size_t full_width) {
 }
 
 size_t TapGroups(size_t taps) { return (taps + kTaps - 1) / kTaps; }
+
+// Of 3x3 windows, and of no others, a group is a column.
+constexpr size_t kWindow3 = 3;
+bool IsWindow3(const ref::Conv2DGeometry& g) { return g.filter_h == kWindow3 && g.filter_w == kWindow3; }
+
+// Which of the groups' taps is the filter's tap t, counted by rows.
+size_t SlotOf(bool by_columns, size_t t) { return by_columns ? t % kWindow3 * kTaps + t / kWindow3 : t; }
 
 // How several neighbouring pixels are taken at once.
 struct FlatPlan {
@@ -59,88 +71,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 size_t VectorBytes() { return hn::Lanes(hn::CappedTag<uint8_t, 64>()); }
 
-// What a chunk's sums become: codes.
-template <numerics::Rounding kRounding, class D32>
-class ToCodes {
- public:
-  using Output = uint8_t;
-  static constexpr size_t kLanes = hn::MaxLanes(D32());
-
-  HWY_INLINE ToCodes(const Depthwise8Bit& f, size_t padded_channel) : codes_(f.stage) {
-    for (size_t j = 0; j < 4; ++j) round_[j].Load(f.scales, f.stage, padded_channel + j * kLanes);
-  }
-  HWY_INLINE void Store(const hn::Vec<D32> (&sums)[4], size_t count, uint8_t* out) const {
-    const hn::Repartition<uint8_t, D32> d8;
-    const R* const rounders[4] = {&round_[0], &round_[1], &round_[2], &round_[3]};
-    hn::Vec<D32> rounded[4];
-    R::RoundFour(rounders, sums, rounded);
-    const auto bytes = codes_(rounded);
-    if (count == 4 * kLanes) return hn::StoreU(bytes, d8, out);
-    HWY_ALIGN uint8_t some[4 * kLanes];
-    hn::Store(bytes, d8, some);
-    CopySome(some, out, count);
-  }
-
- private:
-  using R = CodeRounder<kRounding, CodeForm::kAny, D32>;
-
-  R round_[4];
-  Codes<CodeForm::kAny, D32> codes_;
-};
-
-// Four vectors as interleaving left them to four in order: of every four blocks of 16 bytes, block b of vector j
-// becomes block j of vector b.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE void OrderBlocks(D d, V* v) {
-  if constexpr (hn::MaxLanes(d) == 8) {
-    const V v0 = v[0], v1 = v[1], v2 = v[2], v3 = v[3];
-    v[0] = hn::ConcatLowerLower(d, v1, v0), v[1] = hn::ConcatLowerLower(d, v3, v2);
-    v[2] = hn::ConcatUpperUpper(d, v1, v0), v[3] = hn::ConcatUpperUpper(d, v3, v2);
-  }
-#if HWY_TARGET <= HWY_AVX3
-  if constexpr (hn::MaxLanes(d) == 16) {
-    constexpr int kEven = 0x88, kOdd = 0xDD;  // of blocks
-    const V v01 = hn::ConcatLowerLower(d, v[1], v[0]), v23 = hn::ConcatLowerLower(d, v[3], v[2]);
-    const V u01 = hn::ConcatUpperUpper(d, v[1], v[0]), u23 = hn::ConcatUpperUpper(d, v[3], v[2]);
-    v[0].raw = _mm512_shuffle_f32x4(v01.raw, v23.raw, kEven), v[1].raw = _mm512_shuffle_f32x4(v01.raw, v23.raw, kOdd);
-    v[2].raw = _mm512_shuffle_f32x4(u01.raw, u23.raw, kEven), v[3].raw = _mm512_shuffle_f32x4(u01.raw, u23.raw, kOdd);
-  }
-#endif
-}
-
-// What a chunk's sums become: floats, (sum * first) * second + bias.
-template <class D32>
-class ToFloats {
- public:
-  using Output = float;
-  static constexpr size_t kLanes = hn::MaxLanes(D32());
-
-  HWY_INLINE ToFloats(const Depthwise8Bit& f, size_t padded_channel) : f_(*f.floats), channel_(padded_channel) {}
-  HWY_INLINE void Store(const hn::Vec<D32> (&sums)[4], size_t count, float* out) const {
-    const hn::Rebind<float, D32> df;
-    hn::Vec<decltype(df)> y[4];
-    const auto low = hn::Set(df, f_.low), high = hn::Set(df, f_.high);
-    for (size_t j = 0; j < 4; ++j) {
-      const size_t c = channel_ + j * kLanes;
-      const auto scaled =
-          hn::Mul(hn::Mul(hn::ConvertTo(df, sums[j]), hn::LoadU(df, f_.first + c)), hn::LoadU(df, f_.second + c));
-      y[j] = LimitFloat(df, hn::Add(scaled, hn::LoadU(df, f_.bias + c)), low, high);
-    }
-    OrderBlocks(df, y);
-    if (count == 4 * kLanes) {
-      for (size_t j = 0; j < 4; ++j) hn::StoreU(y[j], df, out + j * kLanes);
-      return;
-    }
-    HWY_ALIGN float some[4 * kLanes];
-    for (size_t j = 0; j < 4; ++j) hn::Store(y[j], df, some + j * kLanes);
-    std::memcpy(out, some, count * sizeof(float));
-  }
-
- private:
-  const DepthwiseFloats& f_;
-  size_t channel_;
-};
-
 // Some output pixels of one row.
 struct Segment {
   const uint8_t* const* taps;  // per pixel all groups' taps, the missing ones of the last included
@@ -151,39 +81,25 @@ struct Segment {
   size_t channels, output_bytes;  // output_bytes: of one channel
 };
 
-// What one call of ComputeChunk takes of the channels.
-struct Chunk {
-  size_t channel, count;  // count of them real
-  size_t padded_channel;
-  const int8_t *weights, *more_weights;
-  const uint8_t* more_groups;
-};
-
-// kWidth channels of all pixels of a segment. With kGroups, a number of groups known here, the weights stay in
-// registers.
-template <size_t kWidth, template <class> class Finish, bool kMore, size_t kGroups>
-HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
+// kWidth channels of all pixels of a segment.
+template <size_t kWidth, class Finish, bool kMore>
+HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const DepthwiseChunk& chunk) {
   const hn::CappedTag<uint8_t, kWidth> d8;
   const hn::Repartition<int8_t, decltype(d8)> ds8;
-  const hn::Repartition<uint16_t, decltype(d8)> d16;
   const hn::Repartition<int32_t, decltype(d8)> d32;
   using V32 = hn::Vec<decltype(d32)>;
   constexpr size_t kLanes32 = kWidth / 4;
-  const size_t groups = kGroups != 0 ? kGroups : segment.groups;
+  const size_t groups = segment.groups;
   const bool partial = chunk.count < kWidth;
   V32 offsets[4];
   for (size_t j = 0; j < 4; ++j) offsets[j] = hn::LoadU(d32, f.offsets + chunk.padded_channel + j * kLanes32);
-  const Finish<decltype(d32)> finish(f, chunk.padded_channel);
+  const Finish finish(f, chunk.padded_channel);
   const auto load = [&](const int8_t* weights, size_t g, size_t j) HWY_ATTR {
     return SplitSigned(d32, hn::BitCast(d32, hn::LoadU(ds8, weights + (g * 4 + j) * kWidth)));
   };
-  SignedBytes<V32> kept[kGroups != 0 ? kGroups * 4 : 1];
-  if constexpr (kGroups != 0) {
-    for (size_t i = 0; i < kGroups * 4; ++i) kept[i] = load(chunk.weights, i / 4, i % 4);
-  }
   const auto flip = hn::Set(d8, segment.flip);
   HWY_ALIGN uint8_t edge[kTaps][kWidth];
-  auto* out = reinterpret_cast<typename Finish<decltype(d32)>::Output*>(segment.out) + chunk.channel;
+  auto* out = reinterpret_cast<typename Finish::Output*>(segment.out) + chunk.channel;
   const uint8_t* const* taps = segment.taps;
   for (size_t pixel = 0; pixel < segment.pixels; ++pixel, taps += groups * kTaps, out += segment.channels) {
     V32 sums[4];
@@ -199,21 +115,9 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
         }
         x[t] = hn::Xor(hn::LoadU(d8, from), flip);
       }
-      const auto first_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[0], x[1]));
-      const auto first_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[0], x[1]));
-      const auto second_low = hn::BitCast(d16, hn::InterleaveLower(d8, x[2], x[3]));
-      const auto second_high = hn::BitCast(d16, hn::InterleaveUpper(d8, x[2], x[3]));
-      const V32 quads[4] = {hn::BitCast(d32, hn::InterleaveLower(d16, first_low, second_low)),
-                            hn::BitCast(d32, hn::InterleaveUpper(d16, first_low, second_low)),
-                            hn::BitCast(d32, hn::InterleaveLower(d16, first_high, second_high)),
-                            hn::BitCast(d32, hn::InterleaveUpper(d16, first_high, second_high))};
-      for (size_t j = 0; j < 4; ++j) {
-        if constexpr (kGroups != 0) {
-          sums[j] = Dot4(d32, sums[j], quads[j], kept[g * 4 + j]);
-        } else {
-          sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.weights, g, j));
-        }
-      }
+      V32 quads[4];
+      Interleave(d8, x, quads);
+      for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.weights, g, j));
       if constexpr (kMore) {
         if (chunk.more_groups[g] == 0) continue;
         for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.more_weights, g, j));
@@ -223,134 +127,250 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
   }
 }
 
-template <template <class> class Finish, bool kMore, size_t kGroups>
-void ComputeChunkOf(size_t width, const Depthwise8Bit& f, const Segment& segment, const Chunk& chunk) {
-  constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>()), kHalf = std::min<size_t>(32, kFull);
-  if (width == kFull) return ComputeChunk<kFull, Finish, kMore, kGroups>(f, segment, chunk);
-  if (width == kLane) return ComputeChunk<kLane, Finish, kMore, kGroups>(f, segment, chunk);
-  ComputeChunk<kHalf, Finish, kMore, kGroups>(f, segment, chunk);
-}
+constexpr size_t kFullWidth = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
+template <size_t kWidth>
+using SumsOf = hn::CappedTag<int32_t, kWidth / 4>;
 
-template <template <class> class Finish, size_t kGroups>
-void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
-  constexpr size_t kFull = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
-  Chunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
-  while (chunk.channel < segment.channels) {
-    const size_t width = ChunkWidth(f.lanes - chunk.channel, kFull);
-    chunk.count = std::min(width, segment.channels - chunk.channel);
-    if (f.more_groups != nullptr &&
-        std::any_of(chunk.more_groups, chunk.more_groups + segment.groups, [](uint8_t flag) { return flag != 0; })) {
-      ComputeChunkOf<Finish, true, kGroups>(width, f, segment, chunk);
+// Calls compute(width as a constant, chunk, whether any of its groups has more) for all of `channels` channels.
+template <class Compute>
+HWY_INLINE void ForChunks(const Depthwise8Bit& f, size_t channels, size_t groups, const Compute& compute) {
+  constexpr size_t kHalf = std::min<size_t>(32, kFullWidth);
+  DepthwiseChunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
+  while (chunk.channel < channels) {
+    const size_t width = ChunkWidth(f.lanes - chunk.channel, kFullWidth);
+    chunk.count = std::min(width, channels - chunk.channel);
+    const bool more = f.more_groups != nullptr && std::any_of(chunk.more_groups, chunk.more_groups + groups,
+                                                              [](uint8_t flag) { return flag != 0; });
+    if (width == kFullWidth) {
+      compute(std::integral_constant<size_t, kFullWidth>(), chunk, more);
+    } else if (width == kLane) {
+      compute(std::integral_constant<size_t, kLane>(), chunk, more);
     } else {
-      ComputeChunkOf<Finish, false, kGroups>(width, f, segment, chunk);
+      compute(std::integral_constant<size_t, kHalf>(), chunk, more);
     }
-    const size_t bytes = segment.groups * kTaps * width;
+    const size_t bytes = groups * kTaps * width;
     chunk.weights += bytes;
-    if (f.more_groups != nullptr) chunk.more_weights += bytes, chunk.more_groups += segment.groups;
+    if (f.more_groups != nullptr) chunk.more_weights += bytes, chunk.more_groups += groups;
     chunk.padded_channel += width;
     chunk.channel += chunk.count;
   }
 }
 
-using SegmentFn = void (*)(const Depthwise8Bit&, const Segment&);
-template <class D32>
-using HalfAway = ToCodes<numerics::Rounding::kFixedHalfAway, D32>;
-template <class D32>
-using HalfUp = ToCodes<numerics::Rounding::kFixedHalfUp, D32>;
-template <class D32>
-using HalfEven = ToCodes<numerics::Rounding::kFloatHalfEven, D32>;
-template <class D32>
-using InDouble = ToCodes<numerics::Rounding::kDoubleHalfAway, D32>;
-
-SegmentFn FindSegmentFn(const Depthwise8Bit& f, size_t groups) {
-  constexpr size_t kOf3By3 = 3;
-  if (f.floats != nullptr) return groups == kOf3By3 ? ComputeSegment<ToFloats, kOf3By3> : ComputeSegment<ToFloats, 0>;
+// Calls call(type of what becomes of the sums), codes of the form that is known.
+template <CodeForm kForm, class D, class Call>
+HWY_INLINE void WithFinish(const Depthwise8Bit& f, const Call& call) {
+  using numerics::Rounding;
+  if (f.floats != nullptr) return call(std::type_identity<ToFloats<D>>());
   switch (FastestRounding(f.stage)) {
-    case numerics::Rounding::kFixedHalfAway:
-      return groups == kOf3By3 ? ComputeSegment<HalfAway, kOf3By3> : ComputeSegment<HalfAway, 0>;
-    case numerics::Rounding::kFixedHalfUp:
-      return groups == kOf3By3 ? ComputeSegment<HalfUp, kOf3By3> : ComputeSegment<HalfUp, 0>;
-    case numerics::Rounding::kFloatHalfEven:
-      return groups == kOf3By3 ? ComputeSegment<HalfEven, kOf3By3> : ComputeSegment<HalfEven, 0>;
-    case numerics::Rounding::kDoubleHalfAway:
-      return ComputeSegment<InDouble, 0>;
+    case Rounding::kFixedHalfAway:
+      return call(std::type_identity<ToCodes<Rounding::kFixedHalfAway, kForm, D>>());
+    case Rounding::kFixedHalfUp:
+      return call(std::type_identity<ToCodes<Rounding::kFixedHalfUp, kForm, D>>());
+    case Rounding::kFloatHalfEven:
+      return call(std::type_identity<ToCodes<Rounding::kFloatHalfEven, kForm, D>>());
+    case Rounding::kDoubleHalfAway:
+      return call(std::type_identity<ToCodes<Rounding::kDoubleHalfAway, CodeForm::kAny, D>>());
   }
-  return nullptr;
+}
+
+void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
+  ForChunks(f, segment.channels, segment.groups,
+            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk, bool more) {
+              WithFinish<CodeForm::kAny, SumsOf<kWidth>>(f, [&]<class Finish>(std::type_identity<Finish>) {
+                more ? ComputeChunk<kWidth, Finish, true>(f, segment, chunk)
+                     : ComputeChunk<kWidth, Finish, false>(f, segment, chunk);
+              });
+            });
+}
+
+template <Columns kColumns, size_t kWidth>
+void ComputeColumnsOf(const Depthwise8Bit& f, const ColumnRows& rows, const DepthwiseChunk& chunk, bool more) {
+  const auto with = [&]<CodeForm kForm, bool kMore>(std::integral_constant<CodeForm, kForm>,
+                                                    std::bool_constant<kMore>) {
+    WithFinish<kForm, SumsOf<kWidth>>(f, [&]<class Finish>(std::type_identity<Finish>) {
+      ComputeColumns<kWidth, Finish, kMore, kColumns>(f, rows, chunk);
+    });
+  };
+  using Any = std::integral_constant<CodeForm, CodeForm::kAny>;
+  if (more) return with(Any(), std::true_type());
+  if constexpr (kWidth == kFullWidth) {
+    const CodeForm form = FormOf(f.stage, f.scales);
+    if (form == CodeForm::kInt8) {
+      return with(std::integral_constant<CodeForm, CodeForm::kInt8>(), std::false_type());
+    }
+    if (form == CodeForm::kUInt8) {
+      return with(std::integral_constant<CodeForm, CodeForm::kUInt8>(), std::false_type());
+    }
+  }
+  with(Any(), std::false_type());
+}
+
+template <Columns kColumns>
+void ComputeColumnRows(const Depthwise8Bit& f, const ColumnRows& rows, size_t channels) {
+  ForChunks(f, channels, kWindow3,
+            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk, bool more) {
+              if constexpr (kColumns != Columns::kHalfNew || kWidth == kFullWidth) {
+                ComputeColumnsOf<kColumns, kWidth>(f, rows, chunk, more);
+              }
+            });
 }
 
 // Neighbouring pixels as the lanes of one: the strip's lines have them side by side for every tap.
-void ComputeFlat(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
-                 const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
-  const FlatPlan plan(g);
-  const auto channels = static_cast<size_t>(g.input_c), output_h = static_cast<size_t>(g.output_h);
-  const size_t line_out = static_cast<size_t>(g.output_w) * channels;
-  const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w), groups = TapGroups(taps);
-  const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
-  uint8_t* strip = scratch + PointerBytes(taps);
-  const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
-  const ImageStrip how = {channels, plan.strip_w, flip, static_cast<uint8_t>(outside_code ^ flip)};
-  const SegmentFn compute = FindSegmentFn(f, groups);
-  const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
-  Segment segment = {pointers,    0,           groups,
-                     UINTPTR_MAX, /*flip=*/0,  output + rows.begin * line_out * output_bytes,
-                     f.lanes,     output_bytes};
-  size_t strip_begin = 0, strip_end = 0;
-  for (size_t row = rows.begin; row < rows.end; ++row) {
-    const size_t oy = row % output_h, step_h = static_cast<size_t>(g.stride_h);
-    if (row >= strip_end) {
-      strip_begin = row;
-      strip_end = std::min({rows.end, row - oy + output_h, row + plan.rows});
-      const size_t lines =
-          (strip_end - row - 1) * step_h + static_cast<size_t>(g.filter_h - 1) * static_cast<size_t>(g.dilation_h) + 1;
-      FillStrip(g, how, input + row / output_h * static_cast<size_t>(g.ImageSize()),
-                static_cast<int64_t>(oy * step_h) - g.pad_h, lines, strip);
-    }
-    const uint8_t* from = strip + (row - strip_begin) * step_h * plan.line_bytes;
-    for (size_t done = 0; done < line_out;) {
-      // Whole vectors, then what is left of the line.
-      const size_t whole = (line_out - done) / f.lanes;
-      segment.pixels = std::min(std::max<size_t>(whole, 1), kSegmentPixels);
-      segment.channels = whole > 0 ? f.lanes : line_out - done;
-      size_t t = 0;
-      for (; t < groups * kTaps; ++t) {
-        const size_t tap = std::min(t, taps - 1);  // where no tap is, weights are 0
-        const size_t ky = tap / static_cast<size_t>(g.filter_w), kx = tap % static_cast<size_t>(g.filter_w);
-        const uint8_t* first = from + ky * static_cast<size_t>(g.dilation_h) * plan.line_bytes +
-                               kx * static_cast<size_t>(g.dilation_w) * channels + done;
-        for (size_t p = 0; p < segment.pixels; ++p) pointers[p * groups * kTaps + t] = first + p * f.lanes;
+class FlatRows {
+ public:
+  FlatRows(const ref::Conv2DGeometry& g, const Depthwise8Bit& f, uint8_t* scratch)
+      : g_(g),
+        f_(f),
+        plan_(g),
+        channels_(static_cast<size_t>(g.input_c)),
+        line_out_(static_cast<size_t>(g.output_w) * channels_),
+        taps_(static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w)),
+        output_bytes_(f.floats == nullptr ? sizeof(uint8_t) : sizeof(float)),
+        pointers_(reinterpret_cast<const uint8_t**>(scratch)),
+        strip_(scratch + PointerBytes(taps_)) {}
+
+  void Compute(const uint8_t* input, bool is_signed, uint8_t outside_code, Range rows, uint8_t* output) {
+    const size_t output_h = static_cast<size_t>(g_.output_h), step_h = static_cast<size_t>(g_.stride_h);
+    const auto flip = static_cast<uint8_t>(is_signed ? kSignBit : 0);
+    const ImageStrip how = {channels_, plan_.strip_w, flip, static_cast<uint8_t>(outside_code ^ flip)};
+    const bool by_columns =
+        IsWindow3(g_) && g_.dilation_w == 1 && 2 * channels_ == kFullWidth && channels_ % kLane == 0;
+    uint8_t* out = output + rows.begin * line_out_ * output_bytes_;
+    size_t strip_begin = 0, strip_end = 0;
+    for (size_t row = rows.begin; row < rows.end; ++row, out += line_out_ * output_bytes_) {
+      const size_t oy = row % output_h;
+      if (row >= strip_end) {
+        strip_begin = row;
+        strip_end = std::min({rows.end, row - oy + output_h, row + plan_.rows});
+        const size_t lines = (strip_end - row - 1) * step_h +
+                             static_cast<size_t>(g_.filter_h - 1) * static_cast<size_t>(g_.dilation_h) + 1;
+        FillStrip(g_, how, input + row / output_h * static_cast<size_t>(g_.ImageSize()),
+                  static_cast<int64_t>(oy * step_h) - g_.pad_h, lines, strip_);
       }
-      compute(f, segment);
+      const uint8_t* from = strip_ + (row - strip_begin) * step_h * plan_.line_bytes;
+      by_columns ? ComputeByColumns(from, out) : ComputeByTaps(from, out);
+    }
+  }
+
+ private:
+  // Whole vectors, then what is left of the line.
+  void ComputeByColumns(const uint8_t* from, uint8_t* out) const {
+    ColumnLine lines[kWindow3];
+    for (size_t k = 0; k < kWindow3; ++k) {
+      lines[k] = {from + k * static_cast<size_t>(g_.dilation_h) * plan_.line_bytes, f_.lanes};
+    }
+    ColumnRows rows = {.lines = lines,
+                       .rows = 1,
+                       .pixels = line_out_ / f_.lanes,
+                       .first = 0,
+                       .width = INT64_MAX,
+                       .end = UINTPTR_MAX,
+                       .flip = 0,
+                       .outside = 0,
+                       .out = out,
+                       .channels = f_.lanes,
+                       .output_bytes = output_bytes_};
+    ComputeColumnRows<Columns::kHalfNew>(f_, rows, f_.lanes);
+    const size_t done = rows.pixels * f_.lanes;
+    if (done == line_out_) return;
+    for (ColumnLine& line : lines) line.from += done;
+    rows.pixels = 1, rows.out += done * output_bytes_;
+    ComputeColumnRows<Columns::kHalfNew>(f_, rows, line_out_ - done);
+  }
+
+  void ComputeByTaps(const uint8_t* from, uint8_t* out) {
+    const size_t groups = TapGroups(taps_);
+    const bool by_columns = IsWindow3(g_);
+    Segment segment = {pointers_, 0, groups, UINTPTR_MAX, /*flip=*/0, out, f_.lanes, output_bytes_};
+    for (size_t done = 0; done < line_out_;) {
+      const size_t whole = (line_out_ - done) / f_.lanes;
+      segment.pixels = std::min(std::max<size_t>(whole, 1), kSegmentPixels);
+      segment.channels = whole > 0 ? f_.lanes : line_out_ - done;
+      // Where no tap is, weights are 0.
+      for (size_t i = 0; i < segment.pixels * groups * kTaps; ++i) pointers_[i] = from;
+      for (size_t t = 0; t < taps_; ++t) {
+        const size_t ky = t / static_cast<size_t>(g_.filter_w), kx = t % static_cast<size_t>(g_.filter_w);
+        const uint8_t* first = from + ky * static_cast<size_t>(g_.dilation_h) * plan_.line_bytes +
+                               kx * static_cast<size_t>(g_.dilation_w) * channels_ + done;
+        const uint8_t** to = pointers_ + SlotOf(by_columns, t);
+        for (size_t p = 0; p < segment.pixels; ++p) to[p * groups * kTaps] = first + p * f_.lanes;
+      }
+      ComputeSegment(f_, segment);
       const size_t count = segment.pixels * segment.channels;
-      segment.out += count * output_bytes;
+      segment.out += count * output_bytes_;
       done += count;
     }
+  }
+
+  const ref::Conv2DGeometry& g_;
+  const Depthwise8Bit& f_;
+  FlatPlan plan_;
+  size_t channels_, line_out_, taps_, output_bytes_;
+  const uint8_t** pointers_;
+  uint8_t* strip_;
+};
+
+// 3x3 windows, some rows at once so that what is loaded for a vector of channels serves long.
+void ComputeWindows3(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t flip, const uint8_t* outside,
+                     const Depthwise8Bit& f, Range rows, ColumnLine* lines, uint8_t* output) {
+  constexpr size_t kPixels = 64;
+  const auto channels = static_cast<size_t>(g.input_c), image = static_cast<size_t>(g.ImageSize());
+  const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
+  const size_t together = std::clamp(kPixels / output_w, size_t{1}, kColumnRows);
+  const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
+  ColumnRows some = {.lines = lines,
+                     .rows = 0,
+                     .pixels = output_w,
+                     .first = -int64_t{g.pad_w},
+                     .width = g.input_w,
+                     .end = reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
+                     .flip = flip,
+                     .outside = static_cast<uint8_t>(*outside ^ flip),
+                     .out = output + rows.begin * output_w * channels * output_bytes,
+                     .channels = channels,
+                     .output_bytes = output_bytes};
+  for (size_t row = rows.begin; row < rows.end; row += some.rows) {
+    some.rows = std::min(together, rows.end - row);
+    ColumnLine* line = lines;
+    for (size_t r = row; r < row + some.rows; ++r) {
+      const int64_t top = static_cast<int64_t>(r % output_h) * g.stride_h - g.pad_h;
+      for (size_t k = 0; k < kWindow3; ++k) {
+        const int64_t y = top + static_cast<int64_t>(k) * g.dilation_h;
+        const bool inside = y >= 0 && y < g.input_h;
+        const size_t at = (static_cast<size_t>(inside ? y : 0) * static_cast<size_t>(g.input_w)) * channels;
+        *line++ = inside ? ColumnLine{input + r / output_h * image + at, channels} : ColumnLine{outside, 0};
+      }
+    }
+    g.stride_w == 1 ? ComputeColumnRows<Columns::kOneNew>(f, some, channels)
+                    : ComputeColumnRows<Columns::kTwoNew>(f, some, channels);
+    some.out += some.rows * output_w * channels * output_bytes;
   }
 }
 
 void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
              const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
   if (f.lanes != static_cast<size_t>(g.input_c)) {
-    return ComputeFlat(g, input, is_signed, outside_code, f, rows, scratch, output);
+    return FlatRows(g, f, scratch).Compute(input, is_signed, outside_code, rows, output);
   }
   const auto channels = static_cast<size_t>(g.input_c);
   const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
   const size_t groups = TapGroups(taps);
-  const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
+  const auto flip = static_cast<uint8_t>(is_signed ? kSignBit : 0);
   uint8_t* outside = scratch + PointerBytes(taps);
   std::memset(outside, outside_code, channels + 64);
+  if (IsWindow3(g) && g.dilation_w == 1 && g.stride_w <= 2 && output_w > 0) {
+    return ComputeWindows3(g, input, flip, outside, f, rows, reinterpret_cast<ColumnLine*>(scratch), output);
+  }
+  const bool by_columns = IsWindow3(g);
+  const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
   for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
   const size_t image = static_cast<size_t>(g.ImageSize());
   const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
-  Segment segment = {pointers,
-                     0,
-                     groups,
-                     reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
-                     static_cast<uint8_t>(is_signed ? 0x80 : 0),
-                     output + rows.begin * output_w * channels * output_bytes,
-                     channels,
-                     output_bytes};
-  const SegmentFn compute = FindSegmentFn(f, groups);
+  Segment segment = {pointers, 0,
+                     groups,   reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
+                     flip,     output + rows.begin * output_w * channels * output_bytes,
+                     channels, output_bytes};
   for (size_t row = rows.begin; row < rows.end; ++row) {
     const uint8_t* from = input + row / output_h * image;
     const int64_t top = static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h;
@@ -369,7 +389,7 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
           const int64_t room = int64_t{g.input_w} - 1 - x;
           const int64_t beyond =
               !inside_h || room < 0 ? inside : std::clamp<int64_t>(room / g.stride_w + 1, inside, pixels);
-          const uint8_t** to = pointers + t;
+          const uint8_t** to = pointers + SlotOf(by_columns, t);
           const uint8_t* tap =
               inside < beyond ? line + (x + inside * g.stride_w) * static_cast<int64_t>(channels) : outside;
           const size_t step = static_cast<size_t>(g.stride_w) * channels, pitch = groups * kTaps;
@@ -379,7 +399,7 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
           for (; p < pixels; ++p, to += pitch) *to = outside;
         }
       }
-      compute(f, segment);
+      ComputeSegment(f, segment);
       segment.out += segment.pixels * channels * output_bytes;
     }
   }
@@ -424,8 +444,11 @@ namespace assay::kernels::simd {
 HWY_EXPORT(VectorBytes);
 HWY_EXPORT(Compute);
 
-DepthwiseLayout::DepthwiseLayout(size_t lanes, size_t taps) noexcept
-    : channels_(lanes), groups_(TapGroups(taps)), full_width_(HWY_DYNAMIC_DISPATCH(VectorBytes)()) {
+DepthwiseLayout::DepthwiseLayout(size_t lanes, const ref::Conv2DGeometry& g) noexcept
+    : channels_(lanes),
+      groups_(TapGroups(static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w))),
+      full_width_(HWY_DYNAMIC_DISPATCH(VectorBytes)()),
+      by_columns_(IsWindow3(g)) {
   for (size_t c = 0; c < lanes;) {
     const size_t width = ChunkWidth(lanes - c, full_width_);
     padded_channels_ += width;
@@ -455,10 +478,13 @@ size_t DepthwiseLayout::ChannelAt(size_t c) const noexcept {
 
 size_t DepthwiseLayout::WeightAt(size_t c, size_t t) const noexcept {
   const Place place = Find(c);
-  return place.chunk_begin * groups_ * kTaps + t / kTaps * kTaps * place.chunk_width + place.lane * kTaps + t % kTaps;
+  const size_t slot = SlotOf(by_columns_, t), group = slot / kTaps;
+  return (place.chunk_begin * groups_ + group * place.chunk_width + place.lane) * kTaps + slot % kTaps;
 }
 
-size_t DepthwiseLayout::FlagAt(size_t c, size_t t) const noexcept { return Find(c).chunk * groups_ + t / kTaps; }
+size_t DepthwiseLayout::FlagAt(size_t c, size_t t) const noexcept {
+  return Find(c).chunk * groups_ + SlotOf(by_columns_, t) / kTaps;
+}
 
 size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept {
   const size_t full = HWY_DYNAMIC_DISPATCH(VectorBytes)(), channels = static_cast<size_t>(g.input_c);

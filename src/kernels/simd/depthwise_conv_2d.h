@@ -21,7 +21,8 @@ size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept;
 // chosen instruction set meets them. One for each target: pack after the target is chosen.
 class DepthwiseLayout {
  public:
-  DepthwiseLayout(size_t lanes, size_t taps) noexcept;
+  DepthwiseLayout(size_t lanes, const ref::Conv2DGeometry& g) noexcept;
+  bool by_columns() const { return by_columns_; }              // else by rows, as taps are counted
   size_t padded_channels() const { return padded_channels_; }  // of arrays per channel
   size_t weight_bytes() const { return weight_bytes_; }
   size_t flag_count() const { return chunks_ * groups_; }  // of Depthwise8Bit::more_groups
@@ -38,6 +39,7 @@ class DepthwiseLayout {
   Place Find(size_t c) const noexcept;
 
   size_t channels_, groups_, full_width_;
+  bool by_columns_;
   size_t padded_channels_ = 0, weight_bytes_ = 0, chunks_ = 0;
 };
 

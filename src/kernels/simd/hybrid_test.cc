@@ -201,7 +201,7 @@ TEST(DepthwiseConv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
       c.Quantize(all, ranges);
       const auto channels = static_cast<size_t>(c.g.output_c), taps = c.weights.size() / channels;
       const size_t lanes = DepthwiseLanes(c.g);
-      const DepthwiseLayout layout(lanes, taps);
+      const DepthwiseLayout layout(lanes, c.g);
       std::vector<int8_t> weights(layout.weight_bytes());
       std::vector<int32_t> sums(layout.padded_channels());
       std::vector<float> scales(sums.size()), bias(sums.size());
