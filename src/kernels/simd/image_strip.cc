@@ -4,7 +4,35 @@
 #include <cstring>
 #include <utility>
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/image_strip.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::kernels::simd::HWY_NAMESPACE {
+namespace {  // other files use the same names for other things
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+void CopyFlipped(const uint8_t* HWY_RESTRICT from, size_t count, uint8_t flip, uint8_t* HWY_RESTRICT to) {
+  const hn::CappedTag<uint8_t, 64> d;
+  constexpr size_t kBytes = hn::MaxLanes(d);
+  const auto mask = hn::Set(d, flip);
+  size_t i = 0;
+  for (; i + kBytes <= count; i += kBytes) hn::StoreU(hn::Xor(hn::LoadU(d, from + i), mask), d, to + i);
+  for (; i < count; ++i) to[i] = from[i] ^ flip;
+}
+
+}  // namespace
+}  // namespace assay::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace assay::kernels::simd {
+
+HWY_EXPORT(CopyFlipped);
+
 namespace {
 
 // Pixels of `bytes` each, flipped, from `pitch` apart to one after the other. A number of bytes that is known here
@@ -68,14 +96,11 @@ void RepeatValues(const int16_t* from, size_t count, size_t times, int16_t* to) 
 
 void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_t* image, int64_t first, size_t lines,
                uint8_t* strip) noexcept {
-  constexpr size_t kMove = 16;
-  using Move = uint64_t __attribute__((vector_size(kMove)));
   constexpr uint64_t kEach = 0x0101010101010101U;
   const auto input_w = static_cast<size_t>(g.input_w);
   const size_t left = std::min(static_cast<size_t>(g.pad_w), how.width);
   const size_t inside = std::min(input_w, how.width - left) * how.pixel_bytes;
   const size_t before = left * how.pixel_bytes, line_bytes = how.width * how.pixel_bytes;
-  const Move flip = {kEach * how.flip, kEach * how.flip};
   for (size_t l = 0; l < lines; ++l, strip += line_bytes) {
     const int64_t y = first + static_cast<int64_t>(l);
     if (y < 0 || y >= g.input_h) {
@@ -95,15 +120,9 @@ void FillStrip(const ref::Conv2DGeometry& g, const ImageStrip& how, const uint8_
       std::memcpy(to, from, inside);
       continue;
     }
-    size_t i = 0;
-    for (; i + kMove <= inside; i += kMove) {
-      Move move;
-      std::memcpy(&move, from + i, kMove);
-      move ^= flip;
-      std::memcpy(to + i, &move, kMove);
-    }
-    for (; i < inside; ++i) to[i] = from[i] ^ how.flip;
+    HWY_DYNAMIC_DISPATCH(CopyFlipped)(from, inside, how.flip, to);
   }
 }
 
 }  // namespace assay::kernels::simd
+#endif

@@ -104,11 +104,37 @@ struct TileOutput {
   size_t out_stride;
 };
 
+// Rows of kWidth bytes of a vector, the first `channels` of each, to places `stride` apart.
+template <size_t kWidth, class V8>
+HWY_INLINE void StoreRows(V8 bytes, uint8_t* out, size_t stride, size_t rows, size_t channels) {
+  constexpr size_t kBytes = sizeof(V8);
+  const hn::CappedTag<uint8_t, kBytes> d8;
+  if constexpr (kWidth == kBytes) {
+    if (channels == kWidth) return hn::StoreU(bytes, d8, out);
+  }
+  if constexpr (2 * kWidth == kBytes) {
+    const hn::Half<decltype(d8)> half;
+    if (channels == kWidth) {
+      hn::StoreU(hn::LowerHalf(half, bytes), half, out);
+      if (rows == 2) hn::StoreU(hn::UpperHalf(half, bytes), half, out + stride);
+      return;
+    }
+  }
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (2 * kWidth > kBytes) return hn::BlendedStore(bytes, hn::FirstN(d8, channels), d8, out);
+#endif
+  if constexpr (4 * kWidth == kBytes) {
+    if (rows == 4 && channels == kWidth && stride == kWidth) return hn::StoreU(bytes, d8, out);
+  }
+  HWY_ALIGN uint8_t some[kBytes];
+  hn::Store(bytes, d8, some);
+  for (size_t i = 0; i < rows; ++i) CopySome(some + i * kWidth, out + i * stride, channels);
+}
+
 // Requantizes a tile, four vectors at a time: of one row where it has three or four, else of as many rows as go in.
 template <numerics::Rounding kRounding, CodeForm kForm, size_t kColumns>
 HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
   const D32 d;
-  const hn::Repartition<uint8_t, D32> d8;
   constexpr size_t kLanes = hn::MaxLanes(d), kWidth = kColumns * kLanes;
   constexpr size_t kTogether = kColumns >= 3 ? 1 : 4 / kColumns;
   using R = CodeRounder<kRounding, kForm, D32>;
@@ -127,15 +153,7 @@ HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
     hn::Vec<D32> rounded[4];
     R::RoundFour(rounders, sums, rounded);
     const auto bytes = InOrder(d, codes(rounded));
-    uint8_t* to = t.out + r * t.out_stride;
-    constexpr bool kWholeRows = kTogether * kWidth == hn::MaxLanes(d8);
-    if (kWholeRows && rows == kTogether && t.channels == kWidth && (kTogether == 1 || t.out_stride == kWidth)) {
-      hn::StoreU(bytes, d8, to);
-      continue;
-    }
-    HWY_ALIGN uint8_t some[hn::MaxLanes(d8)];
-    hn::Store(bytes, d8, some);
-    for (size_t i = 0; i < rows; ++i) CopySome(some + i * kWidth, to + i * t.out_stride, t.channels);
+    StoreRows<kWidth>(bytes, t.out + r * t.out_stride, t.out_stride, rows, t.channels);
   }
 }
 
