@@ -211,7 +211,7 @@ SharedCodes PackDepthwise(const TensorRef& weights, const kernels::simd::Depthwi
            packed.more_groups.size() == (has_more ? layout.flag_count() : 0) &&
            packed.more_codes.size() == (has_more ? layout.weight_bytes() : 0);
   };
-  const size_t key = 2 * taps + (layout.by_columns() ? 1 : 0);
+  const size_t key = 8 * taps + layout.window();
   return SharePacked(weights, lanes, KeyOfCount(key, zero_point), PackedCache::Layout::kDepthwise, pack, is_whole);
 }
 

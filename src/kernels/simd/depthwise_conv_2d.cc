@@ -34,12 +34,19 @@ size_t ChunkWidth(size_t left, size_t full_width) {
 
 size_t TapGroups(size_t taps) { return (taps + kTaps - 1) / kTaps; }
 
-// Of 3x3 windows, and of no others, a group is a column.
-constexpr size_t kWindow3 = 3;
-bool IsWindow3(const ref::Conv2DGeometry& g) { return g.filter_h == kWindow3 && g.filter_w == kWindow3; }
+// The side of windows that are computed by columns, up to `most`; else 0.
+size_t ColumnWindow(const ref::Conv2DGeometry& g, int32_t most) {
+  const bool is_one = g.filter_h == g.filter_w && (g.filter_h == 3 || g.filter_h == 5) && g.filter_h <= most;
+  return is_one ? static_cast<size_t>(g.filter_h) : 0;
+}
 
-// Which of the groups' taps is the filter's tap t, counted by rows.
-size_t SlotOf(bool by_columns, size_t t) { return by_columns ? t % kWindow3 * kTaps + t / kWindow3 : t; }
+// Which of the groups' taps is the filter's tap t, counted by rows. A column is a group, as far as it goes in; what is
+// below comes after all columns.
+size_t SlotOf(size_t window, size_t t) {
+  if (window == 0) return t;
+  const size_t row = t / window, column = t % window;
+  return row < kTaps ? column * kTaps + row : window * kTaps + column;
+}
 
 // How several neighbouring pixels are taken at once.
 struct FlatPlan {
@@ -69,6 +76,10 @@ namespace {  // other files use the same names for other things
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Of 5x5 windows there are more columns than elsewhere registers.
+constexpr int32_t kMostColumns = HWY_TARGET == HWY_AVX3_DL ? 5 : 3;
+int32_t MostColumns() { return kMostColumns; }
+
 size_t VectorBytes() { return hn::Lanes(hn::CappedTag<uint8_t, 64>()); }
 
 // Some output pixels of one row.
@@ -82,7 +93,7 @@ struct Segment {
 };
 
 // kWidth channels of all pixels of a segment.
-template <size_t kWidth, class Finish, bool kMore>
+template <size_t kWidth, class Finish>
 HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, const DepthwiseChunk& chunk) {
   const hn::CappedTag<uint8_t, kWidth> d8;
   const hn::Repartition<int8_t, decltype(d8)> ds8;
@@ -118,8 +129,7 @@ HWY_NOINLINE void ComputeChunk(const Depthwise8Bit& f, const Segment& segment, c
       V32 quads[4];
       Interleave(d8, x, quads);
       for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.weights, g, j));
-      if constexpr (kMore) {
-        if (chunk.more_groups[g] == 0) continue;
+      if (HWY_UNLIKELY(chunk.has_more && chunk.more_groups[g] != 0)) {
         for (size_t j = 0; j < 4; ++j) sums[j] = Dot4(d32, sums[j], quads[j], load(chunk.more_weights, g, j));
       }
     }
@@ -131,22 +141,22 @@ constexpr size_t kFullWidth = hn::MaxLanes(hn::CappedTag<uint8_t, 64>());
 template <size_t kWidth>
 using SumsOf = hn::CappedTag<int32_t, kWidth / 4>;
 
-// Calls compute(width as a constant, chunk, whether any of its groups has more) for all of `channels` channels.
+// Calls compute(width as a constant, chunk) for all of `channels` channels.
 template <class Compute>
 HWY_INLINE void ForChunks(const Depthwise8Bit& f, size_t channels, size_t groups, const Compute& compute) {
   constexpr size_t kHalf = std::min<size_t>(32, kFullWidth);
-  DepthwiseChunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups};
+  DepthwiseChunk chunk = {0, 0, 0, f.weights, f.more_weights, f.more_groups, false};
   while (chunk.channel < channels) {
     const size_t width = ChunkWidth(f.lanes - chunk.channel, kFullWidth);
     chunk.count = std::min(width, channels - chunk.channel);
-    const bool more = f.more_groups != nullptr && std::any_of(chunk.more_groups, chunk.more_groups + groups,
-                                                              [](uint8_t flag) { return flag != 0; });
+    chunk.has_more = f.more_groups != nullptr &&
+                     std::any_of(chunk.more_groups, chunk.more_groups + groups, [](uint8_t flag) { return flag != 0; });
     if (width == kFullWidth) {
-      compute(std::integral_constant<size_t, kFullWidth>(), chunk, more);
+      compute(std::integral_constant<size_t, kFullWidth>(), chunk);
     } else if (width == kLane) {
-      compute(std::integral_constant<size_t, kLane>(), chunk, more);
+      compute(std::integral_constant<size_t, kLane>(), chunk);
     } else {
-      compute(std::integral_constant<size_t, kHalf>(), chunk, more);
+      compute(std::integral_constant<size_t, kHalf>(), chunk);
     }
     const size_t bytes = groups * kTaps * width;
     chunk.weights += bytes;
@@ -163,7 +173,7 @@ HWY_INLINE void WithFinish(const Depthwise8Bit& f, const Call& call) {
   if (f.floats != nullptr) return call(std::type_identity<ToFloats<D>>());
   switch (FastestRounding(f.stage)) {
     case Rounding::kFixedHalfAway:
-      return call(std::type_identity<ToCodes<Rounding::kFixedHalfAway, kForm, D>>());
+      return call(std::type_identity<ToCodes<Rounding::kFixedHalfAway, CodeForm::kAny, D>>());
     case Rounding::kFixedHalfUp:
       return call(std::type_identity<ToCodes<Rounding::kFixedHalfUp, kForm, D>>());
     case Rounding::kFloatHalfEven:
@@ -175,43 +185,42 @@ HWY_INLINE void WithFinish(const Depthwise8Bit& f, const Call& call) {
 
 void ComputeSegment(const Depthwise8Bit& f, const Segment& segment) {
   ForChunks(f, segment.channels, segment.groups,
-            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk, bool more) {
+            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk) {
               WithFinish<CodeForm::kAny, SumsOf<kWidth>>(f, [&]<class Finish>(std::type_identity<Finish>) {
-                more ? ComputeChunk<kWidth, Finish, true>(f, segment, chunk)
-                     : ComputeChunk<kWidth, Finish, false>(f, segment, chunk);
+                ComputeChunk<kWidth, Finish>(f, segment, chunk);
               });
             });
 }
 
-template <Columns kColumns, size_t kWidth>
-void ComputeColumnsOf(const Depthwise8Bit& f, const ColumnRows& rows, const DepthwiseChunk& chunk, bool more) {
-  const auto with = [&]<CodeForm kForm, bool kMore>(std::integral_constant<CodeForm, kForm>,
-                                                    std::bool_constant<kMore>) {
-    WithFinish<kForm, SumsOf<kWidth>>(f, [&]<class Finish>(std::type_identity<Finish>) {
-      ComputeColumns<kWidth, Finish, kMore, kColumns>(f, rows, chunk);
-    });
-  };
-  using Any = std::integral_constant<CodeForm, CodeForm::kAny>;
-  if (more) return with(Any(), std::true_type());
-  if constexpr (kWidth == kFullWidth) {
-    const CodeForm form = FormOf(f.stage, f.scales);
-    if (form == CodeForm::kInt8) {
-      return with(std::integral_constant<CodeForm, CodeForm::kInt8>(), std::false_type());
-    }
-    if (form == CodeForm::kUInt8) {
-      return with(std::integral_constant<CodeForm, CodeForm::kUInt8>(), std::false_type());
-    }
-  }
-  with(Any(), std::false_type());
-}
-
-template <Columns kColumns>
+template <size_t kWindow, Columns kColumns>
 void ComputeColumnRows(const Depthwise8Bit& f, const ColumnRows& rows, size_t channels) {
-  ForChunks(f, channels, kWindow3,
-            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk, bool more) {
-              if constexpr (kColumns != Columns::kHalfNew || kWidth == kFullWidth) {
-                ComputeColumnsOf<kColumns, kWidth>(f, rows, chunk, more);
+  ForChunks(f, channels, TapGroups(kWindow * kWindow),
+            [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>, const DepthwiseChunk& chunk) {
+              const auto compute = [&]<bool kMore>(std::bool_constant<kMore>) {
+                return [&]<class Finish>(std::type_identity<Finish>) {
+                  if constexpr (kColumns == Columns::kHalfNew && kWidth < kFullWidth) {
+                    return;  // lanes are whole vectors
+                  } else if constexpr (kWindow == 3) {
+                    ComputeColumns<kWidth, Finish, kColumns, kMore>(f, rows, chunk);
+                  } else {
+                    ComputeColumns5<kWidth, Finish, kColumns>(f, rows, chunk);
+                  }
+                };
+              };
+              // What is rare, or gains little beside many products, is not worth its code.
+              if constexpr (kWindow == 3 && kWidth == kFullWidth) {
+                if (!chunk.has_more) {
+                  switch (FormOf(f.stage, f.scales)) {
+                    case CodeForm::kInt8:
+                      return WithFinish<CodeForm::kInt8, SumsOf<kWidth>>(f, compute(std::false_type()));
+                    case CodeForm::kUInt8:
+                      return WithFinish<CodeForm::kUInt8, SumsOf<kWidth>>(f, compute(std::false_type()));
+                    case CodeForm::kAny:
+                      return WithFinish<CodeForm::kAny, SumsOf<kWidth>>(f, compute(std::false_type()));
+                  }
+                }
               }
+              WithFinish<CodeForm::kAny, SumsOf<kWidth>>(f, compute(std::true_type()));
             });
 }
 
@@ -233,8 +242,8 @@ class FlatRows {
     const size_t output_h = static_cast<size_t>(g_.output_h), step_h = static_cast<size_t>(g_.stride_h);
     const auto flip = static_cast<uint8_t>(is_signed ? kSignBit : 0);
     const ImageStrip how = {channels_, plan_.strip_w, flip, static_cast<uint8_t>(outside_code ^ flip)};
-    const bool by_columns =
-        IsWindow3(g_) && g_.dilation_w == 1 && 2 * channels_ == kFullWidth && channels_ % kLane == 0;
+    const bool by_columns = ColumnWindow(g_, kMostColumns) == kWindow3 && g_.dilation_w == 1 &&
+                            2 * channels_ == kFullWidth && channels_ % kLane == 0;
     uint8_t* out = output + rows.begin * line_out_ * output_bytes_;
     size_t strip_begin = 0, strip_end = 0;
     for (size_t row = rows.begin; row < rows.end; ++row, out += line_out_ * output_bytes_) {
@@ -253,6 +262,8 @@ class FlatRows {
   }
 
  private:
+  static constexpr size_t kWindow3 = 3;
+
   // Whole vectors, then what is left of the line.
   void ComputeByColumns(const uint8_t* from, uint8_t* out) const {
     ColumnLine lines[kWindow3];
@@ -270,17 +281,16 @@ class FlatRows {
                        .out = out,
                        .channels = f_.lanes,
                        .output_bytes = output_bytes_};
-    ComputeColumnRows<Columns::kHalfNew>(f_, rows, f_.lanes);
+    ComputeColumnRows<kWindow3, Columns::kHalfNew>(f_, rows, f_.lanes);
     const size_t done = rows.pixels * f_.lanes;
     if (done == line_out_) return;
     for (ColumnLine& line : lines) line.from += done;
     rows.pixels = 1, rows.out += done * output_bytes_;
-    ComputeColumnRows<Columns::kHalfNew>(f_, rows, line_out_ - done);
+    ComputeColumnRows<kWindow3, Columns::kHalfNew>(f_, rows, line_out_ - done);
   }
 
   void ComputeByTaps(const uint8_t* from, uint8_t* out) {
     const size_t groups = TapGroups(taps_);
-    const bool by_columns = IsWindow3(g_);
     Segment segment = {pointers_, 0, groups, UINTPTR_MAX, /*flip=*/0, out, f_.lanes, output_bytes_};
     for (size_t done = 0; done < line_out_;) {
       const size_t whole = (line_out_ - done) / f_.lanes;
@@ -292,7 +302,7 @@ class FlatRows {
         const size_t ky = t / static_cast<size_t>(g_.filter_w), kx = t % static_cast<size_t>(g_.filter_w);
         const uint8_t* first = from + ky * static_cast<size_t>(g_.dilation_h) * plan_.line_bytes +
                                kx * static_cast<size_t>(g_.dilation_w) * channels_ + done;
-        const uint8_t** to = pointers_ + SlotOf(by_columns, t);
+        const uint8_t** to = pointers_ + SlotOf(ColumnWindow(g_, kMostColumns), t);
         for (size_t p = 0; p < segment.pixels; ++p) to[p * groups * kTaps] = first + p * f_.lanes;
       }
       ComputeSegment(f_, segment);
@@ -310,9 +320,10 @@ class FlatRows {
   uint8_t* strip_;
 };
 
-// 3x3 windows, some rows at once so that what is loaded for a vector of channels serves long.
-void ComputeWindows3(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t flip, const uint8_t* outside,
-                     const Depthwise8Bit& f, Range rows, ColumnLine* lines, uint8_t* output) {
+// Windows by columns, some rows at once so that what is loaded for a vector of channels serves long.
+template <size_t kWindow>
+void ComputeWindows(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t flip, const uint8_t* outside,
+                    const Depthwise8Bit& f, Range rows, ColumnLine* lines, uint8_t* output) {
   constexpr size_t kPixels = 64;
   const auto channels = static_cast<size_t>(g.input_c), image = static_cast<size_t>(g.ImageSize());
   const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
@@ -334,15 +345,15 @@ void ComputeWindows3(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t
     ColumnLine* line = lines;
     for (size_t r = row; r < row + some.rows; ++r) {
       const int64_t top = static_cast<int64_t>(r % output_h) * g.stride_h - g.pad_h;
-      for (size_t k = 0; k < kWindow3; ++k) {
+      for (size_t k = 0; k < kWindow; ++k) {
         const int64_t y = top + static_cast<int64_t>(k) * g.dilation_h;
         const bool inside = y >= 0 && y < g.input_h;
         const size_t at = (static_cast<size_t>(inside ? y : 0) * static_cast<size_t>(g.input_w)) * channels;
         *line++ = inside ? ColumnLine{input + r / output_h * image + at, channels} : ColumnLine{outside, 0};
       }
     }
-    g.stride_w == 1 ? ComputeColumnRows<Columns::kOneNew>(f, some, channels)
-                    : ComputeColumnRows<Columns::kTwoNew>(f, some, channels);
+    g.stride_w == 1 ? ComputeColumnRows<kWindow, Columns::kOneNew>(f, some, channels)
+                    : ComputeColumnRows<kWindow, Columns::kTwoNew>(f, some, channels);
     some.out += some.rows * output_w * channels * output_bytes;
   }
 }
@@ -359,10 +370,14 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
   const auto flip = static_cast<uint8_t>(is_signed ? kSignBit : 0);
   uint8_t* outside = scratch + PointerBytes(taps);
   std::memset(outside, outside_code, channels + 64);
-  if (IsWindow3(g) && g.dilation_w == 1 && g.stride_w <= 2 && output_w > 0) {
-    return ComputeWindows3(g, input, flip, outside, f, rows, reinterpret_cast<ColumnLine*>(scratch), output);
+  const size_t window = ColumnWindow(g, kMostColumns);
+  if (window > 0 && g.dilation_w == 1 && g.stride_w <= 2 && output_w > 0) {
+    auto* lines = reinterpret_cast<ColumnLine*>(scratch);
+    if constexpr (kMostColumns >= 5) {
+      if (window == 5) return ComputeWindows<5>(g, input, flip, outside, f, rows, lines, output);
+    }
+    return ComputeWindows<3>(g, input, flip, outside, f, rows, lines, output);
   }
-  const bool by_columns = IsWindow3(g);
   const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
   for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
   const size_t image = static_cast<size_t>(g.ImageSize());
@@ -389,7 +404,7 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
           const int64_t room = int64_t{g.input_w} - 1 - x;
           const int64_t beyond =
               !inside_h || room < 0 ? inside : std::clamp<int64_t>(room / g.stride_w + 1, inside, pixels);
-          const uint8_t** to = pointers + SlotOf(by_columns, t);
+          const uint8_t** to = pointers + SlotOf(window, t);
           const uint8_t* tap =
               inside < beyond ? line + (x + inside * g.stride_w) * static_cast<int64_t>(channels) : outside;
           const size_t step = static_cast<size_t>(g.stride_w) * channels, pitch = groups * kTaps;
@@ -442,13 +457,14 @@ HWY_AFTER_NAMESPACE();
 namespace assay::kernels::simd {
 
 HWY_EXPORT(VectorBytes);
+HWY_EXPORT(MostColumns);
 HWY_EXPORT(Compute);
 
 DepthwiseLayout::DepthwiseLayout(size_t lanes, const ref::Conv2DGeometry& g) noexcept
     : channels_(lanes),
       groups_(TapGroups(static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w))),
       full_width_(HWY_DYNAMIC_DISPATCH(VectorBytes)()),
-      by_columns_(IsWindow3(g)) {
+      window_(ColumnWindow(g, HWY_DYNAMIC_DISPATCH(MostColumns)())) {
   for (size_t c = 0; c < lanes;) {
     const size_t width = ChunkWidth(lanes - c, full_width_);
     padded_channels_ += width;
@@ -478,12 +494,12 @@ size_t DepthwiseLayout::ChannelAt(size_t c) const noexcept {
 
 size_t DepthwiseLayout::WeightAt(size_t c, size_t t) const noexcept {
   const Place place = Find(c);
-  const size_t slot = SlotOf(by_columns_, t), group = slot / kTaps;
+  const size_t slot = SlotOf(window_, t), group = slot / kTaps;
   return (place.chunk_begin * groups_ + group * place.chunk_width + place.lane) * kTaps + slot % kTaps;
 }
 
 size_t DepthwiseLayout::FlagAt(size_t c, size_t t) const noexcept {
-  return Find(c).chunk * groups_ + SlotOf(by_columns_, t) / kTaps;
+  return Find(c).chunk * groups_ + SlotOf(window_, t) / kTaps;
 }
 
 size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept {

@@ -22,7 +22,7 @@ size_t DepthwiseLanes(const ref::Conv2DGeometry& g) noexcept;
 class DepthwiseLayout {
  public:
   DepthwiseLayout(size_t lanes, const ref::Conv2DGeometry& g) noexcept;
-  bool by_columns() const { return by_columns_; }              // else by rows, as taps are counted
+  size_t window() const { return window_; }  // of windows whose taps go by columns; 0: by rows, as they are counted
   size_t padded_channels() const { return padded_channels_; }  // of arrays per channel
   size_t weight_bytes() const { return weight_bytes_; }
   size_t flag_count() const { return chunks_ * groups_; }  // of Depthwise8Bit::more_groups
@@ -38,8 +38,7 @@ class DepthwiseLayout {
   };
   Place Find(size_t c) const noexcept;
 
-  size_t channels_, groups_, full_width_;
-  bool by_columns_;
+  size_t channels_, groups_, full_width_, window_;
   size_t padded_channels_ = 0, weight_bytes_ = 0, chunks_ = 0;
 };
 

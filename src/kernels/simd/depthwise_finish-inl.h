@@ -22,6 +22,7 @@ struct DepthwiseChunk {
   size_t channel, count, padded_channel;
   const int8_t *weights, *more_weights;
   const uint8_t* more_groups;
+  bool has_more;  // any of its groups
 };
 
 template <numerics::Rounding kRounding, CodeForm kForm, class D32>

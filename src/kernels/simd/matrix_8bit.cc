@@ -329,6 +329,18 @@ struct TileFloats {
   size_t out_stride;
 };
 
+// The first `count` of a vector's values.
+template <class DF, class V = hn::Vec<DF>>
+HWY_INLINE void StoreFew(DF d, V values, size_t count, float* out) {
+#if HWY_TARGET <= HWY_AVX3
+  hn::BlendedStore(values, hn::FirstN(d, count), d, out);
+#else
+  HWY_ALIGN float some[hn::MaxLanes(d)];
+  hn::Store(values, d, some);
+  std::memcpy(out, some, count * sizeof(float));
+#endif
+}
+
 template <ref::HybridScaling kScaling, size_t kColumns>
 HWY_NOINLINE void ScaleTile(const MatrixHybrid& m, RangeWalk ranges, const TileFloats& t) {
   const D32 d;
@@ -355,13 +367,10 @@ HWY_NOINLINE void ScaleTile(const MatrixHybrid& m, RangeWalk ranges, const TileF
       const VF y = HybridValue<kScaling>(df, hn::ConvertTo(df, sum), input, scales[c], bias[c]);
       return LimitFloat(df, y, low, high);
     };
-    if (t.channels == kWidth) {
-      for (size_t c = 0; c < kColumns; ++c) hn::StoreU(value(c), df, out + c * kLanes);
-      continue;
+    for (size_t c = 0; c < kColumns && c * kLanes < t.channels; ++c) {
+      const size_t left = t.channels - c * kLanes;
+      left >= kLanes ? hn::StoreU(value(c), df, out + c * kLanes) : StoreFew(df, value(c), left, out + c * kLanes);
     }
-    HWY_ALIGN float some[kWidth];
-    for (size_t c = 0; c < kColumns; ++c) hn::Store(value(c), df, some + c * kLanes);
-    std::memcpy(out, some, t.channels * sizeof(float));
   }
 }
 
