@@ -2,8 +2,10 @@
 #include "graph/ops/concatenation.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "kernels/ref/concatenation.h"
+#include "kernels/simd/elementwise.h"
 #include "ops/checks.h"
 #include "ops/copy_plan.h"
 #include "ops/ops.h"
@@ -52,7 +54,7 @@ RunFn JoinRescaled(const PrepareContext& context, const std::vector<Slab>& slabs
   CheckPerTensorQuantized(output, "output");
   const float inverse = 1.0F / output.scale();
   int64_t whole = 0;
-  std::vector<kernels::ref::Rescale> rescales;
+  std::vector<kernels::simd::ByteTable> tables;
   std::vector<bool> same;
   for (int i = 0; i < context.num_inputs(); ++i) {
     const TensorRef& input = context.Input(i);
@@ -64,17 +66,24 @@ RunFn JoinRescaled(const PrepareContext& context, const std::vector<Slab>& slabs
     if (!std::isfinite(factor * 255 + std::abs(offset))) {
       throw InputError("scale {} of input {} cannot be brought to {}", input.scale(), i, output.scale());
     }
-    rescales.push_back({factor, offset, output.zero_point()});
+    kernels::simd::ByteTable codes;
+    std::iota(codes.begin(), codes.end(), uint8_t{0});
+    const auto count = static_cast<int64_t>(codes.size());
+    kernels::ref::CopyRescaled({factor, offset, output.zero_point()}, codes.data(), 1, count, count,
+                               tables.emplace_back().data());
   }
-  return [slabs, whole, rescales = std::move(rescales), same = std::move(same)](const RunContext& run) {
+  return [slabs, whole, tables = std::move(tables), same = std::move(same)](const RunContext& run) {
     uint8_t* output_codes = run.Out<uint8_t>(0).data();
     int64_t at = 0;
     for (size_t i = 0; i < slabs.size(); ++i) {
       if (same[i]) {
         CopyPlanned(run, JoinCopy(slabs[i], whole, at), 8, static_cast<int>(i));
       } else {
-        kernels::ref::CopyRescaled(rescales[i], run.In<uint8_t>(static_cast<int>(i)).data(), slabs[i].rows,
-                                   slabs[i].row, whole, output_codes + at);
+        const uint8_t* codes = run.In<uint8_t>(static_cast<int>(i)).data();
+        for (int64_t r = 0; r < slabs[i].rows; ++r) {
+          kernels::simd::LookupBytes(tables[i], codes + r * slabs[i].row, output_codes + at + r * whole,
+                                     static_cast<size_t>(slabs[i].row));
+        }
       }
       at += slabs[i].row;
     }

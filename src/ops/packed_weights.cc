@@ -295,7 +295,7 @@ PackedScales::PackedScales(std::span<const numerics::ChannelScale> scales, size_
     right_[at] = std::max(-scale.fixed.shift, 0);
     single_[at] = scale.single;
     real_[at] = scale.real;
-    reaches_one_ |= scale.real >= kernels::simd::kAlmostOne;
+    reaches_one_ |= left_[at] != 0 || scale.real >= kernels::simd::kAlmostOne;
   }
 }
 

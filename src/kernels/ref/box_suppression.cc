@@ -95,17 +95,34 @@ int32_t SuppressOverlaps(int32_t count, const Box* boxes, const float* scores, i
   return found;
 }
 
+namespace {
+
+// The first of the largest values; NaN counts as the lowest.
+int32_t FirstLargest(const float* values, int32_t count) {
+  constexpr int32_t kTogether = 8;
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  const auto larger = [](float a, float b) { return a > b ? a : b; };  // b where a is NaN
+  float most[kTogether];
+  std::fill_n(most, kTogether, kLowest);
+  int32_t i = 0;
+  for (; i + kTogether <= count; i += kTogether) {
+    for (int32_t k = 0; k < kTogether; ++k) most[k] = larger(values[i + k], most[k]);
+  }
+  for (; i < count; ++i) most[0] = larger(values[i], most[0]);
+  for (int32_t k = 1; k < kTogether; ++k) most[0] = larger(most[k], most[0]);
+  if (most[0] == kLowest) return 0;
+  return static_cast<int32_t>(std::find(values, values + count, most[0]) - values);
+}
+
+}  // namespace
+
 void LargestFirst(const float* values, int32_t count, int32_t most, int32_t* indices) noexcept {
   // A NaN counts as the lowest value, so that the order is one.
   const auto key = [&](int32_t i) {
     return std::isnan(values[i]) ? -std::numeric_limits<float>::infinity() : values[i];
   };
   if (most == 1) {
-    int32_t best = 0;
-    for (int32_t i = 1; i < count; ++i) {
-      if (key(i) > key(best)) best = i;
-    }
-    indices[0] = best;
+    indices[0] = FirstLargest(values, count);
     return;
   }
   std::iota(indices, indices + count, 0);

@@ -25,10 +25,11 @@ constexpr size_t kLane = 16;  // bytes that interleaving keeps together
 constexpr size_t kSegmentPixels = 32;
 constexpr size_t kColumnRows = 32;  // at once, at most
 
-// Channels are cut into chunks: as many full vectors as fit, then halves of them down to one lane of 16.
+// Channels are cut into chunks: full vectors, and last the half, quarter and so on, down to one lane of 16, that holds
+// what is left.
 size_t ChunkWidth(size_t left, size_t full_width) {
   size_t width = full_width;
-  while (width > kLane && width > left) width /= 2;
+  while (width > kLane && width / 2 >= left) width /= 2;
   return width;
 }
 

@@ -41,9 +41,13 @@ class ToCodes {
     R::RoundFour(rounders, sums, rounded);
     const auto bytes = codes_(rounded);
     if (HWY_LIKELY(count == 4 * kLanes)) return hn::StoreU(bytes, d8, out);
+#if HWY_TARGET <= HWY_AVX3
+    hn::BlendedStore(bytes, hn::FirstN(d8, count), d8, out);
+#else
     HWY_ALIGN uint8_t some[4 * kLanes];
     hn::Store(bytes, d8, some);
     CopySome(some, out, count);
+#endif
   }
 
  private:
