@@ -359,6 +359,82 @@ void ComputeWindows(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t 
   }
 }
 
+// Windows tap by tap.
+class TapPixels {
+ public:
+  // `pointers` has room for PointerBytes; what they point to where nothing else is said is `outside`.
+  TapPixels(const ref::Conv2DGeometry& g, const Depthwise8Bit& f, const uint8_t* input, uint8_t flip,
+            const uint8_t* outside, const uint8_t** pointers)
+      : g_(g),
+        f_(f),
+        pointers_(pointers),
+        outside_(outside),
+        channels_(static_cast<size_t>(g.input_c)),
+        groups_(TapGroups(static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w))),
+        window_(ColumnWindow(g, kMostColumns)) {
+    for (size_t i = 0; i < kSegmentPixels * groups_ * kTaps; ++i) pointers[i] = outside;  // weights are 0 there
+    const size_t bytes = static_cast<size_t>(g.batches) * static_cast<size_t>(g.ImageSize());
+    segment_.taps = pointers, segment_.groups = groups_, segment_.end = reinterpret_cast<uintptr_t>(input) + bytes;
+    segment_.flip = flip, segment_.channels = channels_;
+    segment_.output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
+  }
+
+  // The pixels of an output row of `image` whose windows begin at line `top`; gives the place behind them.
+  uint8_t* Compute(const uint8_t* image, int64_t top, Range pixels, uint8_t* out) {
+    segment_.out = out;
+    for (size_t first = pixels.begin; first < pixels.end; first += kSegmentPixels) {
+      segment_.pixels = std::min(kSegmentPixels, pixels.end - first);
+      size_t t = 0;
+      for (int32_t ky = 0; ky < g_.filter_h; ++ky) {
+        const int64_t y = top + int64_t{ky} * g_.dilation_h;
+        const bool inside = y >= 0 && y < g_.input_h;
+        const uint8_t* line =
+            inside ? image + static_cast<size_t>(y) * static_cast<size_t>(g_.input_w) * channels_ : nullptr;
+        for (int32_t kx = 0; kx < g_.filter_w; ++kx, ++t) {
+          const int64_t x = static_cast<int64_t>(first) * g_.stride_w - g_.pad_w + int64_t{kx} * g_.dilation_w;
+          Point(line, x, pointers_ + SlotOf(window_, t));
+        }
+      }
+      ComputeSegment(f_, segment_);
+      segment_.out += segment_.pixels * channels_ * segment_.output_bytes;
+    }
+    return segment_.out;
+  }
+
+ private:
+  // One tap of all the segment's pixels, of the first one at column x; null: the line lies outside.
+  void Point(const uint8_t* line, int64_t x, const uint8_t** to) const {
+    // Pixels [inside, beyond) have this tap inside of the image.
+    const auto pixels = static_cast<int64_t>(segment_.pixels);
+    const int64_t inside = x >= 0 ? 0 : std::min((-x + g_.stride_w - 1) / g_.stride_w, pixels);
+    const int64_t room = int64_t{g_.input_w} - 1 - x;
+    const int64_t beyond =
+        line == nullptr || room < 0 ? inside : std::clamp<int64_t>(room / g_.stride_w + 1, inside, pixels);
+    const uint8_t* tap =
+        inside < beyond ? line + (x + inside * g_.stride_w) * static_cast<int64_t>(channels_) : outside_;
+    const size_t step = static_cast<size_t>(g_.stride_w) * channels_, pitch = groups_ * kTaps;
+    int64_t p = 0;
+    for (; p < inside; ++p, to += pitch) *to = outside_;
+    for (; p < beyond; ++p, to += pitch, tap += step) *to = tap;
+    for (; p < pixels; ++p, to += pitch) *to = outside_;
+  }
+
+  const ref::Conv2DGeometry& g_;
+  const Depthwise8Bit& f_;
+  const uint8_t** pointers_;
+  const uint8_t* outside_;
+  size_t channels_, groups_, window_;
+  Segment segment_ = {};
+};
+
+// A column of pixels lies in memory as a line does.
+ref::Conv2DGeometry Transposed(const ref::Conv2DGeometry& g) {
+  ref::Conv2DGeometry t = g;
+  std::swap(t.input_h, t.input_w), std::swap(t.output_h, t.output_w), std::swap(t.filter_h, t.filter_w);
+  std::swap(t.stride_h, t.stride_w), std::swap(t.dilation_h, t.dilation_w), std::swap(t.pad_h, t.pad_w);
+  return t;
+}
+
 void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed, uint8_t outside_code,
              const Depthwise8Bit& f, Range rows, uint8_t* scratch, uint8_t* output) {
   if (f.lanes != static_cast<size_t>(g.input_c)) {
@@ -367,7 +443,6 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
   const auto channels = static_cast<size_t>(g.input_c);
   const auto output_h = static_cast<size_t>(g.output_h), output_w = static_cast<size_t>(g.output_w);
   const size_t taps = static_cast<size_t>(g.filter_h) * static_cast<size_t>(g.filter_w);
-  const size_t groups = TapGroups(taps);
   const auto flip = static_cast<uint8_t>(is_signed ? kSignBit : 0);
   uint8_t* outside = scratch + PointerBytes(taps);
   std::memset(outside, outside_code, channels + 64);
@@ -380,44 +455,21 @@ void Compute(const ref::Conv2DGeometry& g, const uint8_t* input, bool is_signed,
     return ComputeWindows<3>(g, input, flip, outside, f, rows, lines, output);
   }
   const auto** pointers = reinterpret_cast<const uint8_t**>(scratch);
-  for (size_t i = 0; i < kSegmentPixels * groups * kTaps; ++i) pointers[i] = outside;  // where no tap is, weights are 0
-  const size_t image = static_cast<size_t>(g.ImageSize());
-  const size_t output_bytes = f.floats == nullptr ? sizeof(uint8_t) : sizeof(float);
-  Segment segment = {pointers, 0,
-                     groups,   reinterpret_cast<uintptr_t>(input) + static_cast<size_t>(g.batches) * image,
-                     flip,     output + rows.begin * output_w * channels * output_bytes,
-                     channels, output_bytes};
-  for (size_t row = rows.begin; row < rows.end; ++row) {
-    const uint8_t* from = input + row / output_h * image;
-    const int64_t top = static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h;
-    for (size_t first = 0; first < output_w; first += kSegmentPixels) {
-      segment.pixels = std::min(kSegmentPixels, output_w - first);
-      size_t t = 0;
-      for (int32_t ky = 0; ky < g.filter_h; ++ky) {
-        const int64_t y = top + int64_t{ky} * g.dilation_h;
-        const bool inside_h = y >= 0 && y < g.input_h;
-        const uint8_t* line = from + static_cast<size_t>(inside_h ? y : 0) * static_cast<size_t>(g.input_w) * channels;
-        for (int32_t kx = 0; kx < g.filter_w; ++kx, ++t) {
-          const int64_t x = static_cast<int64_t>(first) * g.stride_w - g.pad_w + int64_t{kx} * g.dilation_w;
-          // Pixels [inside, beyond) have this tap inside of the image.
-          const auto pixels = static_cast<int64_t>(segment.pixels);
-          const int64_t inside = x >= 0 ? 0 : std::min((-x + g.stride_w - 1) / g.stride_w, pixels);
-          const int64_t room = int64_t{g.input_w} - 1 - x;
-          const int64_t beyond =
-              !inside_h || room < 0 ? inside : std::clamp<int64_t>(room / g.stride_w + 1, inside, pixels);
-          const uint8_t** to = pointers + SlotOf(window, t);
-          const uint8_t* tap =
-              inside < beyond ? line + (x + inside * g.stride_w) * static_cast<int64_t>(channels) : outside;
-          const size_t step = static_cast<size_t>(g.stride_w) * channels, pitch = groups * kTaps;
-          int64_t p = 0;
-          for (; p < inside; ++p, to += pitch) *to = outside;
-          for (; p < beyond; ++p, to += pitch, tap += step) *to = tap;
-          for (; p < pixels; ++p, to += pitch) *to = outside;
-        }
-      }
-      ComputeSegment(f, segment);
-      segment.out += segment.pixels * channels * output_bytes;
+  const auto image = [&](size_t row) { return input + row / output_h * static_cast<size_t>(g.ImageSize()); };
+  uint8_t* out = output + rows.begin * output_w * channels * (f.floats == nullptr ? sizeof(uint8_t) : sizeof(float));
+  if (g.input_w == 1 && g.output_w == 1 && g.filter_w == 1 && g.pad_w == 0) {
+    const ref::Conv2DGeometry line = Transposed(g);
+    TapPixels all(line, f, input, flip, outside, pointers);
+    for (size_t row = rows.begin; row < rows.end;) {
+      const size_t first = row % output_h, last = std::min(output_h, first + rows.end - row);
+      out = all.Compute(image(row), 0, {first, last}, out);
+      row += last - first;
     }
+    return;
+  }
+  TapPixels all(g, f, input, flip, outside, pointers);
+  for (size_t row = rows.begin; row < rows.end; ++row) {
+    out = all.Compute(image(row), static_cast<int64_t>(row % output_h) * g.stride_h - g.pad_h, {0, output_w}, out);
   }
 }
 

@@ -122,29 +122,68 @@ HWY_INLINE void AverageFloatRows(const ref::Pool2DGeometry& g, const float* inpu
   });
 }
 
+// Where a window's pixels are, beginning at those that are added up first. Windows that lie inside of the image and
+// are no more than a group differ in where they begin alone.
+class PoolPixels {
+ public:
+  explicit PoolPixels(const ref::Pool2DGeometry& g)
+      : g_(g), whole_(int64_t{g.filter_h} * g.filter_w <= ref::kPoolGroup) {}
+  bool Contains(int64_t top, int64_t left) const {
+    return whole_ && top >= 0 && left >= 0 && top + g_.filter_h <= g_.input_h && left + g_.filter_w <= g_.input_w;
+  }
+  // Of such a window; `zeros` where it has no more.
+  void Find(const float* image, int64_t top, int64_t left, const float* zeros,
+            const float* (&pixels)[ref::kPoolGroup]) {
+    if (!known_) {
+      ref::PoolColumns columns(g_, 0, 0);
+      for (int64_t& offset : offsets_) offset = columns.Next();
+      known_ = true;
+    }
+    const float* first = image + (top * g_.input_w + left) * g_.channels;
+    for (int k = 0; k < ref::kPoolGroup; ++k) pixels[k] = offsets_[k] < 0 ? zeros : first + offsets_[k];
+  }
+
+ private:
+  const ref::Pool2DGeometry& g_;
+  bool whole_, known_ = false;
+  int64_t offsets_[ref::kPoolGroup] = {};
+};
+
 // `zeros` has one for every channel.
 void AverageFloatXnnpack(const ref::Pool2DGeometry& g, const float* input, float low, float high, size_t begin,
                          size_t end, float* HWY_RESTRICT zeros, float* output) {
   const auto channels = static_cast<size_t>(g.channels);
   std::fill_n(zeros, channels, 0.0F);
   output += static_cast<int64_t>(begin) * g.output_w * g.channels;
+  PoolPixels inside(g);
+  const float* p[ref::kPoolGroup];
+  const auto x = [&](auto d, size_t k, size_t c) HWY_ATTR { return hn::LoadU(d, p[k] + c); };
+  const auto sum_of = [&](auto d, size_t c) HWY_ATTR {
+    return hn::Add(hn::Add(hn::Add(x(d, 2, c), x(d, 3, c)), hn::Add(x(d, 4, c), x(d, 5, c))),
+                   hn::Add(hn::Add(hn::Add(x(d, 0, c), x(d, 1, c)), x(d, 8, c)), hn::Add(x(d, 6, c), x(d, 7, c))));
+  };
   for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
     const float* image = input + row / g.output_h * g.input_h * g.input_w * g.channels;
     const int64_t top = row % g.output_h * g.stride_h - g.pad_h;
     for (int32_t ox = 0; ox < g.output_w; ++ox, output += channels) {
-      ref::PoolColumns columns(g, top, int64_t{ox} * g.stride_w - g.pad_w);
+      const int64_t left = int64_t{ox} * g.stride_w - g.pad_w;
+      ref::PoolColumns columns(g, top, left);
       const float factor = columns.Factor();
+      if (inside.Contains(top, left)) {
+        inside.Find(image, top, left, zeros, p);
+        ForChannels<float, 16>(channels, [&](auto d, size_t c) HWY_ATTR {
+          hn::StoreU(Limited(d, hn::Mul(sum_of(d, c), hn::Set(d, factor)), low, high), d, output + c);
+        });
+        continue;
+      }
       for (bool first = true; !columns.at_end(); first = false) {
-        const float* p[ref::kPoolGroup];
         for (const float*& pixel : p) {
           const int64_t at = columns.Next();
           pixel = at < 0 ? zeros : image + at;
         }
         const bool last = columns.at_end();
         ForChannels<float, 16>(channels, [&](auto d, size_t c) HWY_ATTR {
-          const auto x = [&](size_t k) HWY_ATTR { return hn::LoadU(d, p[k] + c); };
-          auto sum = hn::Add(hn::Add(hn::Add(x(2), x(3)), hn::Add(x(4), x(5))),
-                             hn::Add(hn::Add(hn::Add(x(0), x(1)), x(8)), hn::Add(x(6), x(7))));
+          auto sum = sum_of(d, c);
           if (!first) sum = hn::Add(sum, hn::LoadU(d, output + c));
           if (last) sum = Limited(d, hn::Mul(sum, hn::Set(d, factor)), low, high);
           hn::StoreU(sum, d, output + c);
