@@ -363,6 +363,31 @@ class Steps {
   Values<T> first_, second_;
 };
 
+// `count` values of a step, the rest of it 0.
+template <typename T>
+HWY_INLINE void LoadSome(const T* from, T* to, size_t count) {
+  const hn::Repartition<uint8_t, D> d8;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(from);
+  auto* to_bytes = reinterpret_cast<uint8_t*>(to);
+#if HWY_TARGET <= HWY_AVX3
+  hn::Store(hn::MaskedLoad(hn::FirstN(d8, count * sizeof(T)), d8, bytes), d8, to_bytes);
+#else
+  hn::Store(hn::Zero(d8), d8, to_bytes);
+  CopySome(bytes, to_bytes, count * sizeof(T));
+#endif
+}
+template <typename T>
+HWY_INLINE void StoreSome(const T* from, T* to, size_t count) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(from);
+  auto* to_bytes = reinterpret_cast<uint8_t*>(to);
+#if HWY_TARGET <= HWY_AVX3
+  const hn::Repartition<uint8_t, D> d8;
+  hn::BlendedStore(hn::Load(d8, bytes), hn::FirstN(d8, count * sizeof(T)), d8, to_bytes);
+#else
+  CopySome(bytes, to_bytes, count * sizeof(T));
+#endif
+}
+
 // y[i] = f(a[i], b[i]); of what is no whole step a copy is computed.
 template <bool kARepeats, bool kBRepeats, typename T, class F>
 HWY_INLINE void CombineSteps(const T* a, const T* b, T* y, size_t count, const F& f) {
@@ -370,14 +395,11 @@ HWY_INLINE void CombineSteps(const T* a, const T* b, T* y, size_t count, const F
   size_t i = 0;
   for (; i + kStep<T> <= count; i += kStep<T>) steps.One(kARepeats ? a : a + i, kBRepeats ? b : b + i, y + i);
   if (i == count) return;
-  HWY_ALIGN T some_a[kStep<T>] = {}, some_b[kStep<T>] = {}, some_y[kStep<T>];
-  const auto copy = [](const T* from, T* to, size_t values) HWY_ATTR {
-    CopySome(reinterpret_cast<const uint8_t*>(from), reinterpret_cast<uint8_t*>(to), values * sizeof(T));
-  };
-  if (!kARepeats) copy(a + i, some_a, count - i);
-  if (!kBRepeats) copy(b + i, some_b, count - i);
+  HWY_ALIGN T some_a[kStep<T>], some_b[kStep<T>], some_y[kStep<T>];
+  if (!kARepeats) LoadSome(a + i, some_a, count - i);
+  if (!kBRepeats) LoadSome(b + i, some_b, count - i);
   steps.One(kARepeats ? a : some_a, kBRepeats ? b : some_b, some_y);
-  copy(some_y, y + i, count - i);
+  StoreSome(some_y, y + i, count - i);
 }
 
 template <typename T, class F>
