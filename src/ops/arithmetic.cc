@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <type_traits>
 
@@ -26,6 +27,8 @@ using kernels::ref::AddXnnpack;
 using kernels::ref::Clamped;
 using kernels::ref::FiveFold;
 using kernels::ref::MultiplyQuantized;
+using kernels::simd::AddCodes;
+using kernels::simd::Combine;
 using numerics::Engine;
 
 // How the full blocks of the optimised kernels round, by type and by whether one operand is a single value.
@@ -88,12 +91,55 @@ AddXnnpack MakeAddXnnpack(const BinaryOperands& o, const IntRange& clamp, bool s
   return p;
 }
 
+// One functor in the full blocks of every row, another one for what is left of it.
+template <typename T, typename F>
+RunFn RunRowsInBlocks(PrepareContext& context, const BinaryOperands& operands, size_t block, const F& inside,
+                      const F& tail) {
+  const BroadcastRows all(operands.plan);
+  const size_t blocked = all.length() / block * block;
+  if (blocked == all.length()) return RunBinary<T, T>(operands, inside, &context);
+  if (blocked == 0) return RunBinary<T, T>(operands, tail, &context);
+  return [rows = all, blocked, inside, tail](const RunContext& run) {
+    const T* start = run.Out<T>(0).data();
+    CombineRows<T>(run, rows, kVectorElementNs,
+                   [&](const T* a, bool a_repeats, const T* b, bool b_repeats, T* out, size_t count) {
+                     const size_t at = static_cast<size_t>(out - start) % rows.length();
+                     const size_t whole = std::min(count, blocked - std::min(at, blocked));
+                     Combine<T>(a, a_repeats, b, b_repeats, out, whole, inside);
+                     Combine<T>(a + (a_repeats ? 0 : whole), a_repeats, b + (b_repeats ? 0 : whole), b_repeats,
+                                out + whole, count - whole, tail);
+                   });
+  };
+}
+
+// On vectors, where they can.
 template <typename T>
-RunFn RunAddOptimized(const BinaryOperands& operands, const AddQuantized& p) {
+std::optional<RunFn> RunAddCodes(PrepareContext& context, const BinaryOperands& operands, const AddQuantized& p) {
+  if (!kernels::simd::UsesVectors()) return std::nullopt;
+  const auto f = AddCodes::Of<T>(p, AddQuantized::InputShift::kHalfAway);
+  return f.has_value() ? std::optional(RunBinary<T, T>(operands, *f, &context)) : std::nullopt;
+}
+template <typename T>
+std::optional<RunFn> RunAddCodesInBlocks(PrepareContext& context, const BinaryOperands& operands, const AddQuantized& p,
+                                         int64_t block, AddQuantized::InputShift shift) {
+  if (!kernels::simd::UsesVectors()) return std::nullopt;
+  const auto inside = AddCodes::Of<T>(p, shift), tail = AddCodes::Of<T>(p, AddQuantized::InputShift::kHalfAway);
+  if (!inside.has_value() || !tail.has_value()) return std::nullopt;
+  return RunRowsInBlocks<T>(context, operands, static_cast<size_t>(block), *inside, *tail);
+}
+
+template <typename T>
+RunFn RunAddOptimized(PrepareContext& context, const BinaryOperands& operands, const AddQuantized& p) {
   using Shift = AddQuantized::InputShift;
   const AddBlockRule* rule = kAddBlocks;
   while (rule->type != operands.a.dtype) ++rule;
-  return [shape = PlanFiveFold(operands.a.shape, operands.b.shape), p, rule](const RunContext& run) {
+  const FiveFold plan = PlanFiveFold(operands.a.shape, operands.b.shape);
+  const bool scalars = plan.kind == FiveFold::Kind::kScalars;
+  if (auto run = RunAddCodesInBlocks<T>(context, operands, p, scalars ? kScalarBlock : rule->row_block,
+                                        scalars ? Shift::kFloor : rule->row_shift)) {
+    return *std::move(run);
+  }
+  return [shape = plan, p, rule](const RunContext& run) {
     const auto scalar = [&](int32_t x, int32_t y) { return p.InBlock<Shift::kFloor>(x, y); };
     const auto with_row = [&](const auto& row) {
       kernels::ref::BinaryFiveFold(shape, run.In<T>(0).data(), run.In<T>(1).data(), run.Out<T>(0).data(),
@@ -116,10 +162,12 @@ RunFn PrepareAddEightBit(PrepareContext& context, const BinaryOperands& operands
   const AddQuantized p = MakeAdd(operands, clamp, subtract);
   const bool blocks = context.engine() == Engine::kBuiltin && !subtract &&
                       PlanFiveFold(operands.a.shape, operands.b.shape).kind != FiveFold::Kind::kGeneric;
-  return blocks ? RunAddOptimized<T>(operands, p) : RunCodePairs<T>(context, operands, p);
+  if (blocks) return RunAddOptimized<T>(context, operands, p);
+  if (auto run = RunAddCodes<T>(context, operands, p)) return *std::move(run);
+  return RunBinary<T, T>(operands, p);
 }
 
-RunFn PrepareAddInt16(const PrepareContext& context, const BinaryOperands& operands, const IntRange& clamp,
+RunFn PrepareAddInt16(PrepareContext& context, const BinaryOperands& operands, const IntRange& clamp,
                       bool power_of_two_wanted, bool subtract) {
   for (const TensorRef* t : {&operands.a, &operands.b, &operands.output}) {
     CheckPerTensorQuantized(*t, "a 16-bit operand", /*symmetric=*/true);
@@ -143,7 +191,12 @@ RunFn PrepareAddInt16(const PrepareContext& context, const BinaryOperands& opera
   const AddQuantized p = MakeAdd(operands, clamp, subtract);
   const FiveFold flat = PlanFiveFold(operands.a.shape, operands.b.shape);
   if (context.engine() == Engine::kReference || subtract || flat.kind != FiveFold::Kind::kFlat) {
+    if (auto run = RunAddCodes<int16_t>(context, operands, p)) return *std::move(run);
     return RunBinary<int16_t, int16_t>(operands, p);
+  }
+  if (auto run =
+          RunAddCodesInBlocks<int16_t>(context, operands, p, kAddInt16Block, AddQuantized::InputShift::kBefore)) {
+    return *std::move(run);
   }
   return [p, size = flat.y[4]](const RunContext& run) {
     const auto inside = [&](int32_t x, int32_t y) { return p.InBlockInt16(x, y); };
@@ -208,6 +261,22 @@ std::optional<RunFn> RunWithItsForm(PrepareContext& context, const F& f) {
   return std::nullopt;
 }
 
+// Whether no product of codes leaves 16 bits once it is scaled, nor with the zero point: then full blocks of the
+// optimised kernels compute as the reference.
+template <typename T>
+bool BlocksAreAsReference(const MultiplyQuantized& p) {
+  constexpr int kLargestShift = 14;  // a product has 17 bits
+  if (p.scale.fixed.shift > kLargestShift) return false;
+  constexpr int32_t kEnds[] = {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
+  for (const int32_t a : kEnds) {
+    for (const int32_t b : kEnds) {
+      const int32_t y = numerics::MultiplyHalfAway(p.Product(a, b), p.scale.fixed), shifted = y + p.stage.zero_point;
+      if (y != static_cast<int16_t>(y) || shifted != static_cast<int16_t>(shifted)) return false;
+    }
+  }
+  return true;
+}
+
 template <typename T>
 RunFn PrepareMulQuantized(PrepareContext& context, const BinaryOperands& operands, Activation activation) {
   const bool symmetric = sizeof(T) == 2;
@@ -233,13 +302,13 @@ RunFn PrepareMulQuantized(PrepareContext& context, const BinaryOperands& operand
       if (auto run = RunWithItsForm<T>(context, f)) return *std::move(run);
       return RunBinary<T, T>(operands, f, &context);
     }
-    if (engine == Engine::kReference) {
-      if (auto run = RunWithItsForm<T>(context, p)) return *std::move(run);
-    }
   }
   const FiveFold shape = PlanFiveFold(operands.a.shape, operands.b.shape);
-  if (engine != Engine::kBuiltin || sizeof(T) == 2 || shape.kind == FiveFold::Kind::kGeneric) {
-    if constexpr (sizeof(T) == 1) return RunCodePairs<T>(context, operands, p);
+  const bool blocks = engine == Engine::kBuiltin && sizeof(T) == 1 && shape.kind != FiveFold::Kind::kGeneric;
+  if (!blocks || (kernels::simd::UsesVectors() && BlocksAreAsReference<T>(p))) {
+    if constexpr (sizeof(T) == 1) {
+      if (auto run = RunWithItsForm<T>(context, p)) return *std::move(run);
+    }
     return RunBinary<T, T>(operands, p, &context);
   }
   return [p, shape](const RunContext& run) {

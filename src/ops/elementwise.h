@@ -185,32 +185,6 @@ RunFn RunBinary(const BinaryOperands& operands, const F& f, PrepareContext* cont
   };
 }
 
-// As RunBinary, for functions of two 8-bit codes that are defined for all of them and that no vector kernel computes:
-// of large tensors once per pair of codes.
-template <typename T, typename F>
-RunFn RunCodePairs(PrepareContext& context, const BinaryOperands& operands, const F& f) {
-  static_assert(sizeof(T) == 1);
-  constexpr size_t kCodes = 256, kLarge = 8192;
-  constexpr double kElementNs = 0.5;
-  const BroadcastRows all(operands.plan);
-  if (context.shapes_only() || all.count() * all.length() < kLarge) return RunBinary<T, T>(operands, f);
-  auto table = std::make_shared<std::array<T, kCodes * kCodes>>();
-  for (size_t pair = 0; pair < table->size(); ++pair) {
-    (*table)[pair] = static_cast<T>(f(static_cast<T>(pair / kCodes), static_cast<T>(pair % kCodes)));
-  }
-  context.OfferRows({.window = {}, .row_inputs = 2});
-  return [rows = all, pairs = std::shared_ptr<const std::array<T, kCodes * kCodes>>(table)](const RunContext& run) {
-    CombineRows<T>(run, rows, kElementNs,
-                   [&](const T* a, bool a_repeats, const T* b, bool b_repeats, T* out, size_t count) {
-                     for (size_t i = 0; i < count; ++i) {
-                       const auto x = static_cast<uint8_t>(a[a_repeats ? 0 : i]);
-                       const auto y = static_cast<uint8_t>(b[b_repeats ? 0 : i]);
-                       out[i] = (*pairs)[x * kCodes + y];
-                     }
-                   });
-  };
-}
-
 // A tensor as bytes. Bools are read this way: a file may hold any byte for them.
 std::span<const uint8_t> Bytes(const TensorRef& tensor);
 std::span<uint8_t> MutableBytes(const TensorRef& tensor);

@@ -2,9 +2,11 @@
 // compiled for every instruction set, so results are the same bits.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "kernels/ref/activations.h"
 #include "kernels/ref/elementwise_binary.h"
@@ -37,6 +39,51 @@ struct MultiplyXnnpack {
     return product.stage.zero_point + numerics::RoundHalfEvenClamped(y, low, high);
   }
 };
+// ADD and SUB of codes in fixed point where a sum is, but for what the roundings on the way bring,
+// a * a_scale + b * b_scale + offset.
+class AddCodes {
+ public:
+  using InputShift = ref::AddQuantized::InputShift;
+
+  // For codes of type T. None where not all can be computed so: where an input is scaled up or a shift leaves [-31, 0],
+  // or, where sums of full blocks pass through 16 bits, one might leave them.
+  template <typename T>
+  static std::optional<AddCodes> Of(const ref::AddQuantized& sum, InputShift shift);
+
+  int32_t operator()(int32_t a, int32_t b) const {
+    return std::clamp(ref::Add()(Unclamped(a, b), sum.zero_point), sum.low, sum.high);
+  }
+
+  // What an input's code less its zero point times 2^left_shift is scaled by, in 32 bits: the multiplier in two halves.
+  struct Scaling {
+    int32_t high = 0, low = 0;
+    // ((x * high << left) + ((x * low + low_nudge) >> low_right) + nudge - sign) >> right; sign where that is negative.
+    int left = 0, low_right = 0, right = 0;
+    int32_t low_nudge = 0, nudge = 0, sign = 0;
+    int power = -1;  // where not negative: x << power is the same
+  };
+
+  ref::AddQuantized sum;
+  InputShift shift = InputShift::kHalfAway;
+  double a_scale = 0, b_scale = 0, offset = 0;
+  // How far from an integer a sum may lie whose rounding is right although it was computed in one go, in floats for
+  // 8-bit codes and in doubles for 16-bit ones.
+  double sure = 0;
+  Scaling a_exactly, b_exactly;  // 8-bit codes only
+
+ private:
+  int32_t Unclamped(int32_t a_code, int32_t b_code) const {
+    switch (shift) {
+      case InputShift::kBefore:
+        return sum.Unclamped<InputShift::kBefore>(a_code, b_code);
+      case InputShift::kFloor:
+        return sum.Unclamped<InputShift::kFloor>(a_code, b_code);
+      case InputShift::kHalfAway:
+        break;
+    }
+    return sum.Unclamped<InputShift::kHalfAway>(a_code, b_code);
+  }
+};
 using AddFloats = ref::Clamped<ref::Add, float>;
 using SubtractFloats = ref::Clamped<ref::Subtract, float>;
 using MultiplyFloats = ref::Clamped<ref::Multiply, float>;
@@ -59,24 +106,27 @@ using MultiplyFloats = ref::Clamped<ref::Multiply, float>;
   X(LeakyReluFloats, float, float, ref::LeakyReluFloat)
 
 // name, type of all operands, functor
-#define ASSAY_SIMD_COMBINATIONS(X)                           \
+#define ASSAY_SIMD_COMBINATIONS(X)            \
+  X(AddFloatsRow, float, AddFloats)           \
+  X(SubtractFloatsRow, float, SubtractFloats) \
+  X(MultiplyFloatsRow, float, MultiplyFloats) \
+  X(LargerFloats, float, ref::Larger)         \
+  X(SmallerFloats, float, ref::Smaller)       \
+  X(LargerInt8, int8_t, ref::Larger)          \
+  X(SmallerInt8, int8_t, ref::Smaller)
+
+// The same, of codes.
+#define ASSAY_SIMD_CODE_COMBINATIONS(X)                      \
   X(AddXnnpackInt8, int8_t, ref::AddXnnpack)                 \
   X(AddXnnpackUInt8, uint8_t, ref::AddXnnpack)               \
   X(MultiplyXnnpackInt8, int8_t, MultiplyXnnpack)            \
   X(MultiplyXnnpackUInt8, uint8_t, MultiplyXnnpack)          \
-  X(AddQuantizedInt8, int8_t, ref::AddQuantized)             \
-  X(AddQuantizedUInt8, uint8_t, ref::AddQuantized)           \
-  X(AddQuantizedInt16, int16_t, ref::AddQuantized)           \
+  X(AddCodesInt8, int8_t, AddCodes)                          \
+  X(AddCodesUInt8, uint8_t, AddCodes)                        \
+  X(AddCodesInt16, int16_t, AddCodes)                        \
   X(MultiplyQuantizedInt8, int8_t, ref::MultiplyQuantized)   \
   X(MultiplyQuantizedUInt8, uint8_t, ref::MultiplyQuantized) \
-  X(MultiplyQuantizedInt16, int16_t, ref::MultiplyQuantized) \
-  X(AddFloatsRow, float, AddFloats)                          \
-  X(SubtractFloatsRow, float, SubtractFloats)                \
-  X(MultiplyFloatsRow, float, MultiplyFloats)                \
-  X(LargerFloats, float, ref::Larger)                        \
-  X(SmallerFloats, float, ref::Smaller)                      \
-  X(LargerInt8, int8_t, ref::Larger)                         \
-  X(SmallerInt8, int8_t, ref::Smaller)
+  X(MultiplyQuantizedInt16, int16_t, ref::MultiplyQuantized)
 
 // Whether Map and Combine are there for a functor.
 template <typename In, typename Out, typename F>
@@ -104,6 +154,7 @@ ASSAY_SIMD_MAPS(ASSAY_SIMD_DECLARE)
   template <>                                         \
   void Combine<T, F>(const T* a, bool a_repeats, const T* b, bool b_repeats, T* y, size_t count, const F& f) noexcept;
 ASSAY_SIMD_COMBINATIONS(ASSAY_SIMD_DECLARE)
+ASSAY_SIMD_CODE_COMBINATIONS(ASSAY_SIMD_DECLARE)
 #undef ASSAY_SIMD_DECLARE
 
 }  // namespace assay::kernels::simd

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "base/random.h"
@@ -116,15 +117,6 @@ void CheckCodeCombinations(uint64_t seed) {
     add.low = low, add.high = high;
     CheckCombine<T>(seed, add);
   }
-  ref::AddQuantized quantized;
-  quantized.a_zero_point = zero(), quantized.b_zero_point = zero(), quantized.zero_point = zero();
-  quantized.left_shift = sizeof(T) == 2 ? 15 : 20;
-  quantized.a = numerics::ToFixedPoint(random.Uniform() / 2),
-  quantized.b = numerics::ToFixedPoint(random.Uniform() / 2);
-  quantized.out = numerics::ToFixedPoint(random.Uniform() * std::exp2(-quantized.left_shift + 2));
-  quantized.subtract = random.Chance(0.3);
-  quantized.low = low, quantized.high = high;
-  CheckCombine<T>(seed, quantized);
   ref::MultiplyQuantized product;
   product.a_zero_point = zero(), product.b_zero_point = zero();
   product.scale = numerics::ChannelScale(
@@ -153,6 +145,157 @@ TEST(Elementwise, CombinationsEqualTheirFunctors) {
     CheckCombine<int8_t>(seed, ref::Larger{});
     CheckCombine<int8_t>(seed, ref::Smaller{});
   }
+}
+
+// Scales as models have them, some of them the same or powers of two apart, so that many results are ties.
+double DrawScale(Random& random) {
+  const double power = std::exp2(random.Between(-5, 5));
+  return random.Chance(0.4) ? power : static_cast<double>(static_cast<float>(power * (0.5 + random.Uniform())));
+}
+
+// As ADD and SUB prepare it; sometimes from scales that lie far apart.
+template <typename T>
+ref::AddQuantized DrawAdd(Random& random) {
+  constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
+  const auto zero = [&] {
+    if (sizeof(T) == 2) return 0;
+    return random.Chance(0.3) ? (random.Chance(0.5) ? kLow : kHigh) : random.Between(kLow, kHigh);
+  };
+  ref::AddQuantized f;
+  f.a_zero_point = zero(), f.b_zero_point = zero(), f.zero_point = zero();
+  f.left_shift = sizeof(T) == 2 ? 15 : 20;
+  const double a = DrawScale(random);
+  double b = random.Chance(0.3) ? a : DrawScale(random);
+  double out = random.Chance(0.2) ? a : random.Chance(0.1) ? a * 0x1p-12 : DrawScale(random) * 2;
+  // Of a alone half of the sums are ties; b moves them by a few units of the way through 32 bits, in halves of one.
+  if (random.Chance(0.2)) out = 2 * a, b = std::ldexp(3 * a, random.Between(-2, 3) - f.left_shift);
+  const double common = 2 * std::max(a, b);
+  f.a = numerics::ToFixedPoint(a / common), f.b = numerics::ToFixedPoint(b / common);
+  f.out = numerics::ToFixedPoint(common / (std::ldexp(out, f.left_shift)));
+  f.subtract = random.Chance(0.3);
+  f.low = random.Chance(0.7) ? kLow : random.Between(kLow, kHigh);
+  f.high = random.Chance(0.7) ? kHigh : random.Between(f.low, kHigh);
+  return f;
+}
+
+// What kernels/ref computes in full blocks, or of the rest.
+template <typename T>
+int32_t SumOf(const ref::AddQuantized& f, AddCodes::InputShift shift, int32_t a, int32_t b) {
+  using Shift = AddCodes::InputShift;
+  if (shift == Shift::kHalfAway) return f(a, b);
+  if (sizeof(T) == 2) return f.InBlockInt16(a, b);
+  return shift == Shift::kBefore ? f.InBlock<Shift::kBefore>(a, b) : f.InBlock<Shift::kFloor>(a, b);
+}
+
+// Whether Combine makes `expected` of these operands on every target.
+template <typename T, typename F>
+void CheckSame(const std::vector<T>& a, const std::vector<T>& b, const F& f, const std::vector<T>& expected) {
+  OnEveryTarget([&](const std::string& target) {
+    std::vector<T> y(expected.size());
+    Combine<T, F>(a.data(), false, b.data(), false, y.data(), y.size(), f);
+    EXPECT_TRUE(y == expected) << target;
+  });
+}
+
+// All pairs of 8-bit codes, many of 16-bit ones.
+template <typename T>
+void DrawPairs(Random& random, std::vector<T>* a, std::vector<T>* b) {
+  constexpr size_t kPairs = 65536;
+  *a = Draw<T>(random, kPairs), *b = Draw<T>(random, kPairs);
+  for (size_t i = 0; i < kPairs && sizeof(T) == 1; ++i) (*a)[i] = static_cast<T>(i / 256), (*b)[i] = static_cast<T>(i);
+  if constexpr (sizeof(T) == 2) {
+    for (size_t i = 0; i < kPairs; i += 7) (*a)[i] = static_cast<T>(i % 3 == 0 ? -32768 : 32767 - i % 5);
+    for (size_t i = 0; i < kPairs; i += 5) (*b)[i] = static_cast<T>(i % 3 == 0 ? -32768 : i % 2);
+  }
+}
+
+// How many of the rules that were drawn are computed on vectors.
+template <typename T>
+int CheckSums(AddCodes::InputShift shift) {
+  int served = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(40, seed);
+    const ref::AddQuantized f = DrawAdd<T>(random);
+    const auto codes = AddCodes::Of<T>(f, shift);
+    if (!codes.has_value()) continue;
+    ++served;
+    std::vector<T> a, b, expected;
+    DrawPairs(random, &a, &b);
+    for (size_t i = 0; i < a.size(); ++i) {
+      expected.push_back(static_cast<T>(SumOf<T>(f, shift, a[i], b[i])));
+      if (expected.back() != static_cast<T>((*codes)(a[i], b[i]))) {
+        ADD_FAILURE() << "of one pair, seed " << seed;
+        break;
+      }
+    }
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    CheckSame(a, b, *codes, expected);
+    if (seed < 10) CheckCombine<T>(seed, *codes);
+  }
+  return served;
+}
+
+TEST(Elementwise, SumsOfCodesEqualTheReference) {
+  using Shift = AddCodes::InputShift;
+  for (const Shift shift : {Shift::kHalfAway, Shift::kBefore, Shift::kFloor}) {
+    EXPECT_GE(CheckSums<int8_t>(shift), 45);
+    EXPECT_GE(CheckSums<uint8_t>(shift), 45);
+  }
+  EXPECT_GE(CheckSums<int16_t>(Shift::kHalfAway), 45);
+  EXPECT_GE(CheckSums<int16_t>(Shift::kBefore), 45);
+  EXPECT_EQ(CheckSums<int16_t>(Shift::kFloor), 0);
+}
+
+// Where a sum of a full block would wrap, there is nothing on vectors.
+TEST(Elementwise, SumsOfCodesThatLeave16BitsAreNotServed) {
+  using Shift = AddCodes::InputShift;
+  ref::AddQuantized f;
+  f.a = f.b = numerics::ToFixedPoint(0.5), f.low = -128, f.high = 127;
+  const auto with_largest = [&](double sum) {
+    f.out = numerics::ToFixedPoint(sum / (510 << 19));
+    return f;
+  };
+  f.a_zero_point = f.b_zero_point = -128;
+  EXPECT_TRUE(AddCodes::Of<int8_t>(with_largest(32600), Shift::kBefore).has_value());
+  EXPECT_FALSE(AddCodes::Of<int8_t>(with_largest(32800), Shift::kBefore).has_value());
+  EXPECT_FALSE(AddCodes::Of<int8_t>(with_largest(32800), Shift::kFloor).has_value());
+  EXPECT_TRUE(AddCodes::Of<int8_t>(with_largest(32800), Shift::kHalfAway).has_value());
+  f.zero_point = 127;
+  EXPECT_FALSE(AddCodes::Of<int8_t>(with_largest(32700), Shift::kBefore).has_value());
+  f.zero_point = 0, f.out.shift = 1;
+  EXPECT_FALSE(AddCodes::Of<int8_t>(f, Shift::kHalfAway).has_value());
+}
+
+template <typename T>
+void CheckProducts() {
+  constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(41, seed);
+    const auto zero = [&] {
+      if (sizeof(T) == 2) return 0;
+      return random.Chance(0.3) ? (random.Chance(0.5) ? kLow : kHigh) : random.Between(kLow, kHigh);
+    };
+    ref::MultiplyQuantized f;
+    f.a_zero_point = zero(), f.b_zero_point = zero();
+    const int largest = random.Chance(0.2) ? 4 : 0;
+    const double power = std::exp2(random.Between(sizeof(T) == 2 ? -20 : -12, largest));
+    f.scale = numerics::ChannelScale(random.Chance(0.4) ? power : power * (0.5 + random.Uniform()));
+    const int32_t low = random.Chance(0.7) ? kLow : random.Between(kLow, kHigh);
+    f.stage = {numerics::Rounding::kFixedHalfAway, zero(), low,
+               random.Chance(0.7) ? kHigh : random.Between(low, kHigh)};
+    std::vector<T> a, b, expected;
+    DrawPairs(random, &a, &b);
+    for (size_t i = 0; i < a.size(); ++i) expected.push_back(static_cast<T>(f(a[i], b[i])));
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    CheckSame(a, b, f, expected);
+    if (seed < 10) CheckCombine<T>(seed, f);
+  }
+}
+
+TEST(Elementwise, ProductsOfCodesEqualTheReference) {
+  CheckProducts<int8_t>();
+  CheckProducts<uint8_t>();
+  CheckProducts<int16_t>();
 }
 
 TEST(Elementwise, TablesOfBytes) {
