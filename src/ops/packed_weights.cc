@@ -296,11 +296,12 @@ PackedScales::PackedScales(std::span<const numerics::ChannelScale> scales, size_
     single_[at] = scale.single;
     real_[at] = scale.real;
     reaches_one_ |= left_[at] != 0 || scale.real >= kernels::simd::kAlmostOne;
+    tiny_ |= scale.real != 0 && scale.real < kernels::simd::kTiny;
   }
 }
 
 kernels::simd::ChannelScales PackedScales::view() const {
-  return {multiplier_.data(), left_.data(), right_.data(), single_.data(), real_.data(), reaches_one_};
+  return {multiplier_.data(), left_.data(), right_.data(), single_.data(), real_.data(), reaches_one_, tiny_};
 }
 
 std::optional<RunFn> PrepareVectorProduct(PrepareContext& context, const Product8Bit& product) {

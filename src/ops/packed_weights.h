@@ -30,7 +30,7 @@ class PackedScales {
   AlignedVector<int32_t> multiplier_, left_, right_;
   AlignedVector<float> single_;
   AlignedVector<double> real_;
-  bool reaches_one_ = false;
+  bool reaches_one_ = false, tiny_ = false;
 };
 
 // A convolution that makes some of an op's output: the `geometry.output_c` channels from `first_channel` on, of all

@@ -39,6 +39,7 @@ SoftmaxFixedPoint MakeFixedPoint(float beta, float input_scale) {
   p.least_difference = -static_cast<int32_t>(std::floor(std::ldexp(31.0 * (1 << 26), -p.scale.shift)));
   p.inverse_scale =
       FixedPointOf(std::ldexp(1.0, 31 - p.scale.shift) / static_cast<double>(p.scale.multiplier), "scale of the input");
+  kernels::ref::FillExps(p);
   return p;
 }
 

@@ -49,13 +49,17 @@ int32_t ScaleDifference(int32_t difference, numerics::FixedPointScale scale) {
                                                      scale.multiplier);
 }
 
+Fixed<int32_t, 0> ExpOf(const SoftmaxFixedPoint& p, int32_t difference) {
+  return {p.exp_of_difference[static_cast<size_t>(-difference)]};
+}
+
 template <typename T>
 Fixed<int32_t, 12> SumOfExps(int64_t depth, const SoftmaxFixedPoint& p, const T* x, int32_t maximum) {
   Fixed<int32_t, 12> sum;
   for (int64_t i = 0; i < depth; ++i) {
     const int32_t difference = int32_t{x[i]} - maximum;
     if (difference < p.least_difference) continue;
-    sum = sum + numerics::ExpOnNegative(Fixed<int32_t, 5>{ScaleDifference(difference, p.scale)}).Rescale<12>();
+    sum = sum + ExpOf(p, difference).Rescale<12>();
   }
   return sum;
 }
@@ -76,6 +80,14 @@ void LogSoftmaxFloat(const Rows& rows, bool sum_in_float, const float* x, float*
   });
 }
 
+void FillExps(SoftmaxFixedPoint& p) noexcept {
+  for (int32_t i = 0; i < static_cast<int32_t>(p.exp_of_difference.size()); ++i) {
+    if (-i < p.least_difference) return;
+    const Fixed<int32_t, 5> difference{ScaleDifference(-i, p.scale)};
+    p.exp_of_difference[static_cast<size_t>(i)] = numerics::ExpOnNegative(difference).raw;
+  }
+}
+
 template <typename In, typename Out>
 void SoftmaxQuantizedFixedPoint(const Rows& rows, const SoftmaxFixedPoint& p, const In* x, Out* y) noexcept {
   using Limits = std::numeric_limits<Out>;
@@ -91,8 +103,7 @@ void SoftmaxQuantizedFixedPoint(const Rows& rows, const SoftmaxFixedPoint& p, co
         out[i] = Limits::min();
         continue;
       }
-      const auto e = numerics::ExpOnNegative(Fixed<int32_t, 5>{ScaleDifference(difference, p.scale)});
-      const int32_t code = numerics::RoundingShiftRightHalfAway((scale * e).raw, exponent);
+      const int32_t code = numerics::RoundingShiftRightHalfAway((scale * ExpOf(p, difference)).raw, exponent);
       out[i] = static_cast<Out>(std::clamp<int64_t>(int64_t{code} + Limits::min(), Limits::min(), Limits::max()));
     }
   });

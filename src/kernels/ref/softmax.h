@@ -26,8 +26,11 @@ struct SoftmaxFixedPoint {
   int32_t least_difference = 0;     // what is further below the maximum counts as 0
   // LOG_SOFTMAX: from 5.26 back to codes.
   numerics::FixedPointScale inverse_scale;
+  // e^(-i * scale) of a difference of -i codes, without integer bits; FillExps computes them.
+  std::array<int32_t, 256> exp_of_difference = {};
 };
 // In is int8_t or uint8_t, Out one of those or int16_t; the output's scale is 1/256 (1/65536) and its least code is 0.
+void FillExps(SoftmaxFixedPoint& p) noexcept;
 template <typename In, typename Out>
 void SoftmaxQuantizedFixedPoint(const Rows& rows, const SoftmaxFixedPoint& p, const In* x, Out* y) noexcept;
 // The output's scale is 1/16 and its largest code is 0.

@@ -17,9 +17,11 @@ namespace assay::kernels::simd::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// How far from an integer a value of up to 256 may lie whose rounding is right although it was computed in float with
-// a relative error of four roundings (three where multiplication and addition are one).
+// How far from an integer sum * scale + nudge of up to 256 may lie whose rounding is right although it was computed in
+// float: sum, scale and result are rounded, each by 2^-24 of itself, and the product where it is not one operation.
 inline constexpr float kSurelyRounded = 0.5F - (HWY_NATIVE_FMA ? 0x1p-14F : 0x1p-13F);
+// The same where no scale is tiny: sums are floats then. Scale and result are 2^-16 and 2^-17 off.
+inline constexpr float kSurelyRoundedSum = 0.5F - (HWY_NATIVE_FMA ? 0x1p-15F : 0x1p-14F);
 
 // Whether one of four vectors' values lies farther from an integer than `sure`.
 template <class DF, class V = hn::Vec<DF>>
@@ -41,10 +43,11 @@ HWY_INLINE bool IsDoubtful(DF df, const V (&x)[4], float sure) {
 }
 
 // As Rounder, kept in registers over many rows, for results of which only what 8 bits hold counts: for those beyond,
-// any beyond on the same side will do.
+// any beyond on the same side will do. kHasZeroPoint: it is added already.
 template <numerics::Rounding kRounding, CodeForm kForm, class D>
 class CodeRounder {
  public:
+  static constexpr bool kHasZeroPoint = false;
   using V = hn::Vec<D>;
   HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& stage, size_t channel) {
     round_.Load(scales, stage, channel);
@@ -61,6 +64,7 @@ class CodeRounder {
 template <CodeForm kForm, class D>
 requires(kForm != CodeForm::kAny) class CodeRounder<numerics::Rounding::kFloatHalfEven, kForm, D> {
  public:
+  static constexpr bool kHasZeroPoint = false;
   using V = hn::Vec<D>;
   HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& /*stage*/, size_t channel) {
     scale_ = hn::LoadU(hn::Rebind<float, D>(), scales.single + channel);
@@ -76,7 +80,7 @@ requires(kForm != CodeForm::kAny) class CodeRounder<numerics::Rounding::kFloatHa
 
 // Rounding in fixed point is rounding of x * scale to the nearest, but that the cut between two integers lies
 // 2^-(right + 1) below their middle (half away: of negative values above it). In float that goes wrong only next to
-// the cut, which is seen by how far from an integer the value lies: then the four vectors are rounded again.
+// the cut, which is seen by how far from an integer the value lies: then it is rounded again.
 template <numerics::Rounding kRounding, CodeForm kForm, class D>
 requires(kRounding == numerics::Rounding::kFixedHalfAway ||
          kRounding == numerics::Rounding::kFixedHalfUp) class CodeRounder<kRounding, kForm, D> {
@@ -84,8 +88,10 @@ requires(kRounding == numerics::Rounding::kFixedHalfAway ||
   using V = hn::Vec<D>;
   using DF = hn::Rebind<float, D>;
   using VF = hn::Vec<DF>;
+  static constexpr bool kUp = kRounding == numerics::Rounding::kFixedHalfUp;
+  static constexpr bool kHasZeroPoint = kUp && kForm != CodeForm::kAny;
 
-  HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& /*stage*/, size_t channel) {
+  HWY_INLINE void Load(const ChannelScales& scales, const numerics::OutputStage& stage, size_t channel) {
     const D d;
     const DF df;
     const auto power = [&](V exponent) HWY_ATTR {  // 2^exponent
@@ -96,16 +102,22 @@ requires(kRounding == numerics::Rounding::kFixedHalfAway ||
     scale_ = hn::Mul(multiplier, power(hn::Sub(hn::Set(d, -31), right)));
     const auto shifts = hn::RebindMask(df, hn::Gt(right, hn::Zero(d)));
     nudge_ = hn::IfThenElseZero(shifts, power(hn::Sub(hn::Set(d, -1), right)));
-    scales_ = &scales, channel_ = channel;
+    // The sum is exact where no scale is tiny.
+    if constexpr (kHasZeroPoint) nudge_ = hn::Add(nudge_, hn::Set(df, static_cast<float>(stage.zero_point)));
+    scales_ = &scales, channel_ = channel, zero_point_ = stage.zero_point;
   }
   static HWY_INLINE void RoundFour(const CodeRounder* const (&r)[4], const V (&x)[4], V (&y)[4]) {
     const DF df;
+    constexpr float kSure = kForm == CodeForm::kAny ? kSurelyRounded : kSurelyRoundedSum;
     VF near[4];
     for (size_t i = 0; i < 4; ++i) near[i] = r[i]->Nearly(x[i]);
     for (size_t i = 0; i < 4; ++i) y[i] = RoundHalfEven(df, near[i]);
-    const bool reaches_one = kForm == CodeForm::kAny && r[0]->scales_->reaches_one;
-    if (HWY_UNLIKELY(reaches_one || IsDoubtful(df, near, kSurelyRounded))) {
-      for (size_t i = 0; i < 4; ++i) y[i] = Exactly(x[i], *r[i]->scales_, r[i]->channel_);
+    const bool all = kForm == CodeForm::kAny && r[0]->scales_->reaches_one;
+    if (HWY_LIKELY(!all && !IsDoubtful(df, near, kSure))) return;
+    for (size_t i = 0; i < 4; ++i) {
+      const auto off = hn::Abs(hn::Sub(near[i], hn::Round(near[i])));
+      if (!all && hn::AllFalse(df, hn::Gt(off, hn::Set(df, kSure)))) continue;
+      y[i] = Exactly(x[i], *r[i]->scales_, r[i]->channel_, kHasZeroPoint ? r[i]->zero_point_ : 0);
     }
   }
 
@@ -113,18 +125,18 @@ requires(kRounding == numerics::Rounding::kFixedHalfAway ||
   HWY_INLINE VF Nearly(V x) const {
     const DF df;
     const VF value = hn::ConvertTo(df, x);
-    if constexpr (kRounding == numerics::Rounding::kFixedHalfUp) return hn::MulAdd(value, scale_, nudge_);
-    return hn::MulAdd(value, scale_, hn::CopySignToAbs(nudge_, value));
+    return hn::MulAdd(value, scale_, kUp ? nudge_ : hn::CopySignToAbs(nudge_, value));
   }
-  static HWY_NOINLINE V Exactly(V x, const ChannelScales& scales, size_t channel) {
+  static HWY_NOINLINE V Exactly(V x, const ChannelScales& scales, size_t channel, int32_t zero_point) {
     Rounder<kRounding, D> round;
     round.Load(scales, {}, channel);
-    return round(x);
+    return hn::Add(round(x), hn::Set(D(), zero_point));
   }
 
   VF scale_, nudge_;
   const ChannelScales* scales_ = nullptr;
   size_t channel_ = 0;
+  int32_t zero_point_ = 0;
 };
 
 // The 16-bit lanes of two vectors as bytes (T: with or without sign), saturated: of every 16 the first 8 come from a.
@@ -154,7 +166,7 @@ HWY_INLINE hn::Vec<hn::Repartition<uint8_t, D16>> BytesOf(D16 /*int16*/, V16 a, 
 }
 
 // Adds the zero point, clamps, and makes bytes of four vectors of rounded values: of every 16 bytes, four come from
-// each vector.
+// each vector. kHasZeroPoint: the values have it already.
 template <CodeForm kForm, class D>
 class Codes {
  public:
@@ -171,10 +183,11 @@ class Codes {
     high_ = hn::Set(d8, static_cast<uint8_t>(stage.high + sign));
     sign_ = hn::Set(d8, static_cast<uint8_t>(sign));
   }
-  HWY_INLINE hn::Vec<D8> operator()(const V (&y)[4]) const {
+  template <bool kHasZeroPoint = false>
+  HWY_INLINE hn::Vec<D8> Of(const V (&y)[4]) const {
     const D16 d16;
-    const auto a = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y[0], y[1]), zero_);
-    const auto b = hn::SaturatedAdd(hn::ReorderDemote2To(d16, y[2], y[3]), zero_);
+    auto a = hn::ReorderDemote2To(d16, y[0], y[1]), b = hn::ReorderDemote2To(d16, y[2], y[3]);
+    if constexpr (!kHasZeroPoint) a = hn::SaturatedAdd(a, zero_), b = hn::SaturatedAdd(b, zero_);
     if constexpr (kForm == CodeForm::kInt8) return BytesOf<int8_t>(d16, a, b);
     const auto bytes = BytesOf<uint8_t>(d16, a, b);
     if constexpr (kForm == CodeForm::kUInt8) return bytes;

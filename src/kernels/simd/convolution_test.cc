@@ -34,15 +34,16 @@ struct Scales {
       left[at] = std::max(scales[c].fixed.shift, 0), right[at] = std::max(-scales[c].fixed.shift, 0);
       single[at] = scales[c].single, real[at] = scales[c].real;
       reaches_one |= real[at] >= kAlmostOne;
+      tiny |= real[at] != 0 && real[at] < kTiny;
     }
   }
   ChannelScales view() const {
-    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), reaches_one};
+    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), reaches_one, tiny};
   }
   std::vector<int32_t> multiplier, left, right;
   std::vector<float> single;
   std::vector<double> real;
-  bool reaches_one = false;
+  bool reaches_one = false, tiny = false;
 };
 
 struct Case {

@@ -39,7 +39,7 @@ class ToCodes {
     const R* const rounders[4] = {&round_[0], &round_[1], &round_[2], &round_[3]};
     hn::Vec<D32> rounded[4];
     R::RoundFour(rounders, sums, rounded);
-    const auto bytes = codes_(rounded);
+    const auto bytes = codes_.template Of<R::kHasZeroPoint>(rounded);
     if (HWY_LIKELY(count == 4 * kLanes)) return hn::StoreU(bytes, d8, out);
 #if HWY_TARGET <= HWY_AVX3
     hn::BlendedStore(bytes, hn::FirstN(d8, count), d8, out);

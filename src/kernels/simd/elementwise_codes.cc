@@ -50,7 +50,7 @@ class Outputs {
  public:
   HWY_INLINE explicit Outputs(const numerics::OutputStage& stage) : codes_(stage) {}
   HWY_INLINE void Store(const Values<T>& y, T* to) const {
-    hn::StoreU(InOrder(D(), codes_(y)), hn::Repartition<uint8_t, D>(), reinterpret_cast<uint8_t*>(to));
+    hn::StoreU(InOrder(D(), codes_.Of(y)), hn::Repartition<uint8_t, D>(), reinterpret_cast<uint8_t*>(to));
   }
 
  private:

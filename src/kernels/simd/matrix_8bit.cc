@@ -152,7 +152,7 @@ HWY_NOINLINE void StoreTile(const Matrix8Bit& m, const TileOutput& t) {
     const hn::Vec<D32> sums[4] = {sum(0), sum(1), sum(2), sum(3)};
     hn::Vec<D32> rounded[4];
     R::RoundFour(rounders, sums, rounded);
-    const auto bytes = InOrder(d, codes(rounded));
+    const auto bytes = InOrder(d, codes.template Of<R::kHasZeroPoint>(rounded));
     StoreRows<kWidth>(bytes, t.out + r * t.out_stride, t.out_stride, rows, t.channels);
   }
 }

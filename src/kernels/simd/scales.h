@@ -45,20 +45,24 @@ struct ChannelScales {
   const int32_t *multiplier, *left, *right;  // numerics::FixedPointScale, its shift split by direction
   const float* single;
   const double* real;
-  bool reaches_one;  // any scale reaches kAlmostOne
+  bool reaches_one;   // any scale reaches kAlmostOne
+  bool tiny = false;  // any that is not 0 is below kTiny
 };
 
 // Scales below this shift nothing to the left, and no sum of 32 bits times one of them leaves 32 bits, also in float.
 inline constexpr double kAlmostOne = 0.9999;
 
+// Times this, sums that a float does not hold lie beyond any code.
+inline constexpr double kTiny = 0x1p-16;
+
 // What is known of codes before they are computed.
 enum class CodeForm : uint8_t {
   kAny,
-  kInt8,   // the type's whole range, all scales below one
+  kInt8,   // the type's whole range, no scale tiny, all below one
   kUInt8,  // the same
 };
 inline CodeForm FormOf(const numerics::OutputStage& stage, const ChannelScales& scales) {
-  if (scales.reaches_one) return CodeForm::kAny;
+  if (scales.reaches_one || scales.tiny) return CodeForm::kAny;
   if (stage.low == -128 && stage.high == 127) return CodeForm::kInt8;
   return stage.low == 0 && stage.high == 255 ? CodeForm::kUInt8 : CodeForm::kAny;
 }
