@@ -215,16 +215,19 @@ struct Plan {
   size_t pixel_bytes, line_bytes, line_pitch;  // line_pitch: line_bytes in whole groups of values
   size_t row_bytes;                            // of a gathered row
   size_t chunk;                                // most rows at once
-  // kStrip: pixels of a line of it, and how many lines of output it serves.
+  // kStrip: pixels of a line of it, and how many lines of output it serves. kGather: of a copy of the image with what
+  // surrounds it, from which windows are copied; 0 where they come from the image.
   size_t strip_w, strip_lines;
 
+  bool is_padded() const { return form == Form::kGather && strip_lines > 0; }
   size_t StripBytes(const Conv2DGeometry& g) const {
-    const size_t lines = (strip_lines - 1) * static_cast<size_t>(g.stride_h) + static_cast<size_t>(g.filter_h);
-    return lines * strip_w * pixel_bytes;
+    const size_t reach = static_cast<size_t>(g.filter_h - 1) * static_cast<size_t>(g.dilation_h) + 1;
+    return ((strip_lines - 1) * static_cast<size_t>(g.stride_h) + reach) * strip_w * pixel_bytes;
   }
   size_t ScratchBytes(const Conv2DGeometry& g) const {
     if (form == Form::kStrip) return StripBytes(g) + kSlack;
-    return form == Form::kGather ? chunk * row_bytes + kSlack : 0;
+    if (form != Form::kGather) return 0;
+    return chunk * row_bytes + kSlack + (is_padded() ? StripBytes(g) + kSlack : 0);
   }
 };
 
@@ -234,6 +237,17 @@ bool IsInside(const Conv2DGeometry& g) {
   };
   return g.pad_h == 0 && g.pad_w == 0 && inside(g.output_h, g.stride_h, g.filter_h, g.dilation_h, g.input_h) &&
          inside(g.output_w, g.stride_w, g.filter_w, g.dilation_w, g.input_w);
+}
+
+// Windows at the edge are many where the image is small, and copied piece by piece.
+void PlanPadding(const Conv2DGeometry& g, Plan& plan) {
+  constexpr size_t kPaddedBytes = size_t{8} << 10;
+  plan.strip_w = plan.strip_lines = 0;
+  if (IsInside(g) || g.pad_w < 0 || g.output_h < 1 || g.output_w < 1) return;
+  const auto reach_w = static_cast<size_t>(g.filter_w - 1) * static_cast<size_t>(g.dilation_w) + 1;
+  plan.strip_w = static_cast<size_t>(g.output_w - 1) * static_cast<size_t>(g.stride_w) + reach_w;
+  plan.strip_lines = static_cast<size_t>(g.output_h);
+  if (plan.StripBytes(g) > kPaddedBytes) plan.strip_w = plan.strip_lines = 0;
 }
 
 // Lines are read in groups of group_bytes; a row's outputs and working memory take `more` bytes.
@@ -253,21 +267,23 @@ Plan PlanOf(const Conv2DGeometry& g, size_t value_bytes, size_t group_bytes, siz
     if (whole) plan.form = Plan::Form::kPixels;
     return plan;
   }
+  PlanPadding(g, plan);
   if (g.dilation_w != 1 || g.pad_w < 0 || (g.output_w < kWide && int64_t{g.output_h} * g.output_w > 1)) return plan;
   if (whole && g.filter_c == g.input_c && IsInside(g)) {
     plan.form = Plan::Form::kLines;
     return plan;
   }
-  plan.strip_w =
+  Plan strip = plan;
+  strip.form = Plan::Form::kStrip;
+  strip.strip_w =
       static_cast<size_t>(g.output_w - 1) * static_cast<size_t>(g.stride_w) + static_cast<size_t>(g.filter_w);
-  plan.strip_lines = 1;
-  if (g.output_c > kFewOutputs || g.dilation_h != 1 || plan.StripBytes(g) > 2 * kStripBytes) return plan;
-  plan.form = Plan::Form::kStrip;
-  const size_t line_bytes = plan.strip_w * plan.pixel_bytes, filter_h = static_cast<size_t>(g.filter_h);
+  strip.strip_lines = 1;
+  if (g.output_c > kFewOutputs || g.dilation_h != 1 || strip.StripBytes(g) > 2 * kStripBytes) return plan;
+  const size_t line_bytes = strip.strip_w * strip.pixel_bytes, filter_h = static_cast<size_t>(g.filter_h);
   const size_t lines = std::max(kStripBytes / line_bytes, filter_h);
-  plan.strip_lines =
+  strip.strip_lines =
       std::min((lines - filter_h) / static_cast<size_t>(g.stride_h) + 1, static_cast<size_t>(g.output_h));
-  return plan;
+  return strip;
 }
 
 // Rows for the matrix kernels, distances in bytes.
@@ -277,11 +293,42 @@ struct WindowRows {
   bool flip;  // still to be done
 };
 
+// ForWindows by copies of the images with what surrounds them.
+template <typename Each>
+void ForPaddedWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how, const uint8_t* input,
+                      Range pixels, uint8_t* scratch, Each&& each) {
+  const size_t image_pixels = static_cast<size_t>(g.output_h) * static_cast<size_t>(g.output_w);
+  const size_t image_bytes = static_cast<size_t>(g.input_h) * static_cast<size_t>(g.input_w) * how.pixel_pitch;
+  const size_t strip_bytes = plan.StripBytes(g), lines = strip_bytes / (plan.strip_w * plan.pixel_bytes);
+  uint8_t* strip = scratch + plan.chunk * plan.row_bytes + kSlack;
+  Conv2DGeometry padded = g;
+  padded.batches = 1, padded.pad_h = padded.pad_w = 0;
+  padded.input_h = static_cast<int32_t>(lines), padded.input_w = static_cast<int32_t>(plan.strip_w);
+  Gathering from_strip = how;
+  from_strip.input_end = strip + strip_bytes + kSlack, from_strip.pixel_pitch = how.pixel_bytes, from_strip.flip = 0;
+  size_t copied = SIZE_MAX;
+  for (size_t begin = pixels.begin; begin < pixels.end;) {
+    const size_t image = begin / image_pixels, first = begin % image_pixels;
+    if (image != copied) {
+      FillStrip(g,
+                {plan.pixel_bytes, plan.strip_w, static_cast<uint8_t>(how.flip), static_cast<uint8_t>(how.outside),
+                 how.pixel_pitch},
+                input + image * image_bytes, -int64_t{g.pad_h}, lines, strip);
+      copied = image;
+    }
+    const size_t count = std::min({plan.chunk, pixels.end - begin, image_pixels - first});
+    GatherWindows(padded, from_strip, strip, first, count, plan.row_bytes, scratch);
+    each(begin, WindowRows{scratch, count, plan.row_bytes, plan.line_pitch, /*flip=*/false});
+    begin += count;
+  }
+}
+
 // Calls each(first pixel, WindowRows) for parts of a range of output pixels, at most plan.chunk at once.
 template <typename Each>
 void ForWindows(const Conv2DGeometry& g, const Plan& plan, const Gathering& how, const uint8_t* input, Range pixels,
                 uint8_t* scratch, Each&& each) {
   using Form = Plan::Form;
+  if (plan.is_padded()) return ForPaddedWindows(g, plan, how, input, pixels, scratch, each);
   const bool flip = how.flip != 0;
   if (plan.form == Form::kPixels || plan.form == Form::kGather) {
     for (size_t begin = pixels.begin; begin < pixels.end; begin += plan.chunk) {

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernels/simd/elementwise.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/simd/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::kernels::simd::HWY_NAMESPACE {
@@ -18,6 +19,21 @@ namespace hn = hwy::HWY_NAMESPACE;
 #define ASSAY_SIMD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define ASSAY_SIMD_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#if HWY_NATIVE_FMA
+// Compilers make branches of its two limits.
+HWY_INLINE void MapLoop(const float* x, float* y, size_t count, const ref::HardSwishXnnpack& f) {
+  const hn::CappedTag<float, 16> d;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  const auto zero = hn::Zero(d), half = hn::Set(d, 0.5F), one = hn::Set(d, 1.0F), sixth = hn::Set(d, 0x1.555556p-3F);
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const auto v = hn::LoadU(d, x + i);
+    hn::StoreU(hn::Mul(LimitFloat(d, hn::MulAdd(v, sixth, half), zero, one), v), d, y + i);
+  }
+  for (; i < count; ++i) y[i] = f(x[i]);
+}
 #endif
 
 template <typename In, typename Out, typename F>
