@@ -12,7 +12,9 @@
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/test_edge.h"
 #include "kernels/simd/test_geometry.h"
+#include "kernels/simd/test_scales.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
@@ -23,28 +25,7 @@ using numerics::OutputStage;
 using numerics::Rounding;
 
 constexpr uint8_t kGuard = 0xA5;
-
-struct Scales {
-  template <typename Place>
-  Scales(const std::vector<ChannelScale>& scales, size_t size, const Place& place)
-      : multiplier(size), left(size), right(size), single(size), real(size) {
-    for (size_t c = 0; c < scales.size(); ++c) {
-      const size_t at = place(c);
-      multiplier[at] = scales[c].fixed.multiplier;
-      left[at] = std::max(scales[c].fixed.shift, 0), right[at] = std::max(-scales[c].fixed.shift, 0);
-      single[at] = scales[c].single, real[at] = scales[c].real;
-      reaches_one |= real[at] >= kAlmostOne;
-      tiny |= real[at] != 0 && real[at] < kTiny;
-    }
-  }
-  ChannelScales view() const {
-    return {multiplier.data(), left.data(), right.data(), single.data(), real.data(), reaches_one, tiny};
-  }
-  std::vector<int32_t> multiplier, left, right;
-  std::vector<float> single;
-  std::vector<double> real;
-  bool reaches_one = false, tiny = false;
-};
+constexpr size_t kScratchAlignment = 64;
 
 struct Case {
   ref::Conv2DGeometry g;
@@ -56,24 +37,9 @@ struct Case {
   std::vector<ChannelScale> scales;
 };
 
-Case Draw(Random& random, bool depthwise) {
-  Case c = {};
-  ref::Conv2DGeometry& g = c.g;
-  g.batches = random.Between(1, 2);
-  g.filter_h = random.Between(1, depthwise ? 5 : 3), g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 5);
-  if (random.Chance(0.4)) g.filter_h = g.filter_w = 1;
-  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 3);
-  if (random.Chance(0.5)) g.stride_h = g.stride_w = 1;
-  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
-  g.input_c = g.filter_c = random.Chance(0.3) ? 4 * random.Between(1, 30) : random.Between(1, 100);
-  g.output_c = random.Chance(0.3) ? 16 * random.Between(1, 9) : random.Between(1, 150);
-  if (depthwise && random.Chance(0.3)) g.input_c = 1 << random.Between(0, 5);
-  if (random.Chance(0.2)) g.input_c = g.filter_c = random.Between(1, 4), g.output_c = random.Between(1, 17);
-  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
-  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, random.Chance(0.3) ? 40 : 9);
-  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
-  SetOutputSize(g);
-  c.is_signed = random.Chance(0.5);
+// Zero points, clamps, codes, bias and scales for a geometry and sign.
+void DrawValues(Random& random, bool depthwise, Case& c) {
+  const ref::Conv2DGeometry& g = c.g;
   const int32_t low = c.is_signed ? -128 : 0;
   c.input_zero = random.Between(low, low + 255);
   c.filter_zero = c.is_signed ? (random.Chance(0.8) ? 0 : random.Between(-128, 127)) : random.Between(0, 255);
@@ -98,6 +64,27 @@ Case Draw(Random& random, bool depthwise) {
                                              : (0.5 + random.Uniform()) * 100 / spread;
     c.scales.emplace_back(static_cast<double>(static_cast<float>(scale)));
   }
+}
+
+Case Draw(Random& random, bool depthwise) {
+  Case c = {};
+  ref::Conv2DGeometry& g = c.g;
+  g.batches = random.Between(1, 2);
+  g.filter_h = random.Between(1, depthwise ? 5 : 3), g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 5);
+  if (random.Chance(0.4)) g.filter_h = g.filter_w = 1;
+  g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 3);
+  if (random.Chance(0.5)) g.stride_h = g.stride_w = 1;
+  g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
+  g.input_c = g.filter_c = random.Chance(0.3) ? 4 * random.Between(1, 30) : random.Between(1, 100);
+  g.output_c = random.Chance(0.3) ? 16 * random.Between(1, 9) : random.Between(1, 150);
+  if (depthwise && random.Chance(0.3)) g.input_c = 1 << random.Between(0, 5);
+  if (random.Chance(0.2)) g.input_c = g.filter_c = random.Between(1, 4), g.output_c = random.Between(1, 17);
+  if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
+  g.input_h = random.Between(1, 9), g.input_w = random.Between(1, random.Chance(0.3) ? 40 : 9);
+  if (g.filter_h > 1 || g.filter_w > 1) g.pad_h = random.Between(0, 2), g.pad_w = random.Between(0, 2);
+  SetOutputSize(g);
+  c.is_signed = random.Chance(0.5);
+  DrawValues(random, depthwise, c);
   return c;
 }
 
@@ -167,7 +154,7 @@ std::vector<uint8_t> Vectorized(const Case& c) {
     for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(Difference(c, o * depth + k));
     offsets[o] = static_cast<int32_t>(static_cast<uint32_t>(c.bias[o]) - zero * sum);
   }
-  const Scales scales(c.scales, PaddedOutputs(outputs), [](size_t o) { return o; });
+  const ScaleArrays scales(c.scales);
   const Matrix8Bit matrix = {outputs,
                              lines,
                              depth / lines,
@@ -177,11 +164,11 @@ std::vector<uint8_t> Vectorized(const Case& c) {
                              corrections.empty() ? nullptr : begins.data(),
                              scales.view(),
                              c.stage};
-  std::vector<uint8_t> scratch(Conv2D8BitScratch(c.g));
+  const EdgeBytes input(c.input), scratch(Conv2D8BitScratch(c.g), kScratchAlignment);
   return Guarded(c, [&](uint8_t* out) {
     const size_t pixels = PixelCount(c.g), part = pixels / 3;
     for (const Range range : {Range{0, part}, Range{part, pixels}}) {
-      Conv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, range, scratch.data(),
+      Conv2D8Bit(c.g, input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), matrix, range, scratch.data(),
                  {out, outputs});
     }
   });
@@ -225,17 +212,18 @@ std::vector<uint8_t> DepthwiseVectorized(const Case& c) {
   }
   std::vector<ChannelScale> of_lanes;
   for (size_t o = 0; o < lanes; ++o) of_lanes.push_back(c.scales[o % channels]);
-  const Scales scales(of_lanes, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
+  const ScaleArrays scales(of_lanes, layout.padded_channels(), [&](size_t o) { return layout.ChannelAt(o); });
   const bool has_more = std::count(flags.begin(), flags.end(), 1) > 0;
   const Depthwise8Bit filter = {
       lanes,         packed.data(), has_more ? more.data() : nullptr, has_more ? flags.data() : nullptr, offsets.data(),
       scales.view(), c.stage};
-  std::vector<uint8_t> scratch(DepthwiseConv2D8BitScratch(c.g));
+  const EdgeBytes input(c.input), scratch(DepthwiseConv2D8BitScratch(c.g), kScratchAlignment);
   return Guarded(c, [&](uint8_t* out) {
-    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,
-                        {0, Rows(c.g) / 2}, scratch.data(), out);
-    DepthwiseConv2D8Bit(c.g, c.input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter,
-                        {Rows(c.g) / 2, Rows(c.g)}, scratch.data(), out);
+    const size_t rows = Rows(c.g), part = rows / 2;
+    for (const Range range : {Range{0, part}, Range{part, rows}}) {
+      DepthwiseConv2D8Bit(c.g, input.data(), c.is_signed, static_cast<uint8_t>(c.input_zero), filter, range,
+                          scratch.data(), out);
+    }
   });
 }
 
@@ -263,6 +251,75 @@ TEST(DepthwiseConv2D8Bit, EqualsTheReferenceOnEveryInstructionSet) {
     OnEveryTarget([&](const std::string& target) {
       EXPECT_TRUE(DepthwiseVectorized(c) == expected) << target << ", seed " << seed << ", " << Describe(c);
     });
+  }
+}
+
+// Windows that are computed by columns: in chunks of every width, flat and not, padded up to wholly outside, with every
+// rounding to codes of every form, with and without weights beyond int8.
+TEST(DepthwiseConv2D8Bit, SquareWindowsEqualTheReferenceOnEveryInstructionSet) {
+  constexpr int32_t kChannels[] = {8, 16, 24, 32, 40, 64, 72, 96, 144};
+  constexpr int kDraws = 24;
+  uint64_t seed = 0;
+  for (const int32_t window : {3, 5}) {
+    for (const int32_t stride : {1, 2}) {
+      for (const int32_t channels : kChannels) {
+        for (int draw = 0; draw < kDraws; ++draw, ++seed) {
+          Random random(24, seed);
+          Case c = {};
+          ref::Conv2DGeometry& g = c.g;
+          g.batches = random.Between(1, 2);
+          g.filter_h = g.filter_w = window;
+          g.stride_h = g.stride_w = stride;
+          g.dilation_h = random.Chance(0.2) ? 2 : 1, g.dilation_w = random.Chance(0.1) ? 2 : 1;
+          g.input_c = g.output_c = channels, g.filter_c = 1;
+          g.input_h = random.Between(1, 8), g.input_w = random.Between(1, random.Chance(0.2) ? 35 : 8);
+          const int32_t most = random.Chance(0.2) ? 9 : window - 1;
+          g.pad_h = random.Between(0, most), g.pad_w = random.Between(0, most);
+          SetOutputSize(g);
+          c.is_signed = draw / 4 % 2 == 0;
+          DrawValues(random, /*depthwise=*/true, c);
+          c.stage.rounding = static_cast<Rounding>(draw % 4);
+          // Half of them bring codes of the type's whole range, scales below one.
+          if (draw < kDraws / 2) {
+            c.stage.low = c.is_signed ? -128 : 0, c.stage.high = c.stage.low + 255;
+            for (ChannelScale& scale : c.scales) scale = ChannelScale(std::min(scale.real, 0.99));
+          }
+          if (draw % 3 == 0) c.filter_zero = c.is_signed ? 0 : 128;  // weights of eight bits
+          const std::vector<uint8_t> expected = DepthwiseReference(c);
+          OnEveryTarget([&](const std::string& target) {
+            EXPECT_TRUE(DepthwiseVectorized(c) == expected)
+                << fmt::format("{}, seed {}, window {}, stride {}, {} channels, {}", target, seed, window, stride,
+                               channels, Describe(c));
+          });
+        }
+      }
+    }
+  }
+}
+
+// Of large weights more rows are taken at once, and blocks are fetched ahead.
+TEST(Conv2D8Bit, WeightsBeyondTheCacheEqualTheReference) {
+  struct Size {
+    int32_t rows, columns, window, inputs, outputs;
+  };
+  constexpr Size kSizes[] = {{1, 150, 1, 1024, 331}, {1, 530, 1, 64, 4120}, {9, 11, 3, 128, 250}, {1, 5, 1, 700, 377}};
+  for (const Size& size : kSizes) {
+    ASSERT_GT(size.window * size.window * size.inputs * size.outputs, static_cast<int32_t>(kFarWeights));
+    for (const bool is_signed : {true, false}) {
+      Random random(25, static_cast<uint64_t>(size.inputs));
+      Case c = {};
+      c.g.batches = 1, c.g.input_h = size.rows, c.g.input_w = size.columns;
+      c.g.filter_h = c.g.filter_w = size.window, c.g.pad_h = c.g.pad_w = size.window / 2;
+      c.g.stride_h = c.g.stride_w = c.g.dilation_h = c.g.dilation_w = 1;
+      c.g.input_c = c.g.filter_c = size.inputs, c.g.output_c = size.outputs;
+      SetOutputSize(c.g);
+      c.is_signed = is_signed;
+      DrawValues(random, /*depthwise=*/false, c);
+      const std::vector<uint8_t> expected = Reference(c);
+      OnEveryTarget([&](const std::string& target) {
+        EXPECT_TRUE(Vectorized(c) == expected) << target << ", " << size.inputs << " inputs, " << Describe(c);
+      });
+    }
   }
 }
 

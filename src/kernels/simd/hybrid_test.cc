@@ -13,6 +13,7 @@
 #include "kernels/ref/depthwise_conv_2d.h"
 #include "kernels/simd/conv_2d.h"
 #include "kernels/simd/depthwise_conv_2d.h"
+#include "kernels/simd/test_edge.h"
 #include "kernels/simd/test_geometry.h"
 #include "kernels/simd/test_targets.h"
 
@@ -217,11 +218,13 @@ TEST(DepthwiseConv2DHybrid, EqualsTheReferenceOnEveryInstructionSet) {
       }
       const DepthwiseHybrid filter = {lanes,       sums.size(),     weights.data(), sums.data(), scales.data(),
                                       bias.data(), scalings.data(), c.low,          c.high};
-      std::vector<float> y(c.size);
-      std::vector<uint8_t> scratch(DepthwiseConv2DHybridScratch(c.g, sums.size()));
+      std::vector<float> y(c.size + 1, 77);
+      const EdgeBytes in(all), scratch(DepthwiseConv2DHybridScratch(c.g, sums.size()), 64);
       const auto rows = static_cast<size_t>(c.g.output_h);
-      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {0, rows / 2}, scratch.data(), y.data());
-      DepthwiseConv2DHybrid(c.g, filter, ranges[0], all.data(), {rows / 2, rows}, scratch.data(), y.data());
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], in.data(), {0, rows / 2}, scratch.data(), y.data());
+      DepthwiseConv2DHybrid(c.g, filter, ranges[0], in.data(), {rows / 2, rows}, scratch.data(), y.data());
+      EXPECT_EQ(y.back(), 77) << target << ", seed " << seed;
+      y.pop_back();
       EXPECT_TRUE(SameBits(y, expected)) << target << ", seed " << seed;
     });
   }

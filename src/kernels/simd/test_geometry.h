@@ -24,6 +24,8 @@ inline ref::Conv2DGeometry DrawGeometry(Random& random, bool depthwise) {
   g.filter_w = random.Chance(0.4) ? 1 : random.Between(1, 4);
   g.stride_h = random.Between(1, 2), g.stride_w = random.Between(1, 2);
   g.dilation_h = random.Between(1, 2), g.dilation_w = random.Between(1, 2);
+  // Depthwise windows of these sizes have kernels of their own.
+  if (depthwise && random.Chance(0.5)) g.filter_h = g.filter_w = random.Chance(0.5) ? 3 : 5, g.dilation_w = 1;
   g.input_c = g.filter_c = random.Chance(0.4) ? 4 * random.Between(1, 20) : random.Between(1, 60);
   g.output_c = random.Between(1, 90);
   if (depthwise) g.filter_c = 1, g.output_c = g.input_c;
