@@ -38,10 +38,10 @@ struct ColumnRows {
   size_t rows, pixels;
   int64_t first;  // the first window's first column; those outside of [0, width) hold `outside` throughout
   int64_t width;
-  uintptr_t end;                  // of the input's memory
-  uint8_t flip, outside;          // `outside` is flipped already
-  uint8_t* out;                   // of channel 0
-  size_t channels, output_bytes;  // output_bytes: of one channel
+  uintptr_t end;          // of the input's memory
+  uint8_t flip, outside;  // `outside` is flipped already
+  uint8_t* out;           // of channel 0
+  size_t channels;
 };
 
 // Four taps of a vector of channels, interleaved byte by byte: vector j has the channels 4j to 4j + 3 of every 16.
@@ -60,7 +60,7 @@ HWY_INLINE void Interleave(D8 d8, const hn::Vec<D8> (&x)[4], hn::Vec<hn::Reparti
 }
 
 // Few of a vector's bytes, whose other ones may lie behind the end of memory, in `some`.
-HWY_NOINLINE const uint8_t* CopyOfFew(const uint8_t* from, size_t count, size_t width, uint8_t* some) {
+HWY_NOINLINE inline const uint8_t* CopyOfFew(const uint8_t* from, size_t count, size_t width, uint8_t* some) {
   std::memset(some, 0, width);
   std::memcpy(some, from, count);
   return some;

@@ -280,8 +280,7 @@ class FlatRows {
                        .flip = 0,
                        .outside = 0,
                        .out = out,
-                       .channels = f_.lanes,
-                       .output_bytes = output_bytes_};
+                       .channels = f_.lanes};
     ComputeColumnRows<kWindow3, Columns::kHalfNew>(f_, rows, f_.lanes);
     const size_t done = rows.pixels * f_.lanes;
     if (done == line_out_) return;
@@ -339,8 +338,7 @@ void ComputeWindows(const ref::Conv2DGeometry& g, const uint8_t* input, uint8_t 
                      .flip = flip,
                      .outside = static_cast<uint8_t>(*outside ^ flip),
                      .out = output + rows.begin * output_w * channels * output_bytes,
-                     .channels = channels,
-                     .output_bytes = output_bytes};
+                     .channels = channels};
   for (size_t row = rows.begin; row < rows.end; row += some.rows) {
     some.rows = std::min(together, rows.end - row);
     ColumnLine* line = lines;
@@ -529,14 +527,8 @@ DepthwiseLayout::DepthwiseLayout(size_t lanes, const ref::Conv2DGeometry& g) noe
 
 // Of every 16 channels, vector j of the chunk's four holds 4j to 4j+3.
 DepthwiseLayout::Place DepthwiseLayout::Find(size_t c) const noexcept {
-  size_t chunk = c / full_width_, begin = chunk * full_width_;
-  size_t width = ChunkWidth(channels_ - begin, full_width_);
-  while (c - begin >= width) {
-    begin += width;
-    ++chunk;
-    width = ChunkWidth(channels_ - begin, full_width_);
-  }
-  const size_t local = c - begin;
+  const size_t chunk = c / full_width_, begin = chunk * full_width_;
+  const size_t width = ChunkWidth(channels_ - begin, full_width_), local = c - begin;
   return {chunk, begin, width, local % kLane / 4 * (width / 4) + local / kLane * 4 + local % 4};
 }
 
