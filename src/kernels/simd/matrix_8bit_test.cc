@@ -22,10 +22,15 @@ using numerics::Rounding;
 
 constexpr size_t kOutputs = 1003, kRows = 14;
 
-enum class ScaleKind : uint8_t { kAny, kPowers, kSmall, kNextToOne, kLarge };
+// kUsual, kUsualPowers: none is tiny or reaches one.
+enum class ScaleKind : uint8_t { kUsual, kUsualPowers, kAny, kPowers, kSmall, kNextToOne, kLarge };
 
 double DrawScale(Random& random, ScaleKind kind) {
   switch (kind) {
+    case ScaleKind::kUsual:
+      return std::ldexp(0.5 + random.Uniform() / 2, random.Between(-14, 0)) * 0.9998;
+    case ScaleKind::kUsualPowers:
+      return std::ldexp(1.0, random.Between(-16, -1));
     case ScaleKind::kAny:
       return std::ldexp(0.5 + random.Uniform() / 2, random.Between(-20, 0)) * 0.999;
     case ScaleKind::kPowers:
@@ -83,8 +88,8 @@ void CheckCodes(Random& random, ScaleKind kind, const OutputStage& stage) {
 
 TEST(Multiply8Bit, CodesEqualRequantizeOnEveryInstructionSet) {
   Random random(51);
-  for (const auto kind :
-       {ScaleKind::kAny, ScaleKind::kPowers, ScaleKind::kSmall, ScaleKind::kNextToOne, ScaleKind::kLarge}) {
+  for (const auto kind : {ScaleKind::kUsual, ScaleKind::kUsualPowers, ScaleKind::kAny, ScaleKind::kPowers,
+                          ScaleKind::kSmall, ScaleKind::kNextToOne, ScaleKind::kLarge}) {
     for (const auto rounding :
          {Rounding::kFixedHalfAway, Rounding::kFixedHalfUp, Rounding::kFloatHalfEven, Rounding::kDoubleHalfAway}) {
       for (const int32_t low : {-128, 0}) {
