@@ -131,9 +131,14 @@ TEST(ThreadPool, TheChildOfAForkDoesWithoutWorkers) {
     return count.load();
   };
   EXPECT_EQ(sum(), 100U);
+#if defined(__SANITIZE_THREAD__)  // it would wait for ever for threads that the fork did not take along
+  const auto end = [] {};
+#else
+  const auto end = [&] { pool.reset(); };
+#endif
   EXPECT_TRUE(HoldsInChild([&] {
     const bool right = sum() == 100;
-    pool.reset();
+    end();
     return right;
   }));
   EXPECT_EQ(sum(), 100U);

@@ -51,7 +51,53 @@ TEST(Arithmetic, VectorKernelsOfSharedRowsGiveThePlainLoopsBits) {
   }
 }
 
-// From some size on results come from a table of all pairs of codes.
+template <typename T>
+std::vector<T> DrawCodes(Random& random, const Shape& shape) {
+  std::vector<T> codes(static_cast<size_t>(shape.NumElements()));
+  for (T& code : codes) code = static_cast<T>(random.Next() >> 40);
+  return codes;
+}
+
+// Full blocks of runs round otherwise than what is left of them: runs of one dimension or several, of both operands or
+// of one against a single value, and some that threads share. Many sums are ties that the rounding of inputs decides.
+template <typename T>
+void CheckBlocks(DType dtype) {
+  for (uint64_t seed = 0; seed < 36; ++seed) {
+    Random random(82, seed);
+    const int32_t h = random.Between(1, 5), w = random.Between(1, 50), c = random.Between(1, 40);
+    const Shape shapes[][2] = {{{h, w, c}, {h, w, c}}, {{h, w, c}, {w, c}},        {{h, w, c}, {h, 1, c}},
+                               {{h, w}, {h, 1}},       {{h, w, c}, {1}},           {{h, 1, c}, {1, w, 1}},
+                               {{h, 1, c}, {w, 1}},    {{40000 + c}, {40000 + c}}, {{90000 + c}, {1}}};
+    Shape a = shapes[seed % std::size(shapes)][0], b = shapes[seed % std::size(shapes)][1];
+    if (random.Chance(0.5)) std::swap(a, b);
+    constexpr int kLeft = sizeof(T) == 2 ? 15 : 20;
+    const bool ties = random.Chance(0.6);
+    const float a_scale = 0.05F, b_scale = ties ? std::ldexp(3 * a_scale, random.Between(-2, 3) - kLeft) : 0.03F;
+    const auto quantized = [&](float scale) {
+      const int32_t low = std::numeric_limits<T>::min();
+      return ModelBuilder::PerTensor(scale, sizeof(T) == 2 ? 0 : random.Between(low, low + 255));
+    };
+    for (const BuiltinOp op : {BuiltinOp::kAdd, BuiltinOp::kSub, BuiltinOp::kMul}) {
+      OneOpModel model(op);
+      model.Option("fused_activation_function", random.Chance(0.3) ? 1 : 0);
+      if (op != BuiltinOp::kMul) model.Option("pot_scale_int16", 0);
+      const bool multiplies = op == BuiltinOp::kMul, overflows = multiplies && random.Chance(0.2);
+      const std::vector<T> x = DrawCodes<T>(random, a), y = DrawCodes<T>(random, b);
+      model.Input<T>(a, x, quantized(a_scale));
+      model.Input<T>(b, y, quantized(multiplies ? 0.03F : b_scale));
+      model.Output(dtype, quantized(overflows ? 1e-4F : 2 * a_scale));
+      CheckVectorKernels(model, nullptr, 1,
+                         fmt::format("op {}, {}, seed {}", static_cast<int>(op), DTypeName(dtype), seed));
+    }
+  }
+}
+TEST(Arithmetic, VectorKernelsOfBlocksGiveThePlainLoopsBits) {
+  CheckBlocks<int8_t>(DType::kInt8);
+  CheckBlocks<uint8_t>(DType::kUInt8);
+  CheckBlocks<int16_t>(DType::kInt16);
+}
+
+// Of a large tensor and of its rows one by one.
 template <typename T>
 void CheckLargeTensors(BuiltinOp op, DType dtype) {
   constexpr int32_t kRows = 100, kColumns = 130;

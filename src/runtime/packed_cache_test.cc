@@ -41,8 +41,8 @@ constexpr Kind kKinds[] = {
     {DType::kFloat32, DType::kInt8, Form::kMatMul},     {DType::kFloat32, DType::kFloat32, Form::kMatMul},
     {DType::kInt16, DType::kInt8, Form::kMatMul}};
 
-// A new object each time, so that nothing is shared in memory.
-std::shared_ptr<const graph::Model> Layer(const Kind& kind) {
+// A new object each time, so that nothing is shared in memory. `lines`: of a filter of nine taps.
+std::shared_ptr<const graph::Model> Layer(const Kind& kind, int32_t lines = 3) {
   ModelBuilder m;
   const auto codes = [](DType type, float scale) {
     return type == DType::kFloat32 ? Quantization() : ModelBuilder::PerTensor(scale, type == DType::kUInt8 ? 5 : 0);
@@ -51,8 +51,8 @@ std::shared_ptr<const graph::Model> Layer(const Kind& kind) {
   const bool matmul = kind.form == Form::kMatMul;
   const int32_t channels = 12, outputs = depthwise ? channels : 21;
   const Shape shape = matmul      ? Shape{channels, outputs}
-                      : depthwise ? Shape{1, 3, 3, channels}
-                                  : Shape{outputs, 3, 3, channels};
+                      : depthwise ? Shape{1, lines, 9 / lines, channels}
+                                  : Shape{outputs, lines, 9 / lines, channels};
   const int x = m.Input("x", kind.activations, {1, 7, 6, channels}, codes(kind.activations, 0.05F));
   const Array weights = RandomArray(kind.weights, shape, 3, 0);
   const int w = m.ConstantBytes("w", kind.weights, shape, {weights.bytes().begin(), weights.bytes().end()},
@@ -78,8 +78,8 @@ std::shared_ptr<const graph::Model> Layer(const Kind& kind) {
   return m.Build();
 }
 
-std::vector<uint8_t> RunLayer(const Kind& kind) {
-  Interpreter interpreter(Layer(kind));
+std::vector<uint8_t> RunLayer(const Kind& kind, int32_t lines = 3) {
+  Interpreter interpreter(Layer(kind, lines));
   interpreter.SetInput(0, RandomArray(kind.activations, {1, 7, 6, 12}, 4, 0));
   interpreter.Invoke();
   const auto bytes = interpreter.OutputBytes(0);
@@ -119,6 +119,26 @@ TEST_F(PackedCacheTest, TheSameResultsFromAFile) {
   });
 }
 
+// Filters of the same bytes and as many taps, which kernels may want in another order.
+TEST_F(PackedCacheTest, FiltersOfAnotherShapeAreNotTaken) {
+  kernels::simd::OnEveryTarget([&](const std::string& target) {
+    for (const Kind& kind : kKinds) {
+      const bool all_alike = kind.activations == DType::kUInt8;  // as large as codes may be
+      if ((kind.form != Form::kPlain && kind.form != Form::kDepthwise) || all_alike) continue;
+      PackedCache::Global().UseFile(nullptr);
+      const std::vector<uint8_t> wanted = RunLayer(kind, 3), other = RunLayer(kind, 9);
+      EXPECT_NE(wanted, other);
+      const auto file = Use();
+      EXPECT_EQ(RunLayer(kind, 3), wanted) << target;
+      EXPECT_EQ(RunLayer(kind, 9), other) << target;
+      file->Save();
+      Use();
+      EXPECT_EQ(RunLayer(kind, 9), other) << target;
+      EXPECT_EQ(RunLayer(kind, 3), wanted) << target;
+    }
+  });
+}
+
 TEST_F(PackedCacheTest, WhatKernelsCannotUseIsPackedAnew) {
   std::vector<std::vector<uint8_t>> wanted;
   for (const Kind& kind : kKinds) wanted.push_back(RunLayer(kind));
@@ -154,6 +174,11 @@ TEST_F(PackedCacheTest, WhatKernelsCannotUseIsPackedAnew) {
             file->Add(PackedCache::FileKey(weights, rows, columns, static_cast<PackedCache::Layout>(layout)), views);
           }
         }
+      }
+      // Depthwise windows by columns.
+      const std::vector<uint8_t> some(4 * 21, static_cast<uint8_t>(round));
+      for (const size_t zero : {256, 261}) {
+        file->Add(PackedCache::FileKey(weights, 12, (8 * 9 + 3) * 512 + zero, PackedCache::Layout::kDepthwise), {some});
       }
     }
     for (size_t k = 0; k < std::size(kKinds); ++k) EXPECT_EQ(RunLayer(kKinds[k]), wanted[k]) << round << " " << k;

@@ -16,6 +16,7 @@
 #include "kernels/simd/arg_max.h"
 #include "kernels/simd/reduce.h"
 #include "kernels/simd/resize_bilinear.h"
+#include "kernels/simd/test_edge.h"
 #include "kernels/simd/test_targets.h"
 
 namespace assay::kernels::simd {
@@ -58,6 +59,13 @@ void CheckMap(uint64_t seed, const F& f) {
   }
 }
 
+// The first of some values, with no memory behind them.
+template <typename T>
+EdgeBytes AtEdge(const std::vector<T>& values, size_t count) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(values.data());
+  return EdgeBytes(std::vector<uint8_t>(bytes, bytes + count * sizeof(T)));
+}
+
 template <typename T, typename F>
 void CheckCombine(uint64_t seed, const F& f) {
   Random random(32, seed);
@@ -70,9 +78,11 @@ void CheckCombine(uint64_t seed, const F& f) {
           expected[i] = static_cast<T>(f(a[a_repeats ? 0 : i], b[b_repeats ? 0 : i]));
         }
         expected[count] = T{42};
+        const EdgeBytes first = AtEdge(a, a_repeats ? 1 : count), second = AtEdge(b, b_repeats ? 1 : count);
         OnEveryTarget([&](const std::string& target) {
           std::vector<T> y(count + 1, T{42});
-          Combine<T, F>(a.data(), a_repeats, b.data(), b_repeats, y.data(), count, f);
+          Combine<T, F>(reinterpret_cast<const T*>(first.data()), a_repeats, reinterpret_cast<const T*>(second.data()),
+                        b_repeats, y.data(), count, f);
           EXPECT_TRUE(SameBits(y, expected)) << target << ", " << count << " values " << a_repeats << b_repeats;
         });
       }
